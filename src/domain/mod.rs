@@ -1,0 +1,5 @@
+//! Values and decisions: no I/O, no clock, no async.
+
+pub mod calendar;
+pub mod rule;
+pub mod value;

@@ -1,0 +1,315 @@
+//! The deletion rule of one stage, and the decision it makes about one record.
+
+use std::fmt;
+
+use jiff::civil::Date;
+use serde::Serialize;
+
+use super::calendar::FirstDay;
+use super::calendar::Period;
+
+/// One purpose for which a record is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Purpose {
+    /// The purpose's name in the job.
+    pub name: String,
+    pub period: Period,
+    pub first_day: FirstDay,
+}
+
+/// When a purpose's period started for one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartingPoint {
+    /// The column is null: the event has not happened.
+    Missing,
+    /// The column holds something that is no day of the calendar.
+    Unreadable,
+    /// The day, in the job's time zone.
+    On(Date),
+}
+
+/// What a record says about one purpose of its rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PurposeState {
+    /// Whether the record is kept for this purpose at all.
+    pub applies: bool,
+    pub start: StartingPoint,
+}
+
+/// What a store says about one record, for a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// One for each purpose of the rule, in the rule's order.
+    pub purposes: Vec<PurposeState>,
+    /// Whether this stage has already disposed of the record.
+    pub already_disposed: bool,
+    /// Whether a row that outranks the rule still names the record.
+    pub referenced: bool,
+}
+
+/// Why a record is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RetainReason {
+    /// This stage disposed of it in an earlier run.
+    AlreadyDisposed,
+    /// The end of a purpose cannot be computed: its starting point is missing or unreadable.
+    Undatable,
+    /// A starting point lies after the day of the decision.
+    StartsInFuture,
+    /// A purpose goes on.
+    NotExpired,
+    /// Another row still names it, and the job says that this blocks its disposal.
+    Referenced,
+}
+
+impl RetainReason {
+    /// Every reason, in order of weight: the first that holds is the one given.
+    pub const ALL: [Self; 5] = [
+        Self::AlreadyDisposed,
+        Self::Undatable,
+        Self::StartsInFuture,
+        Self::NotExpired,
+        Self::Referenced,
+    ];
+
+    /// The reason's name in reports, plans and certificates.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AlreadyDisposed => "already-disposed",
+            Self::Undatable => "undatable",
+            Self::StartsInFuture => "starts-in-future",
+            Self::NotExpired => "not-expired",
+            Self::Referenced => "referenced",
+        }
+    }
+}
+
+impl fmt::Display for RetainReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What becomes of one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// All purposes have ended.
+    Dispose {
+        /// The last day on which it was kept.
+        expired_after: Date,
+        /// Index of the purpose that ended last.
+        last_purpose: usize,
+    },
+    Retain(RetainReason),
+}
+
+/// The rule of one stage: a record is due when all purposes that apply to it have ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    pub purposes: Vec<Purpose>,
+}
+
+impl Rule {
+    /// Decides what is due to `candidate` on the day `as_of`.
+    ///
+    /// A record that no purpose covers, or whose end cannot be computed, is kept and reported.
+    pub fn decide(&self, candidate: &Candidate, as_of: Date) -> Decision {
+        if candidate.already_disposed {
+            return Decision::Retain(RetainReason::AlreadyDisposed);
+        }
+        let Some(ends) = self.ends(candidate) else {
+            return Decision::Retain(RetainReason::Undatable);
+        };
+        if ends.latest_start > as_of {
+            return Decision::Retain(RetainReason::StartsInFuture);
+        }
+        if as_of <= ends.last_day_kept {
+            return Decision::Retain(RetainReason::NotExpired);
+        }
+        if candidate.referenced {
+            return Decision::Retain(RetainReason::Referenced);
+        }
+        Decision::Dispose {
+            expired_after: ends.last_day_kept,
+            last_purpose: ends.last_purpose,
+        }
+    }
+
+    /// Returns when the purposes of `candidate` end, or `None` if one cannot be computed.
+    pub fn ends(&self, candidate: &Candidate) -> Option<Ends> {
+        let mut ends: Option<Ends> = None;
+        for (index, (purpose, state)) in self.purposes.iter().zip(&candidate.purposes).enumerate() {
+            if !state.applies {
+                continue;
+            }
+            let StartingPoint::On(start) = state.start else {
+                return None;
+            };
+            // A period that leaves the calendar never ends within it.
+            let last_day_kept = purpose
+                .period
+                .last_day_kept(start, purpose.first_day)
+                .unwrap_or(Date::MAX);
+            ends = Some(match ends {
+                Some(so_far) => so_far.and(start, last_day_kept, index),
+                None => Ends {
+                    latest_start: start,
+                    last_day_kept,
+                    last_purpose: index,
+                },
+            });
+        }
+        ends
+    }
+
+    /// The first day on which a start of purpose `index` has not ended it by `as_of`.
+    pub fn cutoffs(&self, as_of: Date) -> Vec<Date> {
+        self.purposes
+            .iter()
+            .map(|purpose| purpose.period.cutoff(as_of, purpose.first_day))
+            .collect()
+    }
+}
+
+/// The ends of all purposes of one record, taken together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// The latest of the starting points.
+    pub latest_start: Date,
+    /// The last day on which any purpose goes on.
+    pub last_day_kept: Date,
+    /// Index of the purpose that ends last; the first of them if several end together.
+    pub last_purpose: usize,
+}
+
+impl Ends {
+    fn and(self, start: Date, last_day_kept: Date, index: usize) -> Self {
+        let latest_start = self.latest_start.max(start);
+        if last_day_kept > self.last_day_kept {
+            return Self {
+                latest_start,
+                last_day_kept,
+                last_purpose: index,
+            };
+        }
+        Self { latest_start, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    fn rule() -> Rule {
+        let purpose = |name: &str, period: &str| Purpose {
+            name: name.to_owned(),
+            period: period.parse().unwrap(),
+            first_day: FirstDay::NotCounted,
+        };
+        Rule {
+            purposes: vec![purpose("course", "P1Y"), purpose("screening", "P3Y")],
+        }
+    }
+
+    fn on(year: i16, month: i8, day: i8) -> StartingPoint {
+        StartingPoint::On(date(year, month, day))
+    }
+
+    fn candidate(course: StartingPoint, screening: Option<StartingPoint>) -> Candidate {
+        let state = |start: StartingPoint, applies| PurposeState { applies, start };
+        Candidate {
+            purposes: vec![
+                state(course, true),
+                state(screening.unwrap_or(StartingPoint::Missing), screening.is_some()),
+            ],
+            already_disposed: false,
+            referenced: false,
+        }
+    }
+
+    #[test]
+    fn a_record_is_kept_on_its_last_day_and_due_on_the_next() {
+        let record = candidate(on(2024, 2, 28), None);
+        assert_eq!(
+            rule().decide(&record, date(2025, 2, 28)),
+            Decision::Retain(RetainReason::NotExpired)
+        );
+        assert_eq!(
+            rule().decide(&record, date(2025, 3, 1)),
+            Decision::Dispose { expired_after: date(2025, 2, 28), last_purpose: 0 }
+        );
+    }
+
+    #[test]
+    fn a_record_is_due_when_the_last_of_its_purposes_has_ended() {
+        let record = candidate(on(2020, 1, 1), Some(on(2020, 6, 1)));
+        assert_eq!(
+            rule().decide(&record, date(2023, 6, 1)),
+            Decision::Retain(RetainReason::NotExpired)
+        );
+        assert_eq!(
+            rule().decide(&record, date(2023, 6, 2)),
+            Decision::Dispose { expired_after: date(2023, 6, 1), last_purpose: 1 }
+        );
+    }
+
+    #[test]
+    fn a_record_whose_end_cannot_be_computed_is_kept_as_undatable() {
+        for start in [StartingPoint::Missing, StartingPoint::Unreadable] {
+            let record = candidate(start, None);
+            assert_eq!(
+                rule().decide(&record, date(9000, 1, 1)),
+                Decision::Retain(RetainReason::Undatable)
+            );
+        }
+    }
+
+    #[test]
+    fn a_record_that_no_purpose_covers_is_kept_as_undatable() {
+        let mut record = candidate(on(2000, 1, 1), None);
+        record.purposes[0].applies = false;
+        assert_eq!(
+            rule().decide(&record, date(2025, 1, 1)),
+            Decision::Retain(RetainReason::Undatable)
+        );
+    }
+
+    #[test]
+    fn a_starting_point_in_the_future_is_kept_and_named() {
+        let record = candidate(on(2025, 3, 2), None);
+        assert_eq!(
+            rule().decide(&record, date(2025, 3, 1)),
+            Decision::Retain(RetainReason::StartsInFuture)
+        );
+    }
+
+    #[test]
+    fn a_record_that_a_blocking_row_still_names_is_kept() {
+        let mut record = candidate(on(2000, 1, 1), None);
+        record.referenced = true;
+        assert_eq!(
+            rule().decide(&record, date(2025, 1, 1)),
+            Decision::Retain(RetainReason::Referenced)
+        );
+    }
+
+    #[test]
+    fn a_record_that_the_stage_has_disposed_of_is_never_offered_again() {
+        let mut record = candidate(on(2000, 1, 1), None);
+        record.already_disposed = true;
+        assert_eq!(
+            rule().decide(&record, date(2025, 1, 1)),
+            Decision::Retain(RetainReason::AlreadyDisposed)
+        );
+    }
+
+    #[test]
+    fn every_reason_is_listed_once() {
+        let names: std::collections::BTreeSet<_> =
+            RetainReason::ALL.iter().map(|reason| reason.name()).collect();
+        assert_eq!(names.len(), RetainReason::ALL.len());
+    }
+}

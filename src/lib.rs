@@ -1,0 +1,9 @@
+//! kigen (期限) carries out an organisation's retention promises.
+//!
+//! Read in this order: `domain` decides, `job` is the text a lawyer reads, `store` finds and
+//! removes, `evidence` proves, `ledger` remembers, `run` puts the steps in their order, `cli`
+//! shows them to people. `docs/ARCHITECTURE.md` has the map and its invariants.
+
+// Core: values and decisions.
+pub mod domain;
+pub mod job;
