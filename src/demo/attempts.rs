@@ -78,7 +78,11 @@ impl Course {
         if ended_on > as_of {
             // A course that goes on; some have an end announced.
             let announced = random.happens(250).then_some(ended_on);
-            return Self { taken_on, ended_on: announced, final_result: Some("受講中") };
+            return Self {
+                taken_on,
+                ended_on: announced,
+                final_result: Some("受講中"),
+            };
         }
         let mut course = Self::ended(random, taken_on, ended_on);
         if random.happens(5) {
@@ -94,7 +98,11 @@ impl Course {
             900..997 => Some("途中退学"),
             _ => None,
         };
-        Self { taken_on, ended_on: Some(ended_on), final_result }
+        Self {
+            taken_on,
+            ended_on: Some(ended_on),
+            final_result,
+        }
     }
 }
 
@@ -112,7 +120,9 @@ pub(super) fn attempt_row(number: u64, learners: u64, as_of: Date) -> Row {
     let device = random.pick(&DEVICES);
     let comment = random.happens(60).then(|| {
         let person = Person::of(taker.learner_id, as_of);
-        random.pick(&ATTEMPT_COMMENTS).replace("{}", person.family.0)
+        random
+            .pick(&ATTEMPT_COMMENTS)
+            .replace("{}", person.family.0)
     });
     vec![
         number.cast_signed().into(),

@@ -37,7 +37,11 @@ pub struct Sizes {
 impl Default for Sizes {
     /// The size of a middling learning company.
     fn default() -> Self {
-        Self { learners: 20_000, attempts: 200_000, requests: 500 }
+        Self {
+            learners: 20_000,
+            attempts: 200_000,
+            requests: 500,
+        }
     }
 }
 
@@ -52,12 +56,12 @@ impl Sizes {
 const TABLE_SIZES: [fn(Sizes) -> u64; 8] = [
     |_| CLIENTS.len() as u64,
     |sizes| u64::from(sizes.learners),
-    |sizes| u64::from(sizes.learners + sizes.learners / 4),
+    |sizes| u64::from(sizes.learners) + u64::from(sizes.learners / 4),
     |sizes| u64::from(sizes.learners) * 2,
     |sizes| u64::from(sizes.attempts),
     |sizes| u64::from(sizes.attempts) * 2,
     |sizes| u64::from(sizes.requests),
-    |sizes| u64::from(sizes.requests + sizes.requests / 2),
+    |sizes| u64::from(sizes.requests) + u64::from(sizes.requests / 2),
 ];
 
 /// The rows of one table, made as they are asked for.
@@ -79,14 +83,29 @@ impl Dataset {
         let all_attempts = 1..=u64::from(self.sizes.attempts);
         let all_requests = 1..=u64::from(self.sizes.requests);
         [
-            (&CLIENT, Box::new(CLIENTS.iter().map(|&(id, name)| vec![id.into(), name.into()]))),
+            (
+                &CLIENT,
+                Box::new(
+                    CLIENTS
+                        .iter()
+                        .map(|&(id, name)| vec![id.into(), name.into()]),
+                ),
+            ),
             (
                 &LEARNER,
-                Box::new(all_learners.clone().map(move |number| learner_row(number, as_of))),
+                Box::new(
+                    all_learners
+                        .clone()
+                        .map(move |number| learner_row(number, as_of)),
+                ),
             ),
             (
                 &LEARNER_CONTACT,
-                Box::new(all_learners.clone().flat_map(move |number| contact_rows(number, as_of))),
+                Box::new(
+                    all_learners
+                        .clone()
+                        .flat_map(move |number| contact_rows(number, as_of)),
+                ),
             ),
             (
                 &LOGIN_LOG,
@@ -95,14 +114,18 @@ impl Dataset {
             (
                 &EXAM_ATTEMPT,
                 Box::new(
-                    all_attempts.clone().map(move |number| attempt_row(number, learners, as_of)),
+                    all_attempts
+                        .clone()
+                        .map(move |number| attempt_row(number, learners, as_of)),
                 ),
             ),
             (&EXAM_ANSWER, Box::new(all_attempts.flat_map(answer_rows))),
             (
                 &DISCLOSURE_REQUEST,
                 Box::new(
-                    all_requests.clone().map(move |number| request_row(number, learners, as_of)),
+                    all_requests
+                        .clone()
+                        .map(move |number| request_row(number, learners, as_of)),
                 ),
             ),
             (

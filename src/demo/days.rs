@@ -71,6 +71,9 @@ mod tests {
     #[test]
     fn a_day_in_japan_begins_at_three_in_the_afternoon_before() {
         assert_eq!(moment(date(2026, 3, 1), 0), "2026-02-28T15:00:00Z");
-        assert_eq!(moment(date(2026, 3, 1), DAY_SECONDS - 1), "2026-03-01T14:59:59Z");
+        assert_eq!(
+            moment(date(2026, 3, 1), DAY_SECONDS - 1),
+            "2026-03-01T14:59:59Z"
+        );
     }
 }

@@ -55,9 +55,8 @@ impl Relationship {
             Fate::Announced(day) | Fate::Withdrawn(day) | Fate::Border(day) => Some(day),
         };
         // One placed at a border may have to have come earlier than drawn.
-        let registered_on = withdrawn_on.map_or(registered_on, |day| {
-            registered_on.min(days_before(day, 30))
-        });
+        let registered_on =
+            withdrawn_on.map_or(registered_on, |day| registered_on.min(days_before(day, 30)));
         let last_active_at = last_active_at(&mut random, &fate, registered_on, as_of);
         Self {
             client_id,
@@ -132,7 +131,10 @@ fn last_active_at(
     };
     let span = u32::try_from(days_between(registered_on, last)).unwrap_or(0);
     let idle_days = random.below_mostly_small(span.min(90));
-    Some(moment_on(random, days_before(last, idle_days.cast_signed())))
+    Some(moment_on(
+        random,
+        days_before(last, idle_days.cast_signed()),
+    ))
 }
 
 /// The row of learner `number`.
@@ -215,7 +217,9 @@ pub(super) fn login_rows(number: u64, as_of: Date) -> Vec<Row> {
             number.cast_signed().into(),
             moment_on(&mut random, day).into(),
             format!("{network}.{}", random.between(1, 254)).into(),
-            random.pick(&["Sample/1.0 (desktop)", "Sample/1.0 (mobile)"]).into(),
+            random
+                .pick(&["Sample/1.0 (desktop)", "Sample/1.0 (mobile)"])
+                .into(),
         ]
     };
     vec![row(number * 2 - 1), row(number * 2)]

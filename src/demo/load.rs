@@ -5,18 +5,13 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use jiff::civil::Date;
-use sqlx::AssertSqlSafe;
 use sqlx::PgPool;
 use sqlx::SqlitePool;
 use thiserror::Error;
 
 use super::dataset::Dataset;
 use super::dataset::Sizes;
-use super::layout::Row;
-use super::layout::TABLES;
 use super::postgres;
-use super::schema::Dialect;
-use super::schema::tables_then_indexes;
 use super::sqlite;
 
 /// What loading did.
@@ -88,35 +83,13 @@ pub async fn load_sqlite(
     scans: &mut dyn ScanSink,
 ) -> Result<Loaded, LoadError> {
     let dataset = Dataset { sizes, as_of };
-    let (tables, indexes) = tables_then_indexes(Dialect::Sqlite);
     let mut transaction = pool.begin().await?;
-    for statement in tables {
-        sqlx::query(statement).execute(&mut *transaction).await?;
-    }
-    let has_rows: i64 = sqlx::query_scalar(AssertSqlSafe(any_row(Dialect::Sqlite)))
-        .fetch_one(&mut *transaction)
-        .await?;
-    if has_rows != 0 {
+    let Some(rows) = sqlite::write(&mut transaction, dataset, progress).await? else {
         return Ok(Loaded::AlreadyLoaded);
-    }
-    let mut written = 0;
-    for (table, mut rows) in dataset.tables() {
-        loop {
-            let batch: Vec<Row> = rows.by_ref().take(sqlite::BATCH_ROWS).collect();
-            if batch.is_empty() {
-                break;
-            }
-            written += batch.len() as u64;
-            sqlite::insert(&mut transaction, table, batch).await?;
-            progress(written);
-        }
-    }
-    for statement in indexes {
-        sqlx::query(statement).execute(&mut *transaction).await?;
-    }
+    };
     let scans = put_scans(dataset, scans).await?;
     transaction.commit().await?;
-    Ok(Loaded::Fresh { rows: written, scans })
+    Ok(Loaded::Fresh { rows, scans })
 }
 
 /// Generates the data for `as_of` into the schema `lms` of a PostgreSQL database and its scans
@@ -129,50 +102,13 @@ pub async fn load_postgres(
     scans: &mut dyn ScanSink,
 ) -> Result<Loaded, LoadError> {
     let dataset = Dataset { sizes, as_of };
-    let (tables, indexes) = tables_then_indexes(Dialect::Postgres);
     let mut transaction = pool.begin().await?;
-    for statement in tables {
-        sqlx::query(statement).execute(&mut *transaction).await?;
-    }
-    let has_rows: bool = sqlx::query_scalar(AssertSqlSafe(any_row(Dialect::Postgres)))
-        .fetch_one(&mut *transaction)
-        .await?;
-    if has_rows {
+    let Some(rows) = postgres::write(&mut transaction, dataset, progress).await? else {
         return Ok(Loaded::AlreadyLoaded);
-    }
-    let mut written = 0;
-    for (table, mut rows) in dataset.tables() {
-        loop {
-            let batch: Vec<Row> = rows.by_ref().take(postgres::BATCH_ROWS).collect();
-            if batch.is_empty() {
-                break;
-            }
-            written += batch.len() as u64;
-            postgres::insert(&mut transaction, table, &batch).await?;
-            progress(written);
-        }
-    }
-    for statement in indexes {
-        sqlx::query(statement).execute(&mut *transaction).await?;
-    }
-    for table in TABLES {
-        // Without statistics the planner would not choose the indexes on fresh tables.
-        let statement = format!("analyze lms.{}", table.name);
-        sqlx::query(AssertSqlSafe(statement)).execute(&mut *transaction).await?;
-    }
+    };
     let scans = put_scans(dataset, scans).await?;
     transaction.commit().await?;
-    Ok(Loaded::Fresh { rows: written, scans })
-}
-
-/// A query that says whether any table has a row.
-fn any_row(dialect: Dialect) -> String {
-    let prefix = dialect.table_prefix();
-    let tests: Vec<String> = TABLES
-        .iter()
-        .map(|table| format!("exists (select 1 from {prefix}{})", table.name))
-        .collect();
-    format!("select {}", tests.join(" or "))
+    Ok(Loaded::Fresh { rows, scans })
 }
 
 async fn put_scans(dataset: Dataset, sink: &mut dyn ScanSink) -> Result<u64, LoadError> {

@@ -161,7 +161,14 @@ pub(super) const REGIONS: [Region; 63] = [
 ];
 
 /// Invented, and plainly so.
-pub(super) const TOWNS: [&str; 6] = ["見本町", "例示町", "仮想台", "試作通", "架空が丘", "雛形新田"];
+pub(super) const TOWNS: [&str; 6] = [
+    "見本町",
+    "例示町",
+    "仮想台",
+    "試作通",
+    "架空が丘",
+    "雛形新田",
+];
 
 /// Kept for examples in Japan and in general (JPRS; RFC 2606): no mail reaches anybody.
 pub(super) const MAIL_DOMAINS: [&str; 3] = ["example.jp", "example.ne.jp", "example.com"];

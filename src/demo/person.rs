@@ -59,12 +59,20 @@ impl Person {
 /// numbering plan (電気通信番号計画), so it is nobody's.
 pub(super) fn mobile_number(random: &mut Random) -> String {
     let prefix = random.pick(&["070", "080", "090"]);
-    format!("{prefix}-0{:03}-{:04}", random.below(1000), random.below(10_000))
+    format!(
+        "{prefix}-0{:03}-{:04}",
+        random.below(1000),
+        random.below(10_000)
+    )
 }
 
 fn address(random: &mut Random, (prefecture, city, _): Region) -> String {
     let town = random.pick(&TOWNS);
-    let (block, lot, house) = (random.between(1, 6), random.between(1, 30), random.between(1, 20));
+    let (block, lot, house) = (
+        random.between(1, 6),
+        random.between(1, 30),
+        random.between(1, 20),
+    );
     if random.happens(350) {
         let room = random.between(1, 12) * 100 + random.between(1, 8);
         return format!("{prefecture}{city}{town}{block}-{lot}-{house} 見本ハイツ{room}号室");

@@ -27,8 +27,12 @@ pub(super) struct Random {
 impl Random {
     /// Starts the sequence of row `number`; it does not depend on any other row.
     pub(super) fn of(stream: Stream, number: u64) -> Self {
-        let mut seeding = Self { state: SEED ^ ((stream as u64 + 1) << 56) ^ number };
-        Self { state: seeding.next() }
+        let mut seeding = Self {
+            state: SEED ^ ((stream as u64 + 1) << 56) ^ number,
+        };
+        Self {
+            state: seeding.next(),
+        }
     }
 
     fn next(&mut self) -> u64 {
@@ -72,7 +76,9 @@ impl Random {
     /// Returns a version 4 UUID in its usual text form.
     pub(super) fn uuid(&mut self) -> String {
         let bits = (u128::from(self.next()) << 64) | u128::from(self.next());
-        Builder::from_random_bytes(bits.to_be_bytes()).into_uuid().to_string()
+        Builder::from_random_bytes(bits.to_be_bytes())
+            .into_uuid()
+            .to_string()
     }
 }
 

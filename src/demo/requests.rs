@@ -38,13 +38,23 @@ impl Request {
         let mut random = Random::of(Stream::Request, number);
         let request_id = random.uuid();
         let (received_on, replied_on) = request_days(&mut random, as_of);
-        Self { request_id, received_on, replied_on, random }
+        Self {
+            request_id,
+            received_on,
+            replied_on,
+            random,
+        }
     }
 }
 
 /// The row of request `number`, about one of `learners`.
 pub(super) fn request_row(number: u64, learners: u64, as_of: Date) -> Row {
-    let Request { request_id, received_on, replied_on, mut random } = Request::of(number, as_of);
+    let Request {
+        request_id,
+        received_on,
+        replied_on,
+        mut random,
+    } = Request::of(number, as_of);
     let bound = u32::try_from(learners).unwrap_or(u32::MAX);
     let learner_id = u64::from(random.below(bound)) + 1;
     let person = Person::of(learner_id, as_of);
@@ -65,14 +75,20 @@ pub(super) fn request_row(number: u64, learners: u64, as_of: Date) -> Row {
 fn request_days(random: &mut Random, as_of: Date) -> (Date, Option<Date>) {
     if random.happens(80) {
         let replied_on = near_border(random, as_of, REPLY_MONTHS);
-        return (days_before(replied_on, random.between(3, 25)), Some(replied_on));
+        return (
+            days_before(replied_on, random.between(3, 25)),
+            Some(replied_on),
+        );
     }
     let age_days = 1 + random.below_mostly_small(REQUEST_DAYS);
     let received_on = days_before(as_of, age_days.cast_signed());
     let replied_on = days_before(received_on, -random.between(3, 25));
     if random.happens(10) {
         // A reply that is announced for a later day.
-        return (received_on, Some(days_before(as_of, -random.between(1, 14))));
+        return (
+            received_on,
+            Some(days_before(as_of, -random.between(1, 14))),
+        );
     }
     let open = replied_on > as_of || random.happens(30);
     (received_on, (!open).then_some(replied_on))
@@ -94,7 +110,11 @@ struct Document {
 impl Document {
     /// Makes document `index` (0 or 1) of request `number`.
     fn of(number: u64, index: u64, as_of: Date) -> Self {
-        let Request { request_id, received_on, .. } = Request::of(number, as_of);
+        let Request {
+            request_id,
+            received_on,
+            ..
+        } = Request::of(number, as_of);
         let mut random = Random::of(Stream::Document, (number << 1) | index);
         let document_id = random.uuid();
         let is_paper = index == 0;
@@ -103,14 +123,21 @@ impl Document {
         } else {
             ("委任状", "pdf")
         };
-        let object_key = format!("requests/{}/{request_id}/{document_id}.{ending}", received_on.year());
+        let object_key = format!(
+            "requests/{}/{request_id}/{document_id}.{ending}",
+            received_on.year()
+        );
         let versions = if random.happens(150) { 2 } else { 1 };
         let is_lost = (number * 2 + index) % SCAN_LOST_EVERY == SCAN_LOST_EVERY - 1;
         let scans = (1..=versions)
             .filter(|_| !is_lost)
             .map(|version| {
                 let text = format!("generated sample: {document_id}, scan {version}");
-                if is_paper { scan::png(&text) } else { scan::pdf(&text) }
+                if is_paper {
+                    scan::png(&text)
+                } else {
+                    scan::pdf(&text)
+                }
             })
             .collect();
         let row = vec![
@@ -119,7 +146,11 @@ impl Document {
             kind.into(),
             object_key.clone().into(),
         ];
-        Self { row, object_key, scans }
+        Self {
+            row,
+            object_key,
+            scans,
+        }
     }
 }
 
@@ -136,7 +167,10 @@ pub(super) fn scans_of(number: u64, as_of: Date) -> Vec<(String, Vec<u8>)> {
         .map(|index| Document::of(number, index, as_of))
         .flat_map(|document| {
             let key = document.object_key;
-            document.scans.into_iter().map(move |bytes| (key.clone(), bytes))
+            document
+                .scans
+                .into_iter()
+                .map(move |bytes| (key.clone(), bytes))
         })
         .collect()
 }

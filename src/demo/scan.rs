@@ -82,7 +82,10 @@ pub(super) fn pdf(text: &str) -> Vec<u8> {
         "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 420 100] /Contents 4 0 R \
          /Resources << /Font << /F1 5 0 R >> >> >>"
             .to_owned(),
-        format!("<< /Length {} >>\nstream\n{content}\nendstream", content.len()),
+        format!(
+            "<< /Length {} >>\nstream\n{content}\nendstream",
+            content.len()
+        ),
         "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>".to_owned(),
     ];
     let mut parts = vec!["%PDF-1.4\n".to_owned()];
@@ -95,7 +98,9 @@ pub(super) fn pdf(text: &str) -> Vec<u8> {
         parts.push(part);
     }
     parts.push(format!("xref\n0 6\n0000000000 65535 f \n{places}"));
-    parts.push(format!("trailer\n<< /Size 6 /Root 1 0 R >>\nstartxref\n{written}\n%%EOF\n"));
+    parts.push(format!(
+        "trailer\n<< /Size 6 /Root 1 0 R >>\nstartxref\n{written}\n%%EOF\n"
+    ));
     parts.concat().into_bytes()
 }
 

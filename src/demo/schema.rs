@@ -1,5 +1,7 @@
 //! The tables' definitions, in the two dialects.
 
+use super::layout::TABLES;
+
 /// Where the demonstration lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
@@ -42,4 +44,14 @@ pub(super) fn tables_then_indexes(dialect: Dialect) -> (Vec<&'static str>, Vec<&
     schema_sql(dialect)
         .into_iter()
         .partition(|statement| !statement.starts_with("create index"))
+}
+
+/// A query that says whether any table has a row.
+pub(super) fn any_row(dialect: Dialect) -> String {
+    let prefix = dialect.table_prefix();
+    let tests: Vec<String> = TABLES
+        .iter()
+        .map(|table| format!("exists (select 1 from {prefix}{})", table.name))
+        .collect();
+    format!("select {}", tests.join(" or "))
 }
