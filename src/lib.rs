@@ -7,3 +7,6 @@
 // Core: values and decisions.
 pub mod domain;
 pub mod job;
+
+// Face: what people see.
+pub mod demo;
