@@ -108,7 +108,15 @@ impl Table {
         let columns: Vec<String> = self
             .columns
             .iter()
-            .map(|(column, kind)| format!("{column} {}", kind.declared_in(store)))
+            .map(|(column, kind)| {
+                // SQLite takes null in a key of several columns unless told otherwise.
+                let null = if self.key.contains(column) {
+                    " not null"
+                } else {
+                    ""
+                };
+                format!("{column} {}{null}", kind.declared_in(store))
+            })
             .collect();
         format!(
             "create table {} ({}, primary key ({}))",
