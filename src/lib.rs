@@ -6,4 +6,5 @@
 
 // Core: values and decisions.
 pub mod domain;
+pub mod evidence;
 pub mod job;
