@@ -6,6 +6,7 @@
 
 // Core: values and decisions.
 pub mod domain;
+pub mod evidence;
 pub mod job;
 
 // Face: what people see.
