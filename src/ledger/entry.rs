@@ -56,6 +56,19 @@ pub enum Entry {
 }
 
 impl Entry {
+    /// Every kind that this version writes.
+    pub const KINDS: [&str; 9] = [
+        "run-started",
+        "stage-surveyed",
+        "stage-refused",
+        "stage-finished",
+        "job-failed",
+        "run-finished",
+        "run-recovered",
+        "sealed",
+        "published",
+    ];
+
     /// The entry's kind, as in its JSON and in the ledger's column.
     pub const fn kind(&self) -> &'static str {
         match self {

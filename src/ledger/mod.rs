@@ -9,8 +9,17 @@
 pub mod entry;
 pub mod error;
 pub mod fold;
+pub mod migrator;
+
+mod convert;
+mod files;
 mod open;
+mod postgres;
 mod record;
+mod sqlite;
+
+#[cfg(test)]
+mod contract;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -116,4 +125,7 @@ pub trait Ledger: Send + Sync {
     /// Never waits. The lock ends with [`LedgerLock::release`], when the value is dropped, and
     /// when the process dies.
     async fn lock(&self, names: &[String]) -> Result<LedgerLock, LockError>;
+
+    /// Closes the connections; what was written is durable with or without.
+    async fn close(&self);
 }

@@ -93,7 +93,18 @@ pub enum CertificateMatch {
 
 impl CertificateMatch {
     /// How many ids an ambiguous prefix is answered with.
-    pub const MOST_NAMED: usize = 10;
+    pub const MOST_NAMED: i64 = 10;
+
+    /// Chooses among the ids that begin with `id_or_prefix`, of which an exact match stands
+    /// first: the one that is meant, or else the answer.
+    pub(super) fn choose(id_or_prefix: &str, mut ids: Vec<String>) -> Result<String, Self> {
+        let is_exact = ids.first().is_some_and(|id| id == id_or_prefix);
+        if ids.len() > 1 && !is_exact {
+            return Err(Self::Several(ids));
+        }
+        ids.truncate(1);
+        ids.pop().ok_or(Self::None)
+    }
 }
 
 /// Whether something was written or stood there already, byte for byte.
@@ -147,15 +158,18 @@ impl LedgerLock {
     /// Releases the lock; on return others can take it.
     pub async fn release(self) -> Result<(), LedgerError> {
         match self.0 {
-            Held::Session(connection) => {
-                connection
-                    .close()
+            Held::Session(mut connection) => {
+                let failed = |source| LedgerError::Other {
+                    action: "release a lock",
+                    retry: Retry::Never,
+                    source,
+                };
+                // Closing alone releases too, but not before the server has noticed.
+                sqlx::query("select pg_advisory_unlock_all()")
+                    .execute(&mut *connection)
                     .await
-                    .map_err(|source| LedgerError::Other {
-                        action: "release a lock",
-                        retry: Retry::Never,
-                        source,
-                    })
+                    .map_err(failed)?;
+                connection.close().await.map_err(failed)
             }
             Held::Files(files) => {
                 drop(files);
