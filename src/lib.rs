@@ -8,6 +8,11 @@
 pub mod domain;
 pub mod evidence;
 pub mod job;
+pub mod pseudonym;
+
+// Edge: talks to the world.
+pub mod ledger;
+pub mod store;
 
 // Face: what people see.
 pub mod demo;

@@ -1,0 +1,115 @@
+//! What can go wrong with the ledger.
+
+use thiserror::Error;
+
+/// Whether trying again may help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    Later,
+    Never,
+}
+
+/// Why the ledger did not do what it was asked.
+#[derive(Debug, Error)]
+pub enum LedgerError {
+    /// It could not be opened, or the connection was lost.
+    #[error("reach the ledger to {action}")]
+    Unreachable {
+        action: &'static str,
+        retry: Retry,
+        #[source]
+        source: sqlx::Error,
+    },
+    /// It may be read but not written.
+    #[error(
+        "{action}: the ledger is read-only; hint: give kigen's role the right to insert, or make \
+         the ledger's file and its folder writable"
+    )]
+    ReadOnly {
+        action: &'static str,
+        #[source]
+        source: Option<sqlx::Error>,
+    },
+    /// Its tables are missing or older than this version of kigen.
+    #[error("use a ledger that is not migrated ({missing}); hint: run `kigen ledger migrate`")]
+    NotMigrated {
+        /// What is missing, in words.
+        missing: String,
+    },
+    /// Its tables or entries were written by a newer kigen.
+    #[error("use a ledger that a newer kigen has written ({found}); hint: update this kigen")]
+    NewerVersion {
+        /// What this version does not know.
+        found: String,
+    },
+    /// Something else stands where this was to be written.
+    #[error("{action}: {found}")]
+    Conflict {
+        action: &'static str,
+        /// What is there already, without personal data.
+        found: String,
+    },
+    /// The URL names no ledger that kigen knows.
+    #[error(
+        "open the ledger: its URL {problem}; hint: write `sqlite:kigen-ledger.db` or \
+         `postgres://host/database`"
+    )]
+    BadUrl { problem: &'static str },
+    /// The ledger holds something that kigen has not written in this form.
+    #[error("{action}: the ledger holds {found}")]
+    Damaged {
+        action: &'static str,
+        found: String,
+    },
+    /// Anything else that the database said.
+    #[error("{action} in the ledger")]
+    Other {
+        action: &'static str,
+        retry: Retry,
+        #[source]
+        source: sqlx::Error,
+    },
+}
+
+impl LedgerError {
+    /// Whether trying again may help.
+    pub const fn retry(&self) -> Retry {
+        match self {
+            Self::Unreachable { retry, .. } | Self::Other { retry, .. } => *retry,
+            Self::ReadOnly { .. }
+            | Self::NotMigrated { .. }
+            | Self::NewerVersion { .. }
+            | Self::Conflict { .. }
+            | Self::BadUrl { .. }
+            | Self::Damaged { .. } => Retry::Never,
+        }
+    }
+}
+
+/// Why a lock was not taken.
+#[derive(Debug, Error)]
+pub enum LockError {
+    /// Another process, or another task of this one, holds it.
+    #[error("take the lock `{name}`: another run holds it")]
+    Busy { name: String },
+    /// The folder of the lock files cannot be used.
+    #[error("take the lock `{name}`: its file cannot be used")]
+    File {
+        name: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+impl LockError {
+    /// Whether trying again may help.
+    pub const fn retry(&self) -> Retry {
+        match self {
+            Self::Busy { .. } => Retry::Later,
+            Self::File { .. } => Retry::Never,
+            Self::Ledger(error) => error.retry(),
+        }
+    }
+}

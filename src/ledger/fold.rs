@@ -1,0 +1,122 @@
+//! What became of each run: a fold over the ledger's entries. Pure.
+
+use jiff::Timestamp;
+
+use super::entry::Entry;
+use super::entry::JobFailed;
+use super::entry::Outcome;
+use super::entry::RecordedEntry;
+use super::entry::RunStarted;
+use super::entry::RunState;
+use super::entry::StageFinished;
+use super::entry::StageRefused;
+use super::entry::StageSurveyed;
+
+/// One run, as its entries tell it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRecord {
+    pub run_id: String,
+    pub started_at: Timestamp,
+    pub started: RunStarted,
+    pub state: RunState,
+    /// When and how it ended, if it has.
+    pub finished: Option<(Timestamp, Outcome)>,
+    /// The surveys, in order; the latest of a stage counts.
+    pub surveyed: Vec<StageSurveyed>,
+    pub refused: Vec<StageRefused>,
+    pub stages: Vec<StageFinished>,
+    pub failed: Vec<JobFailed>,
+    /// How often it was taken up again after a death.
+    pub recovered: usize,
+    /// The certificates of the run, once it is sealed.
+    pub certificate_ids: Option<Vec<String>>,
+    /// The certificates that are published.
+    pub published: Vec<String>,
+}
+
+impl RunRecord {
+    /// The certificates that are sealed and not yet published.
+    pub fn unpublished(&self) -> impl Iterator<Item = &str> {
+        self.certificate_ids
+            .iter()
+            .flatten()
+            .filter(|id| !self.published.contains(id))
+            .map(String::as_str)
+    }
+
+    fn begin(run_id: &str, at: Timestamp, started: &RunStarted) -> Self {
+        Self {
+            run_id: run_id.to_owned(),
+            started_at: at,
+            started: started.clone(),
+            state: RunState::Running,
+            finished: None,
+            surveyed: Vec::new(),
+            refused: Vec::new(),
+            stages: Vec::new(),
+            failed: Vec::new(),
+            recovered: 0,
+            certificate_ids: None,
+            published: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, at: Timestamp, entry: &Entry) {
+        match entry {
+            // A second start of one run cannot be written; the first stands.
+            Entry::RunStarted(_) => {}
+            Entry::StageSurveyed(surveyed) => self.surveyed.push(surveyed.clone()),
+            Entry::StageRefused(refused) => self.refused.push(refused.clone()),
+            Entry::StageFinished(stage) => self.stages.push(stage.clone()),
+            Entry::JobFailed(failed) => self.failed.push(failed.clone()),
+            Entry::RunFinished { outcome } => self.finished = Some((at, *outcome)),
+            Entry::RunRecovered { .. } => self.recovered += 1,
+            Entry::Sealed { certificate_ids } => {
+                self.certificate_ids = Some(certificate_ids.clone());
+            }
+            Entry::Published { certificate_id, .. } => {
+                // Publishing is repeatable, so it may stand there twice.
+                if !self.published.contains(certificate_id) {
+                    self.published.push(certificate_id.clone());
+                }
+            }
+        }
+        self.state = self.state_now();
+    }
+
+    fn state_now(&self) -> RunState {
+        if self.certificate_ids.is_some() {
+            return match self.unpublished().next() {
+                Some(_) => RunState::Sealed,
+                None => RunState::Published,
+            };
+        }
+        match self.finished {
+            Some(_) => RunState::Finished,
+            None => RunState::Running,
+        }
+    }
+}
+
+/// Folds `entries`, which stand in the ledger's order, into one record for each run that starts
+/// among them, in the order of their starts.
+///
+/// Entries of a run that started before the first of `entries` belong to none of the records.
+pub fn fold_runs(entries: &[RecordedEntry]) -> Vec<RunRecord> {
+    let mut runs: Vec<RunRecord> = Vec::new();
+    let mut index_of = std::collections::HashMap::<&str, usize>::new();
+    for recorded in entries {
+        let Some(run_id) = recorded.run_id.as_deref() else {
+            continue;
+        };
+        if let Some(&index) = index_of.get(run_id) {
+            runs[index].take(recorded.at, &recorded.entry);
+            continue;
+        }
+        if let Entry::RunStarted(started) = &recorded.entry {
+            index_of.insert(run_id, runs.len());
+            runs.push(RunRecord::begin(run_id, recorded.at, started));
+        }
+    }
+    runs
+}
