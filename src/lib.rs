@@ -7,3 +7,6 @@
 // Core: values and decisions.
 pub mod domain;
 pub mod job;
+
+// Edge: talks to the world.
+pub mod store;

@@ -1,0 +1,3 @@
+//! Where records and their objects are kept.
+
+pub mod objects;
