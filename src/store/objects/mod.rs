@@ -73,12 +73,10 @@ pub trait ObjectInventory: Send + Sync {
         let mut read_back = ReadBack::default();
         let listings: Vec<_> = keys.iter().map(|key| self.versions(key)).collect();
         let mut answers = stream::iter(listings).buffered(READS_AT_ONCE);
-        let mut outage = None;
+        let mut outage: Option<ObjectError> = None;
         for key in keys {
             if let Some(error) = &outage {
-                read_back
-                    .unread
-                    .push((key.clone(), ObjectError::clone(error)));
+                read_back.unread.push((key.clone(), error.clone()));
                 continue;
             }
             match answers.next().await {

@@ -96,7 +96,7 @@ fn exchange(connection: TcpStream, answer: &Answer) -> String {
     request.push_str(&String::from_utf8(body).unwrap());
     let (status, body) = answer;
     let reply = format!(
-        "HTTP/1.1 {status} Canned\r\ncontent-type: application/xml\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        "HTTP/1.1 {status} Canned\r\ndate: Sun, 22 Nov 2026 04:13:41 GMT\r\ncontent-type: application/xml\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len(),
     );
     reader.into_inner().write_all(reply.as_bytes()).unwrap();

@@ -29,7 +29,14 @@ async fn a_key_never_leads_out_of_the_folder() {
     let store = FolderObjects::open(&folder).unwrap();
 
     let absolute = bystander.to_str().unwrap().to_owned();
-    for text in ["../bystander.pdf", "a/../../bystander.pdf", "./a", "a//b", "a/", &absolute] {
+    for text in [
+        "../bystander.pdf",
+        "a/../../bystander.pdf",
+        "./a",
+        "a//b",
+        "a/",
+        &absolute,
+    ] {
         let key = key(text);
         assert_eq!(store.versions(&key).await, Err(ObjectError::OutsideFolder));
         let outcome = store.remove(&[version(&key, "file")]).await;
@@ -95,7 +102,12 @@ async fn empty_folders_go_with_their_last_object_but_never_the_root() {
     assert!(!folder.path().join("client/山田").exists());
     assert!(folder.path().join("client/note.txt").exists());
 
-    assert!(store.remove(&[version(&neighbour, "file")]).await.is_complete());
+    assert!(
+        store
+            .remove(&[version(&neighbour, "file")])
+            .await
+            .is_complete()
+    );
     assert!(!folder.path().join("client").exists());
     assert!(folder.path().exists());
 }
@@ -106,7 +118,13 @@ async fn a_key_that_names_a_folder_has_no_object_and_what_lies_below_is_kept() {
     let store = FolderObjects::open(folder.path()).unwrap();
     store.put(&key("request/1"), b"scan").await.unwrap();
     assert!(store.versions(&key("request")).await.unwrap().is_empty());
-    assert!(store.versions(&key("request/1/2")).await.unwrap().is_empty());
+    assert!(
+        store
+            .versions(&key("request/1/2"))
+            .await
+            .unwrap()
+            .is_empty()
+    );
     let outcome = store.remove(&[version(&key("request"), "file")]).await;
     assert_eq!(outcome.absent.len(), 1);
     assert_eq!(fs::read(folder.path().join("request/1")).unwrap(), b"scan");
@@ -129,7 +147,9 @@ async fn is_an_error(store: &FolderObjects) {
     let key = key("scan.pdf");
     assert_eq!(store.describe().await, Err(ObjectError::NoSuchFolder));
     assert_eq!(store.versions(&key).await, Err(ObjectError::NoSuchFolder));
-    let outcome = store.remove(&[version(&key, "file"), version(&key, "file")]).await;
+    let outcome = store
+        .remove(&[version(&key, "file"), version(&key, "file")])
+        .await;
     assert_eq!(outcome.failed.len(), 1);
     assert_eq!(outcome.unattempted.len(), 1);
     let read_back = store.gone(&[key.clone(), key]).await;

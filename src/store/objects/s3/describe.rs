@@ -7,6 +7,7 @@ use aws_sdk_s3::types::MfaDeleteStatus;
 use aws_sdk_s3::types::ObjectLockEnabled;
 
 use crate::store::objects::error::ObjectError;
+use crate::store::objects::error::Outage;
 use crate::store::objects::outcome::StoreDescription;
 use crate::store::objects::outcome::Versioning;
 
@@ -14,12 +15,12 @@ use super::S3Objects;
 use super::fault::fault;
 
 /// Asks everything once. Only what the worker cannot do without is an error; a question that the
-/// worker may not ask is answered by "not said".
+/// worker may not ask, or whose answer cannot be read, is answered by "not said".
 pub(super) async fn describe(store: &S3Objects) -> Result<StoreDescription, ObjectError> {
     may_be_listed(store).await?;
     let (versioning, mfa_delete) = match versioning(store).await {
         Ok((versioning, mfa_delete)) => (versioning, Some(mfa_delete)),
-        Err(error) if may_not_ask(&error) => (Versioning::Unknown, None),
+        Err(error) if is_not_said(&error) => (Versioning::Unknown, None),
         Err(error) => return Err(error),
     };
     Ok(StoreDescription {
@@ -123,20 +124,23 @@ async fn replicas(store: &S3Objects) -> Result<Vec<String>, ObjectError> {
 
 /// Whether the error says that the bucket has no such setting, or the server no such feature.
 fn is_absence(error: &ObjectError, absent: &str) -> bool {
-    match error {
-        ObjectError::Other { code } => code == absent || code == "NotImplemented",
-        _ => false,
-    }
+    let ObjectError::Other { code } = error else {
+        return false;
+    };
+    code == absent || code == "NotImplemented"
 }
 
-fn may_not_ask(error: &ObjectError) -> bool {
-    matches!(error, ObjectError::AccessDenied { .. })
+fn is_not_said(error: &ObjectError) -> bool {
+    matches!(
+        error,
+        ObjectError::AccessDenied { .. } | ObjectError::Unreachable(Outage::AnswerCut)
+    )
 }
 
 fn said<T>(answer: Result<T, ObjectError>) -> Result<Option<T>, ObjectError> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
-        Err(error) if may_not_ask(&error) => Ok(None),
+        Err(error) if is_not_said(&error) => Ok(None),
         Err(error) => Err(error),
     }
 }

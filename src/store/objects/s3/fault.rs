@@ -25,8 +25,9 @@ where
         SdkError::ServiceError(answer) => {
             by_code(answer.err().code(), answer.raw().status().as_u16())
         }
-        // A request that could not be built; the SDK may also add kinds of its own.
-        _ => other("RequestNotBuilt"),
+        SdkError::ConstructionFailure(_) => other("RequestNotBuilt"),
+        // The SDK's enumeration is open.
+        _ => other("Unknown"),
     }
 }
 
@@ -34,6 +35,8 @@ where
 fn by_code(code: Option<&str>, status: u16) -> ObjectError {
     let Some(code) = code else {
         return match status {
+            // The server did it, but its answer is not one that can be read.
+            ..300 => ObjectError::Unreachable(Outage::AnswerCut),
             403 => denied("403"),
             500.. => not_ready(&status.to_string()),
             _ => other(&status.to_string()),
@@ -70,13 +73,16 @@ pub(super) fn of_code(code: &str) -> ObjectError {
 
 /// Whether one key can be the reason why the server refused a whole call.
 pub(super) fn one_key_can_cause(error: &ObjectError) -> bool {
-    match error {
-        ObjectError::Other { code } => matches!(
-            code.as_str(),
-            "MalformedXML" | "KeyTooLongError" | "InvalidArgument" | "InvalidURI"
-        ),
-        _ => false,
-    }
+    let ObjectError::Other { code } = error else {
+        return false;
+    };
+    let codes = [
+        "MalformedXML",
+        "KeyTooLongError",
+        "InvalidArgument",
+        "InvalidURI",
+    ];
+    codes.contains(&code.as_str())
 }
 
 fn denied(code: &str) -> ObjectError {
@@ -110,6 +116,7 @@ mod tests {
     fn a_busy_server_is_tried_again_and_a_refusal_is_not() {
         assert_eq!(of_code("SlowDown").retry(), Retry::Later);
         assert_eq!(by_code(None, 503).retry(), Retry::Later);
+        assert_eq!(by_code(None, 200).retry(), Retry::Later);
         assert_eq!(by_code(Some("Strange"), 500).retry(), Retry::Later);
         assert_eq!(by_code(Some("NotImplemented"), 501).retry(), Retry::Never);
         assert_eq!(of_code("AccessDenied").retry(), Retry::Never);

@@ -144,9 +144,13 @@ enum Unsaid {
 
 impl From<ObjectError> for Unsaid {
     fn from(error: ObjectError) -> Self {
-        match error {
-            ObjectError::Other { code } if code == "NoSuchObjectLockConfiguration" => Self::Nothing,
-            _ => Self::Unknown,
+        let nothing = ObjectError::Other {
+            code: String::from("NoSuchObjectLockConfiguration"),
+        };
+        if error == nothing {
+            Self::Nothing
+        } else {
+            Self::Unknown
         }
     }
 }

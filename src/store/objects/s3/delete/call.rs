@@ -37,7 +37,6 @@ pub(super) struct Answer {
     errors: HashMap<(String, Option<String>), Refusal>,
 }
 
-#[derive(Clone)]
 struct Refusal {
     code: String,
     names_a_lock: bool,
@@ -142,9 +141,9 @@ impl Answer {
         let Some(refusal) = refusal else {
             return Fate::Failed(ObjectError::Unconfirmed);
         };
-        match refusal.code.as_str() {
-            "NoSuchVersion" | "NoSuchKey" => return Fate::Absent,
-            _ => {}
+        let is_gone = matches!(refusal.code.as_str(), "NoSuchVersion" | "NoSuchKey");
+        if is_gone {
+            return Fate::Absent;
         }
         let error = of_code(&refusal.code);
         let is_lock = refusal.names_a_lock;
