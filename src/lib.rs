@@ -8,3 +8,6 @@
 pub mod domain;
 pub mod evidence;
 pub mod job;
+
+// Edge: talks to the world.
+pub mod keyring;
