@@ -37,7 +37,7 @@ const NONCE_LENGTH: usize = 12;
 /// Bytes of a wrapped run key: nonce, key, tag.
 pub const WRAPPED_LENGTH: usize = NONCE_LENGTH + 32 + 16;
 
-/// A secret of 32 bytes, wiped when it is dropped.
+/// A secret of 32 bytes, zeroized when it is dropped.
 type Secret = Zeroizing<[u8; 32]>;
 
 /// The keys of one installation.
