@@ -11,6 +11,7 @@ pub mod job;
 pub mod pseudonym;
 
 // Edge: talks to the world.
+pub mod keyring;
 pub mod ledger;
 pub mod store;
 
