@@ -7,3 +7,7 @@
 // Core: values and decisions.
 pub mod domain;
 pub mod job;
+pub mod problem;
+
+// Edge: talks to the world.
+pub mod config;
