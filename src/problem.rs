@@ -142,3 +142,30 @@ impl fmt::Display for Problems {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Excerpt;
+    use super::Problem;
+
+    #[test]
+    fn a_problem_shows_its_place_under_wide_characters_too() {
+        let mut problem = Problem::of_file("jobs/x.toml", "this is wrong").with_hint("do better");
+        problem.line = Some(12);
+        problem.column = Some(9);
+        problem.excerpt = Some(Excerpt {
+            text: "a = \"期限\", 3".to_owned(),
+            before: 4,
+            length: 4,
+        });
+        insta::assert_snapshot!(problem, @r#"
+        jobs/x.toml:12:9: this is wrong
+           12 | a = "期限", 3
+              |     ^^^^^^
+          hint: do better
+        "#);
+        let json = serde_json::to_value(&problem).unwrap();
+        assert_eq!(json["line"], 12);
+        assert!(json.get("excerpt").is_none());
+    }
+}

@@ -43,14 +43,22 @@ pub(super) fn parse(
     let document = Document::parse(file_name, text, Quoting::KeysOnly)?;
     refuse_newer_version(&document)?;
     let raw: RawConfig = document.read()?;
-    let mut checker = Checker { document: &document, base, env, problems: Problems::default() };
+    let mut checker = Checker {
+        document: &document,
+        base,
+        env,
+        problems: Problems::default(),
+    };
     let config = checker.config(&raw);
     let problems = checker.problems;
     match config {
         Some(config) => problems.or(config),
         // Each part that is missing has said why; the sentence guards against one that forgot.
         None => problems.or(()).and(Err(document
-            .problem(&Path::default(), "the file does not check, and no check says why")
+            .problem(
+                &Path::default(),
+                "the file does not check, and no check says why",
+            )
             .into())),
     }
 }
@@ -78,7 +86,11 @@ struct Checker<'c> {
 impl Checker<'_> {
     fn config(&mut self, raw: &RawConfig) -> Option<Config> {
         let path = Path::of("ledger");
-        let ledger = self.url(&path, raw.ledger.url.as_deref(), raw.ledger.url_env.as_deref());
+        let ledger = self.url(
+            &path,
+            raw.ledger.url.as_deref(),
+            raw.ledger.url_env.as_deref(),
+        );
         let stores = self.stores(&raw.stores);
         let objects = self.objects(&raw.objects);
         let path = Path::of("keyring");
@@ -97,10 +109,14 @@ impl Checker<'_> {
             clients: self.clients(raw),
             residuals: residuals?,
             jobs_folder: self.base.join(&raw.jobs.folder),
-            log_format: raw.log.as_ref().and_then(|log| log.format).map(|format| match format {
-                RawLogFormat::Json => LogFormat::Json,
-                RawLogFormat::Human => LogFormat::Human,
-            }),
+            log_format: raw
+                .log
+                .as_ref()
+                .and_then(|log| log.format)
+                .map(|format| match format {
+                    RawLogFormat::Json => LogFormat::Json,
+                    RawLogFormat::Human => LogFormat::Human,
+                }),
             ledger: ledger?,
             keyring: self.base.join(keyring?),
         })
@@ -136,12 +152,7 @@ impl Checker<'_> {
         }
     }
 
-    fn url(
-        &mut self,
-        path: &Path,
-        url: Option<&str>,
-        url_env: Option<&str>,
-    ) -> Option<SecretUrl> {
+    fn url(&mut self, path: &Path, url: Option<&str>, url_env: Option<&str>) -> Option<SecretUrl> {
         let text = self.one_of(path, "url", (url, url_env))?;
         let key = if url.is_some() { "url" } else { "url-env" };
         match SecretUrl::parse(&text, self.base) {
@@ -164,7 +175,10 @@ impl Checker<'_> {
         }
         let mut stores = Vec::new();
         for (name, raw) in raw {
-            stores.push(self.store(&path.key(name), raw).map(|store| (name.clone(), store)));
+            stores.push(
+                self.store(&path.key(name), raw)
+                    .map(|store| (name.clone(), store)),
+            );
         }
         stores.into_iter().collect()
     }
@@ -173,7 +187,10 @@ impl Checker<'_> {
         let url = self.url(path, raw.url.as_deref(), raw.url_env.as_deref());
         let (kind, scheme) = match raw.kind {
             RawStoreKind::Postgres => {
-                let schema = raw.journal_schema.as_deref().unwrap_or(DEFAULT_JOURNAL_SCHEMA);
+                let schema = raw
+                    .journal_schema
+                    .as_deref()
+                    .unwrap_or(DEFAULT_JOURNAL_SCHEMA);
                 let journal_schema = schema.to_owned();
                 (StoreKind::Postgres { journal_schema }, Scheme::Postgres)
             }
@@ -269,7 +286,9 @@ impl Checker<'_> {
         let number = raw.issuer.corporate_number.as_deref();
         if number.is_some_and(|number| !corporate_number::is_valid(number)) {
             let path = Path::of("issuer").key("corporate-number");
-            let problem = self.document.problem(&path, "this is no corporate number (法人番号)");
+            let problem = self
+                .document
+                .problem(&path, "this is no corporate number (法人番号)");
             self.say(problem.with_hint("13 digits, of which the first checks the others"));
         }
         Issuer {
@@ -283,7 +302,10 @@ impl Checker<'_> {
         for (index, client) in raw.clients.iter().enumerate() {
             if clients.iter().any(|earlier| earlier.name == client.name) {
                 let path = Path::of("clients").at(index).key("name");
-                self.say(self.document.problem(&path, "a second client has this name"));
+                self.say(
+                    self.document
+                        .problem(&path, "a second client has this name"),
+                );
             }
             clients.push(Client {
                 name: client.name.clone(),

@@ -13,7 +13,12 @@ pub(super) fn is_valid(text: &str) -> bool {
         return false;
     };
     let weights = [1, 2].into_iter().cycle();
-    let sum: u32 = base.iter().rev().zip(weights).map(|(digit, weight)| digit * weight).sum();
+    let sum: u32 = base
+        .iter()
+        .rev()
+        .zip(weights)
+        .map(|(digit, weight)| digit * weight)
+        .sum();
     *check == 9 - sum % 9
 }
 
@@ -32,7 +37,13 @@ mod tests {
 
     #[test]
     fn other_texts_are_no_corporate_numbers() {
-        for text in ["", "700001205000", "70000120500020", "700001205000x", "７000012050002"] {
+        for text in [
+            "",
+            "700001205000",
+            "70000120500020",
+            "700001205000x",
+            "７000012050002",
+        ] {
             assert!(!is_valid(text), "{text}");
         }
     }

@@ -169,7 +169,12 @@ impl Config {
             need("stores", &job.store, stores, "store.name".to_owned());
             for (index, object) in job.objects.iter().enumerate() {
                 let objects = self.objects.keys().map(String::as_str).collect();
-                need("objects", &object.store, objects, format!("object[{index}].store"));
+                need(
+                    "objects",
+                    &object.store,
+                    objects,
+                    format!("object[{index}].store"),
+                );
             }
         }
         problems.or(())

@@ -10,7 +10,7 @@ use serde::Deserialize;
 /// Where the stores, the ledger, the keys and the output of kigen are.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(title = "kigen.toml")]
+#[schemars(rename = "Config", title = "kigen.toml")]
 pub(super) struct RawConfig {
     /// Version of this format: 1.
     #[schemars(extend("minimum" = 1))]
@@ -39,6 +39,7 @@ pub(super) struct RawConfig {
 /// kigen's own database: exactly one of the two.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Url")]
 pub(super) struct RawUrl {
     /// `sqlite://ledger.db` or `postgres://host/database`.
     pub url: Option<String>,
@@ -49,6 +50,7 @@ pub(super) struct RawUrl {
 /// A store of rows.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Store")]
 pub(super) struct RawStore {
     pub kind: RawStoreKind,
     /// Exactly one of `url` and `url-env`.
@@ -67,6 +69,7 @@ pub(super) struct RawStore {
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "StoreKind")]
 pub(super) enum RawStoreKind {
     Postgres,
     Sqlite,
@@ -75,6 +78,7 @@ pub(super) enum RawStoreKind {
 /// A store of objects.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Objects")]
 pub(super) struct RawObjects {
     pub kind: RawObjectsKind,
     /// s3: needed.
@@ -92,6 +96,7 @@ pub(super) struct RawObjects {
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "ObjectsKind")]
 pub(super) enum RawObjectsKind {
     S3,
     Folder,
@@ -100,6 +105,7 @@ pub(super) enum RawObjectsKind {
 /// The keyring file: exactly one of the two.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Keyring")]
 pub(super) struct RawKeyring {
     pub path: Option<String>,
     /// Name of the environment variable that holds the path.
@@ -109,6 +115,7 @@ pub(super) struct RawKeyring {
 /// Where certificates go.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Certificates")]
 pub(super) struct RawCertificates {
     #[schemars(length(min = 1))]
     pub folder: String,
@@ -119,6 +126,7 @@ pub(super) struct RawCertificates {
 /// Who issues certificates.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Issuer")]
 pub(super) struct RawIssuer {
     #[schemars(length(min = 1))]
     pub organization: String,
@@ -129,6 +137,7 @@ pub(super) struct RawIssuer {
 /// A client (委託元).
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Client")]
 pub(super) struct RawClient {
     #[schemars(length(min = 1))]
     pub name: String,
@@ -139,6 +148,7 @@ pub(super) struct RawClient {
 /// A place where copies stay for a while after a disposal.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Residual")]
 pub(super) struct RawResidual {
     /// `database backups (PITR)`
     #[serde(rename = "where")]
@@ -151,6 +161,7 @@ pub(super) struct RawResidual {
 /// Where the job files are.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Jobs")]
 pub(super) struct RawJobs {
     #[schemars(length(min = 1))]
     pub folder: String,
@@ -159,12 +170,14 @@ pub(super) struct RawJobs {
 /// How to log.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Log")]
 pub(super) struct RawLog {
     pub format: Option<RawLogFormat>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "LogFormat")]
 pub(super) enum RawLogFormat {
     Json,
     Human,

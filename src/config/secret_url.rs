@@ -29,7 +29,7 @@ pub enum UrlError {
     #[error("this is not a URL of the form `postgres://host/database` or `sqlite://file`")]
     NotAUrl,
     #[error(
-        "user or password of this URL hold characters that must be percent-encoded, such as `@`, \
+        "the user or password of this URL holds characters that must be percent-encoded, such as `@`, \
          `/`, `#` or `?`"
     )]
     NotEncoded,
@@ -84,8 +84,7 @@ fn postgres(text: &str) -> Result<SecretUrl, UrlError> {
     let host = url.host_str().unwrap_or_default();
     // A password that is not encoded moves the borders between the parts, and a piece of it would
     // be shown as host or database.
-    let before_query = text.split('?').next().unwrap_or(text);
-    let ats = before_query.matches('@').count();
+    let ats = text.matches('@').count();
     let is_split_wrongly = ats > 1 || (ats == 1 && url.username().is_empty());
     if is_split_wrongly || url.fragment().is_some() || url.path().contains('@') {
         return Err(UrlError::NotEncoded);
@@ -94,7 +93,13 @@ fn postgres(text: &str) -> Result<SecretUrl, UrlError> {
     if database.contains('/') {
         return Err(UrlError::NotEncoded);
     }
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    if database.is_empty() {
+        return Err(UrlError::NoDatabase);
+    }
+    let port = url
+        .port()
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
     Ok(SecretUrl {
         secret: text.to_owned().into(),
         shown: format!("postgres://{host}{port}/{database}"),
@@ -151,7 +156,10 @@ mod tests {
     fn a_relative_sqlite_file_starts_from_the_folder_of_the_config() {
         for (text, expected) in [
             ("sqlite://ledger.db", "sqlite:///etc/kigen/ledger.db"),
-            ("sqlite:ledger.db?mode=rwc", "sqlite:///etc/kigen/ledger.db?mode=rwc"),
+            (
+                "sqlite:ledger.db?mode=rwc",
+                "sqlite:///etc/kigen/ledger.db?mode=rwc",
+            ),
             ("sqlite:///srv/ledger.db", "sqlite:///srv/ledger.db"),
             ("sqlite::memory:", "sqlite://:memory:"),
         ] {
@@ -164,5 +172,6 @@ mod tests {
         assert_eq!(parse("mysql://db/lms").unwrap_err(), UrlError::NotAUrl);
         assert_eq!(parse("ledger.db").unwrap_err(), UrlError::NotAUrl);
         assert_eq!(parse("sqlite://").unwrap_err(), UrlError::NoDatabase);
+        assert_eq!(parse("postgres://db").unwrap_err(), UrlError::NoDatabase);
     }
 }

@@ -50,7 +50,10 @@ pub fn parse(file_name: &str, text: &str) -> Result<Job, Problems> {
         Some(job) => problems.or(job),
         // Each part that is missing has said why; the sentence guards against one that forgot.
         None => problems.or(()).and(Err(document
-            .problem(&Path::default(), "the job does not check, and no check says why")
+            .problem(
+                &Path::default(),
+                "the job does not check, and no check says why",
+            )
             .into())),
     }
 }
@@ -68,7 +71,11 @@ fn check(raw: &RawJob, file_name: &str, text: &str, findings: &mut Findings) -> 
     check_subject(raw, &own, findings);
     let client = client(raw, &own, findings);
     let joins = joins::check(&raw.join, &own, findings);
-    let ground = Ground { raw, own: &own, joins: &joins };
+    let ground = Ground {
+        raw,
+        own: &own,
+        joins: &joins,
+    };
     let stages = stages::check(&ground, findings);
     let references = references::check(&ground, table.as_ref(), findings);
     let objects = references::objects(&ground, table.as_ref(), findings);
@@ -77,7 +84,10 @@ fn check(raw: &RawJob, file_name: &str, text: &str, findings: &mut Findings) -> 
 
     Some(Job {
         cluster: raw.cluster.clone(),
-        title: Title { ja: raw.title.ja.clone(), en: raw.title.en.clone() },
+        title: Title {
+            ja: raw.title.ja.clone(),
+            en: raw.title.en.clone(),
+        },
         owner: raw.owner.clone(),
         file: PathBuf::from(file_name),
         sha256: sha256_hex(text),
@@ -109,7 +119,12 @@ fn sha256_hex(text: &str) -> String {
 
 fn check_subject(raw: &RawJob, own: &Classified, findings: &mut Findings) {
     let path = Path::of("subject");
-    names::kebab(&path.key("kind"), "subject kind", &raw.subject.kind, findings);
+    names::kebab(
+        &path.key("kind"),
+        "subject kind",
+        &raw.subject.kind,
+        findings,
+    );
     own.need(&path.key("column"), &raw.subject.column, findings);
     if own.class_of(&raw.subject.column) == Some(super::ColumnClass::NotPersonal) {
         let column = &raw.subject.column;

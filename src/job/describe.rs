@@ -94,9 +94,16 @@ fn purpose_in_english(purpose: &Purpose, source: &PurposeSource) -> String {
         purpose.name, source.starts_at
     );
     if let Some(condition) = &source.applies_when {
-        let verb = if condition.negated { "is none of" } else { "is one of" };
+        let verb = if condition.negated {
+            "is none of"
+        } else {
+            "is one of"
+        };
         let values = listed(condition, "“", "”", ", ");
-        line.push_str(&format!("; only where `{}` {verb} {values} or null", condition.column));
+        line.push_str(&format!(
+            "; only where `{}` {verb} {values} or null",
+            condition.column
+        ));
     }
     line
 }
@@ -127,9 +134,16 @@ fn purpose_in_japanese(purpose: &Purpose, source: &PurposeSource) -> String {
         purpose.name, source.starts_at
     );
     if let Some(condition) = &source.applies_when {
-        let verb = if condition.negated { "のいずれでもない" } else { "のいずれかである" };
+        let verb = if condition.negated {
+            "のいずれでもない"
+        } else {
+            "のいずれかである"
+        };
         let values = listed(condition, "「", "」", "");
-        line.push_str(&format!("。{} が{values}{verb}か、空である記録に限る", condition.column));
+        line.push_str(&format!(
+            "。{} が{values}{verb}か、空である記録に限る",
+            condition.column
+        ));
     }
     line
 }
@@ -141,6 +155,8 @@ fn count(number: i32, unit: &str) -> String {
 
 fn listed(condition: &Condition, open: &str, close: &str, between: &str) -> String {
     let values = condition.values.iter();
-    let values: Vec<String> = values.map(|value| format!("{open}{value}{close}")).collect();
+    let values: Vec<String> = values
+        .map(|value| format!("{open}{value}{close}"))
+        .collect();
     values.join(between)
 }

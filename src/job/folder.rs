@@ -19,7 +19,9 @@ pub fn load_folder(folder: &Path) -> Result<JobSet, Problems> {
     let name = folder.display().to_string();
     let files = toml_files(folder).map_err(|error| {
         let problem = Problem::of_file(name.clone(), format!("the folder cannot be read: {error}"));
-        Problems::from(problem.with_hint("`[jobs]` in kigen.toml names the folder of the job files"))
+        Problems::from(
+            problem.with_hint("`[jobs]` in kigen.toml names the folder of the job files"),
+        )
     })?;
     let mut jobs = Vec::new();
     let mut problems = Problems::default();
@@ -47,7 +49,10 @@ fn toml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
             files.push(path);
         }
     }
@@ -58,7 +63,10 @@ fn toml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 fn read(file: &Path) -> Result<Job, Problems> {
     let name = file.display().to_string();
     let text = fs::read_to_string(file).map_err(|error| {
-        Problems::from(Problem::of_file(name.clone(), format!("the file cannot be read: {error}")))
+        Problems::from(Problem::of_file(
+            name.clone(),
+            format!("the file cannot be read: {error}"),
+        ))
     })?;
     check::parse(&name, &text)
 }

@@ -265,7 +265,10 @@ pub enum Disposal {
     /// 消去
     Delete,
     /// 仮名加工
-    Pseudonymize { changes: Vec<Change>, marker: Marker },
+    Pseudonymize {
+        changes: Vec<Change>,
+        marker: Marker,
+    },
 }
 
 impl Disposal {
@@ -309,7 +312,9 @@ pub enum Strategy {
     },
     Generalize(Generalize),
     /// Keeps the first characters.
-    Truncate { characters: u32 },
+    Truncate {
+        characters: u32,
+    },
 }
 
 /// How a value is made coarser.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 /// One cluster of personal data and the rule that removes it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(title = "kigen job")]
+#[schemars(rename = "Job", title = "kigen job")]
 pub(super) struct RawJob {
     /// The cluster's name, in kebab-case; unique in the folder.
     pub cluster: String,
@@ -48,6 +48,7 @@ pub(super) struct RawJob {
 /// What people call the cluster.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Title")]
 pub(super) struct RawTitle {
     #[schemars(length(min = 1))]
     pub ja: String,
@@ -58,6 +59,7 @@ pub(super) struct RawTitle {
 /// The published clause that the rule carries out.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Clause")]
 pub(super) struct RawClause {
     #[schemars(length(min = 1))]
     pub document: String,
@@ -73,6 +75,7 @@ pub(super) struct RawClause {
 /// Where the records are.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Store")]
 pub(super) struct RawStore {
     /// Name of a store in kigen.toml.
     pub name: String,
@@ -86,6 +89,7 @@ pub(super) struct RawStore {
 /// The person a record is about.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Subject")]
 pub(super) struct RawSubject {
     /// What kind of person: `learner`.
     pub kind: String,
@@ -96,6 +100,7 @@ pub(super) struct RawSubject {
 /// On whose behalf records are kept: exactly one of the two.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Client")]
 pub(super) struct RawClient {
     /// Column of the own table that names the client of each record.
     pub column: Option<String>,
@@ -106,6 +111,7 @@ pub(super) struct RawClient {
 /// Every column of a table, by what it says about a person.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(rename = "Columns")]
 pub(super) struct RawColumns {
     pub direct_identifier: Vec<String>,
     /// 個人識別符号
@@ -121,6 +127,7 @@ pub(super) struct RawColumns {
 /// The most that one run may dispose of without a person's approval.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Limit")]
 pub(super) struct RawLimit {
     #[schemars(extend("minimum" = 1))]
     pub max_records: u64,
@@ -137,6 +144,7 @@ pub(super) struct RawLimit {
 /// A table whose row is looked up for each record, on a unique key of that table.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Join")]
 pub(super) struct RawJoin {
     pub name: String,
     pub table: String,
@@ -147,6 +155,7 @@ pub(super) struct RawJoin {
 /// A table whose rows name a record of this cluster.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Reference")]
 pub(super) struct RawReference {
     pub table: String,
     /// The goes-with table whose rows they name; the own table if it is not given.
@@ -164,6 +173,7 @@ pub(super) struct RawReference {
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "OnDispose")]
 pub(super) enum RawOnDispose {
     GoesWith,
     Unlink,
@@ -173,6 +183,7 @@ pub(super) enum RawOnDispose {
 /// Objects (files) that belong to a row.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Object")]
 pub(super) struct RawObject {
     /// Name of an object store in kigen.toml.
     pub store: String,
@@ -185,6 +196,7 @@ pub(super) struct RawObject {
 /// One stage of disposal.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Stage")]
 pub(super) struct RawStage {
     pub name: String,
     pub disposal: RawDisposal,
@@ -200,6 +212,7 @@ pub(super) struct RawStage {
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Disposal")]
 pub(super) enum RawDisposal {
     Pseudonymize,
     Delete,
@@ -208,6 +221,7 @@ pub(super) enum RawDisposal {
 /// One purpose for which a record is kept.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Purpose")]
 pub(super) struct RawPurpose {
     pub name: String,
     pub starting_point: RawStartingPoint,
@@ -228,6 +242,7 @@ pub(super) struct RawPurpose {
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "StartingPoint")]
 pub(super) enum RawStartingPoint {
     Collection,
     EndOfTransaction,
@@ -238,6 +253,7 @@ pub(super) enum RawStartingPoint {
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "FirstDay")]
 pub(super) enum RawFirstDay {
     NotCounted,
     Counted,
@@ -245,6 +261,7 @@ pub(super) enum RawFirstDay {
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Format")]
 pub(super) enum RawFormat {
     UnixSeconds,
 }
@@ -252,6 +269,7 @@ pub(super) enum RawFormat {
 /// A condition on one column: exactly one of `in` and `not-in`. Null fulfils every condition.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Condition")]
 pub(super) struct RawCondition {
     pub column: String,
     #[serde(rename = "in")]
@@ -263,6 +281,7 @@ pub(super) struct RawCondition {
 /// What pseudonymization does to one column.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Change")]
 pub(super) struct RawChange {
     pub column: String,
     pub strategy: RawStrategy,
@@ -286,6 +305,7 @@ pub(super) struct RawChange {
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Strategy")]
 pub(super) enum RawStrategy {
     Null,
     Text,
@@ -296,6 +316,7 @@ pub(super) enum RawStrategy {
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Generalize")]
 pub(super) enum RawGeneralize {
     Month,
     Year,
@@ -308,6 +329,7 @@ pub(super) enum RawGeneralize {
 /// What the author of the rule states in dates.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Example")]
 pub(super) struct RawExample {
     pub stage: String,
     /// The day of the decision: `2025-04-01`.
@@ -325,6 +347,7 @@ pub(super) struct RawExample {
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Expectation")]
 pub(super) enum RawExpectation {
     Dispose,
     Retain,
@@ -332,6 +355,7 @@ pub(super) enum RawExpectation {
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Reason")]
 pub(super) enum RawReason {
     NotExpired,
     Undatable,

@@ -41,7 +41,9 @@ impl JobSet {
         let mut problems = Problems::default();
         if jobs.is_empty() {
             let problem = Problem::of_file(folder, "the folder holds no job");
-            problems.0.push(problem.with_hint("put one `.toml` file per cluster into it"));
+            problems
+                .0
+                .push(problem.with_hint("put one `.toml` file per cluster into it"));
             return Err(problems);
         }
         for (index, job) in jobs.iter().enumerate() {
@@ -54,7 +56,9 @@ impl JobSet {
             Err(cycle) => {
                 let message = format!("the jobs block each other: {}", cycle.join(" before "));
                 let hint = "one of their `blocks` references has to go";
-                problems.0.push(Problem::of_file(folder, message).with_hint(hint));
+                problems
+                    .0
+                    .push(Problem::of_file(folder, message).with_hint(hint));
                 problems.sort();
                 Err(problems)
             }
@@ -119,15 +123,17 @@ fn one_table(a: &Job, b: &Job) -> bool {
 
 /// Whether `job` waits for what `other` removes.
 fn waits_for(job: &Job, other: &Job) -> bool {
-    let blocks = |table: &TableName| {
-        job.store == other.store && may_be_one_table(table, &other.table)
-    };
+    let blocks =
+        |table: &TableName| job.store == other.store && may_be_one_table(table, &other.table);
     let is_own_table = one_table(job, other);
     !is_own_table
-        && job.references.iter().any(|reference| match reference.on_dispose {
-            OnDispose::Blocks => blocks(&reference.table),
-            OnDispose::GoesWith { .. } | OnDispose::Unlink => false,
-        })
+        && job
+            .references
+            .iter()
+            .any(|reference| match reference.on_dispose {
+                OnDispose::Blocks => blocks(&reference.table),
+                OnDispose::GoesWith { .. } | OnDispose::Unlink => false,
+            })
 }
 
 /// Sorts so that each job comes after those it waits for, else in the given order; or the names

@@ -113,7 +113,12 @@ impl<'t> Document<'t> {
         for error in errors {
             let message = format!("this is not TOML: {}", error.message());
             let span = error.span().unwrap_or(0..0);
-            problems.0.push(document.problem_at(span, &Path::default(), message));
+            let problem = document.problem_at(span, &Path::default(), message);
+            // What follows on the same line mostly follows from it.
+            let is_first = !problems.0.iter().any(|other| other.line == problem.line);
+            if is_first {
+                problems.0.push(problem);
+            }
         }
         problems.or(document)
     }
@@ -165,7 +170,10 @@ impl<'t> Document<'t> {
                 Step::Key(key) => {
                     let table = here.get_ref().as_table();
                     let entry = table.and_then(|table| table.get_key_value(key.as_str()));
-                    (entry.map(|(key, _)| key.span()), entry.map(|(_, value)| value))
+                    (
+                        entry.map(|(key, _)| key.span()),
+                        entry.map(|(_, value)| value),
+                    )
                 }
             };
             let Some(next) = next else {
@@ -183,7 +191,9 @@ impl<'t> Document<'t> {
     fn problem_at(&self, span: Range<usize>, path: &Path, message: impl Into<String>) -> Problem {
         let start = floor(self.text, span.start);
         let line_start = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
-        let line_end = self.text[start..].find('\n').map_or(self.text.len(), |at| start + at);
+        let line_end = self.text[start..]
+            .find('\n')
+            .map_or(self.text.len(), |at| start + at);
         let line = &self.text[line_start..line_end];
         let before = self.text[line_start..start].chars().count();
         let end = floor(self.text, span.end).clamp(start, line_end);

@@ -21,7 +21,8 @@ pub fn near_miss<'n>(written: &str, names: impl IntoIterator<Item = &'n str>) ->
 ///
 /// Lists only short lists; `None` if there is nothing useful to say.
 pub fn hint<'n>(written: &str, names: impl IntoIterator<Item = &'n str>) -> Option<String> {
-    let names: Vec<&str> = names.into_iter().collect();
+    let mut names: Vec<&str> = Vec::from_iter(names);
+    names.dedup();
     if let Some(name) = near_miss(written, names.iter().copied()) {
         return Some(format!("did you mean `{name}`?"));
     }
@@ -54,7 +55,10 @@ mod tests {
 
     #[test]
     fn without_a_near_miss_a_short_list_is_shown() {
-        assert_eq!(hint("x", ["a-long-name"]).as_deref(), Some("known: `a-long-name`"));
+        assert_eq!(
+            hint("x", ["a-long-name"]).as_deref(),
+            Some("known: `a-long-name`")
+        );
         assert_eq!(hint("x", []), None);
     }
 }

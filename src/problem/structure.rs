@@ -27,7 +27,12 @@ pub fn schema_of<T: JsonSchema>() -> Value {
 pub(super) fn read<T: DeserializeOwned + JsonSchema>(document: &Document) -> Result<T, Problems> {
     let schema = schema_of::<T>();
     let mut problems = Problems::default();
-    let instance = to_json(document.root().get_ref(), &Path::default(), document, &mut problems);
+    let instance = to_json(
+        document.root().get_ref(),
+        &Path::default(),
+        document,
+        &mut problems,
+    );
     let validator = match jsonschema::validator_for(&schema) {
         Ok(validator) => validator,
         Err(error) => {
@@ -105,7 +110,9 @@ fn to_json(value: &DeValue, path: &Path, document: &Document, problems: &mut Pro
             if let Some(number) = number.and_then(serde_json::Number::from_f64) {
                 return Value::Number(number);
             }
-            problems.0.push(document.problem(path, "this is not a finite number"));
+            problems
+                .0
+                .push(document.problem(path, "this is not a finite number"));
             Value::from(1.5)
         }
         DeValue::Array(array) => {
@@ -158,7 +165,10 @@ fn describe(error: &ValidationError, schema: &Value, document: &Document) -> Vec
         | ValidationErrorKind::MinProperties { .. } => {
             vec![document.problem(&path, "this must not be empty")]
         }
-        _ => vec![document.problem(&path, format!("this is not as it must be: {}", error.masked()))],
+        _ => vec![document.problem(
+            &path,
+            format!("this is not as it must be: {}", error.masked()),
+        )],
     }
 }
 
@@ -180,7 +190,9 @@ fn unknown_keys(
     document: &Document,
 ) -> Vec<Problem> {
     let parent = error.schema_path().as_str();
-    let parent = parent.strip_suffix("/additionalProperties").unwrap_or(parent);
+    let parent = parent
+        .strip_suffix("/additionalProperties")
+        .unwrap_or(parent);
     let properties = schema.pointer(&format!("{parent}/properties"));
     let known: Vec<&str> = properties
         .and_then(Value::as_object)
@@ -244,8 +256,8 @@ fn unknown_word(error: &ValidationError, options: &Value, document: &Document) -
     let (Quoting::Allowed, Some(written)) = (document.quoting(), written) else {
         return document.problem(&path, format!("this must be one of {one_of}"));
     };
-    let mut problem =
-        document.problem(&path, format!("`{written}` is none of {one_of}"));
-    problem.hint = near_miss::near_miss(written, words).map(|word| format!("did you mean `{word}`?"));
+    let mut problem = document.problem(&path, format!("`{written}` is none of {one_of}"));
+    problem.hint =
+        near_miss::near_miss(written, words).map(|word| format!("did you mean `{word}`?"));
     problem
 }

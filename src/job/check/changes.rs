@@ -34,7 +34,11 @@ pub(super) fn check(
     names::unique("change of a column", named, findings);
     if raw.change.is_empty() {
         let message = "a stage that pseudonymizes needs at least one change";
-        findings.hint(path, message, "add `[[stage.change]]` with `column` and `strategy`");
+        findings.hint(
+            path,
+            message,
+            "add `[[stage.change]]` with `column` and `strategy`",
+        );
         return None;
     }
     let mut changes = Vec::new();
@@ -42,7 +46,10 @@ pub(super) fn check(
         let path = path_of(index);
         may_be_changed(&path.key("column"), &change.column, raw, ground, findings);
         let strategy = strategy(&path, change, findings);
-        changes.push(strategy.map(|strategy| Change { column: change.column.clone(), strategy }));
+        changes.push(strategy.map(|strategy| Change {
+            column: change.column.clone(),
+            strategy,
+        }));
     }
     honest_claim(path, raw, &changes, ground, findings);
     changes.into_iter().collect()
@@ -63,12 +70,19 @@ fn may_be_changed(
         "is the marker of this stage"
     } else if raw.client.column.as_deref() == Some(column) {
         "names the client, whose certificates would lose the record"
-    } else if raw.object.iter().any(|object| object.table.is_none() && object.key_column == column) {
+    } else if raw
+        .object
+        .iter()
+        .any(|object| object.table.is_none() && object.key_column == column)
+    {
         "holds the key of an object, which could not be found again"
     } else {
         return;
     };
-    findings.say(path, format!("`{column}` {in_use}, so it cannot be changed"));
+    findings.say(
+        path,
+        format!("`{column}` {in_use}, so it cannot be changed"),
+    );
 }
 
 fn strategy(path: &Path, raw: &RawChange, findings: &mut Findings) -> Option<Strategy> {
@@ -100,7 +114,10 @@ fn needed<'v, T>(
 ) -> Option<&'v T> {
     if value.is_none() {
         let strategy = name(raw.strategy);
-        findings.say(&path.key(key), format!("the strategy `{strategy}` needs `{key}` here"));
+        findings.say(
+            &path.key(key),
+            format!("the strategy `{strategy}` needs `{key}` here"),
+        );
     }
     value
 }
@@ -215,7 +232,10 @@ fn honest_claim(
         let Some(enough) = enough_for(classified.class) else {
             continue;
         };
-        let position = raw.change.iter().position(|change| change.column == classified.column);
+        let position = raw
+            .change
+            .iter()
+            .position(|change| change.column == classified.column);
         let Some(index) = position else {
             unchanged(path, raw, classified, enough, ground, findings);
             continue;
@@ -227,7 +247,11 @@ fn honest_claim(
             let path = path.key("change").at(index).key("strategy");
             let column = &classified.column;
             let class = class_name(classified.class);
-            let strategy = name(raw.change.get(index).map_or(RawStrategy::Null, |raw| raw.strategy));
+            let strategy = name(
+                raw.change
+                    .get(index)
+                    .map_or(RawStrategy::Null, |raw| raw.strategy),
+            );
             let message = format!(
                 "`{strategy}` keeps a part of `{column}` ({class}): that is no pseudonymization"
             );
@@ -261,9 +285,9 @@ fn unchanged(
 /// What would be enough for a column of this class; `None` if it may stay.
 const fn enough_for(class: ColumnClass) -> Option<&'static str> {
     match class {
-        ColumnClass::DirectIdentifier | ColumnClass::IdentificationCode | ColumnClass::Financial => {
-            Some("`null`, `text` or `token` replace it")
-        }
+        ColumnClass::DirectIdentifier
+        | ColumnClass::IdentificationCode
+        | ColumnClass::Financial => Some("`null`, `text` or `token` replace it"),
         ColumnClass::FreeText => Some("`null` or `text` replace it"),
         ColumnClass::QuasiIdentifier | ColumnClass::Sensitive | ColumnClass::NotPersonal => None,
     }

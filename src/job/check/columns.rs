@@ -35,7 +35,11 @@ impl Classified {
         }
         if classified.columns.is_empty() {
             let message = format!("{} names no column", classified.list);
-            findings.hint(path, message, "every column of the table belongs into one class");
+            findings.hint(
+                path,
+                message,
+                "every column of the table belongs into one class",
+            );
         }
         classified
     }

@@ -62,12 +62,7 @@ struct Judged {
     ends: Option<Ends>,
 }
 
-fn judge(
-    path: &Path,
-    raw: &RawExample,
-    stage: &Stage,
-    findings: &mut Findings,
-) -> Option<Judged> {
+fn judge(path: &Path, raw: &RawExample, stage: &Stage, findings: &mut Findings) -> Option<Judged> {
     let as_of = date(&path.key("as-of"), &raw.as_of, findings);
     known_names(path, raw, stage, findings);
     let candidate = candidate(path, raw, stage, findings);
@@ -81,10 +76,23 @@ fn judge(
             expected_in_words(expect),
             decided_in_words(decision)
         );
-        findings.maybe_hint(&path.key("expect"), message, ends.map(|ends| days(stage, &ends)));
+        findings.maybe_hint(
+            &path.key("expect"),
+            message,
+            ends.map(|ends| days(stage, &ends)),
+        );
     }
-    let example = Example { stage: stage.name.clone(), as_of, candidate, expect };
-    Some(Judged { path: path.clone(), example, ends })
+    let example = Example {
+        stage: stage.name.clone(),
+        as_of,
+        candidate,
+        expect,
+    };
+    Some(Judged {
+        path: path.clone(),
+        example,
+        ends,
+    })
 }
 
 fn date(path: &Path, text: &str, findings: &mut Findings) -> Option<Date> {
@@ -92,22 +100,35 @@ fn date(path: &Path, text: &str, findings: &mut Findings) -> Option<Date> {
     // The parser also takes a date with a time behind it, which would say less than it seems.
     let date = date.filter(|date| date.to_string() == text);
     if date.is_none() {
-        findings.hint(path, format!("`{text}` is no day of the calendar"), "write `2025-04-01`");
+        findings.hint(
+            path,
+            format!("`{text}` is no day of the calendar"),
+            "write `2025-04-01`",
+        );
     }
     date
 }
 
 fn known_names(path: &Path, raw: &RawExample, stage: &Stage, findings: &mut Findings) {
     for name in raw.starts.keys() {
-        let known = stage.rule.purposes.iter().map(|purpose| purpose.name.as_str());
+        let known = stage
+            .rule
+            .purposes
+            .iter()
+            .map(|purpose| purpose.name.as_str());
         if !known.clone().any(|known| known == name) {
             let message = format!("stage `{}` has no purpose `{name}`", stage.name);
             let hint = near_miss::hint(name, known);
             findings.maybe_hint(&path.key("starts").key(name), message, hint);
         }
     }
-    let conditions = stage.sources.iter().filter_map(|source| source.applies_when.as_ref());
-    let columns: Vec<String> = conditions.map(|condition| condition.column.to_string()).collect();
+    let conditions = stage
+        .sources
+        .iter()
+        .filter_map(|source| source.applies_when.as_ref());
+    let columns: Vec<String> = conditions
+        .map(|condition| condition.column.to_string())
+        .collect();
     for name in raw.values.keys() {
         if !columns.contains(name) {
             let message = format!("no condition of stage `{}` reads `{name}`", stage.name);
@@ -189,7 +210,9 @@ fn decided_in_words(decision: Decision) -> String {
 
 fn days(stage: &Stage, ends: &Ends) -> String {
     let purpose = stage.rule.purposes.get(ends.last_purpose);
-    let purpose = purpose.map(|purpose| purpose.name.as_str()).unwrap_or_default();
+    let purpose = purpose
+        .map(|purpose| purpose.name.as_str())
+        .unwrap_or_default();
     let last = ends.last_day_kept;
     match last.tomorrow() {
         Ok(first) => format!(
@@ -202,12 +225,13 @@ fn days(stage: &Stage, ends: &Ends) -> String {
 /// Checks that the stage has an example on its last day kept and one on its first day due.
 fn border(path: &Path, stage: &Stage, judged: &[Judged], findings: &mut Findings) {
     let on_first_day_due = |judged: &Judged| {
-        let first = judged.ends.and_then(|ends| ends.last_day_kept.tomorrow().ok());
+        let first = judged
+            .ends
+            .and_then(|ends| ends.last_day_kept.tomorrow().ok());
         first == Some(judged.example.as_of)
     };
-    let on_last_day_kept = |judged: &Judged| {
-        judged.ends.map(|ends| ends.last_day_kept) == Some(judged.example.as_of)
-    };
+    let on_last_day_kept =
+        |judged: &Judged| judged.ends.map(|ends| ends.last_day_kept) == Some(judged.example.as_of);
     let disposes = |judged: &&Judged| judged.example.expect == Expectation::Dispose;
     let name = &stage.name;
     let mut side = |word: &str, day: &str, mut all: Box<dyn Iterator<Item = bool> + '_>| {
@@ -223,18 +247,26 @@ fn border(path: &Path, stage: &Stage, judged: &[Judged], findings: &mut Findings
     };
     let disposing = judged.iter().filter(disposes).map(on_first_day_due);
     side("dispose", "first day due", Box::new(disposing));
-    let retaining = judged.iter().filter(|judged| !disposes(judged)).map(on_last_day_kept);
+    let retaining = judged
+        .iter()
+        .filter(|judged| !disposes(judged))
+        .map(on_last_day_kept);
     side("retain", "last day kept", Box::new(retaining));
 }
 
 /// Names both days of the border, for a record of the file or else for one made up.
 fn border_hint(stage: &Stage, judged: &[Judged]) -> String {
     let of_the_file = judged.iter().find_map(|judged| {
-        judged.ends.map(|ends| (format!("the starting points of `{}`", judged.path), ends))
+        judged
+            .ends
+            .map(|ends| (format!("the starting points of `{}`", judged.path), ends))
     });
     let made_up = || {
         let start = jiff::civil::date(2024, 2, 28);
-        let state = PurposeState { applies: true, start: StartingPoint::On(start) };
+        let state = PurposeState {
+            applies: true,
+            start: StartingPoint::On(start),
+        };
         let candidate = Candidate {
             purposes: vec![state; stage.rule.purposes.len()],
             already_disposed: false,

@@ -28,7 +28,12 @@ impl Ground<'_> {
         text: &str,
         findings: &mut Findings,
     ) -> Option<ColumnRef> {
-        let names: Vec<&str> = self.raw.join.iter().map(|join| join.name.as_str()).collect();
+        let names: Vec<&str> = self
+            .raw
+            .join
+            .iter()
+            .map(|join| join.name.as_str())
+            .collect();
         column(path, text, self.own, &names, findings)
     }
 }
@@ -42,12 +47,19 @@ fn column(
 ) -> Option<ColumnRef> {
     let Some((join, column)) = text.split_once('.') else {
         own.need(path, text, findings);
-        return Some(ColumnRef { join: None, column: text.to_owned() });
+        return Some(ColumnRef {
+            join: None,
+            column: text.to_owned(),
+        });
     };
     if !joins.contains(&join) {
         let hint = near_miss::hint(join, joins.iter().copied())
             .unwrap_or_else(|| "a column of another table is read through a `[[join]]`".to_owned());
-        findings.hint(path, format!("`{text}` names no join: `{join}` is unknown"), hint);
+        findings.hint(
+            path,
+            format!("`{text}` names no join: `{join}` is unknown"),
+            hint,
+        );
         return None;
     }
     names::identifier(path, column, findings).then(|| ColumnRef {
@@ -67,12 +79,23 @@ pub(super) fn check(raw: &[RawJoin], own: &Classified, findings: &mut Findings) 
         let path = path.at(index);
         names::kebab(&path.key("name"), "join", &join.name, findings);
         let table = names::table(&path.key("table"), &join.table, findings);
-        let earlier: Vec<&str> = raw.iter().take(index).map(|join| join.name.as_str()).collect();
-        let on = matches(&path.key("on"), &join.on, findings, |path, ours, findings| {
-            column(path, ours, own, &earlier, findings)
-        });
+        let earlier: Vec<&str> = raw
+            .iter()
+            .take(index)
+            .map(|join| join.name.as_str())
+            .collect();
+        let on = matches(
+            &path.key("on"),
+            &join.on,
+            findings,
+            |path, ours, findings| column(path, ours, own, &earlier, findings),
+        );
         if let Some(table) = table {
-            joins.push(Join { name: join.name.clone(), table, on });
+            joins.push(Join {
+                name: join.name.clone(),
+                table,
+                on,
+            });
         }
     }
     joins
@@ -86,14 +109,21 @@ pub(super) fn matches(
     mut ours_of: impl FnMut(&Path, &str, &mut Findings) -> Option<ColumnRef>,
 ) -> Vec<Match> {
     if on.is_empty() {
-        findings.hint(path, "no columns are matched", "write `{ their_column = \"our_column\" }`");
+        findings.hint(
+            path,
+            "no columns are matched",
+            "write `{ their_column = \"our_column\" }`",
+        );
     }
     let mut matches = Vec::new();
     for (theirs, ours) in on {
         let path = path.key(theirs);
         names::identifier(&path, theirs, findings);
         if let Some(ours) = ours_of(&path, ours, findings) {
-            matches.push(Match { theirs: theirs.clone(), ours });
+            matches.push(Match {
+                theirs: theirs.clone(),
+                ours,
+            });
         }
     }
     matches

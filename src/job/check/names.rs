@@ -15,7 +15,11 @@ pub(super) fn kebab(path: &Path, what: &str, text: &str, findings: &mut Findings
         findings.hint(path, message, format!("write `{suggestion}`"));
         return;
     }
-    findings.hint(path, message, "small letters a to z and digits, in words joined by `-`");
+    findings.hint(
+        path,
+        message,
+        "small letters a to z and digits, in words joined by `-`",
+    );
 }
 
 fn is_kebab(text: &str) -> bool {
@@ -69,7 +73,11 @@ pub(super) fn identifier(path: &Path, text: &str, findings: &mut Findings) -> bo
         return true;
     }
     let message = format!("{text:?} cannot be the name of a column or table");
-    findings.hint(path, message, "letters, digits, `_`, `$` and `-` only, without quotes");
+    findings.hint(
+        path,
+        message,
+        "letters, digits, `_`, `$` and `-` only, without quotes",
+    );
     false
 }
 

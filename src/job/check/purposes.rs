@@ -60,7 +60,11 @@ fn period(path: &Path, raw: &RawPurpose, findings: &mut Findings) -> Option<Peri
     if !period.is_zero() {
         if raw.at_once.is_some() {
             let message = format!("`at-once` contradicts the period `{}`", raw.period);
-            findings.key(&path.key("at-once"), message, "it belongs to `P0D` only; leave it out");
+            findings.key(
+                &path.key("at-once"),
+                message,
+                "it belongs to `P0D` only; leave it out",
+            );
         }
         return Some(period);
     }
@@ -120,9 +124,17 @@ fn condition(
     if values.is_empty() {
         let key = if negated { "not-in" } else { "in" };
         let message = "a condition without values decides nothing";
-        findings.hint(&path.key(key), message, "name values, or leave out `applies-when`");
+        findings.hint(
+            &path.key(key),
+            message,
+            "name values, or leave out `applies-when`",
+        );
     }
-    Some(Condition { column: column?, values: values.clone(), negated })
+    Some(Condition {
+        column: column?,
+        values: values.clone(),
+        negated,
+    })
 }
 
 const fn first_day(raw: Option<RawFirstDay>) -> FirstDay {

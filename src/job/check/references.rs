@@ -40,11 +40,7 @@ fn goes_with<'a>(ground: &Ground<'a>) -> impl Iterator<Item = (usize, &'a RawRef
     references.filter(|(_, reference)| reference.on_dispose == RawOnDispose::GoesWith)
 }
 
-fn check_goes_with_tables(
-    ground: &Ground,
-    own_table: Option<&TableName>,
-    findings: &mut Findings,
-) {
+fn check_goes_with_tables(ground: &Ground, own_table: Option<&TableName>, findings: &mut Findings) {
     let path = |index: usize| Path::of("reference").at(index).key("table");
     let tables = goes_with(ground).map(|(index, raw)| (path(index), raw.table.as_str()));
     names::unique("goes-with table", tables, findings);
@@ -83,7 +79,11 @@ fn check_cycles(references: &[RawReference], findings: &mut Findings) {
             told.extend(&trail);
             let message = format!("the references form a cycle: {}", trail.join(" of "));
             let path = Path::of("reference").at(index).key("of");
-            findings.hint(&path, message, "each chain of `of` must end at the own table");
+            findings.hint(
+                &path,
+                message,
+                "each chain of `of` must end at the own table",
+            );
         }
     }
 }
@@ -98,14 +98,22 @@ fn reference(
     let table = names::table(&path.key("table"), &raw.table, findings);
     let of_path = path.key("of");
     let parent = parent(&of_path, raw.of.as_deref(), ground, own_table, findings);
-    let on = joins::matches(&path.key("on"), &raw.on, findings, |path, ours, findings| {
-        match &parent {
-            Parent::Own => ground.own.need(path, ours, findings),
-            Parent::Reference(columns) => columns.need(path, ours, findings),
-            Parent::Unknown => {}
-        }
-        Some(ColumnRef { join: None, column: ours.to_owned() })
-    });
+    let on = joins::matches(
+        &path.key("on"),
+        &raw.on,
+        findings,
+        |path, ours, findings| {
+            match &parent {
+                Parent::Own => ground.own.need(path, ours, findings),
+                Parent::Reference(columns) => columns.need(path, ours, findings),
+                Parent::Unknown => {}
+            }
+            Some(ColumnRef {
+                join: None,
+                column: ours.to_owned(),
+            })
+        },
+    );
     let on_dispose = on_dispose(path, raw, findings);
     let stages = stages(&path.key("stages"), raw, ground, findings);
     Some(Reference {
@@ -156,7 +164,11 @@ fn parent(
     }
     let known = goes_with(ground).map(|(_, reference)| reference.table.as_str());
     let hint = near_miss::hint(of, known);
-    findings.maybe_hint(path, format!("`{of}` is no goes-with reference of this job"), hint);
+    findings.maybe_hint(
+        path,
+        format!("`{of}` is no goes-with reference of this job"),
+        hint,
+    );
     Parent::Unknown
 }
 
@@ -170,10 +182,17 @@ fn on_dispose(path: &Path, raw: &RawReference, findings: &mut Findings) -> Optio
         RawOnDispose::Unlink => OnDispose::Unlink,
         RawOnDispose::Blocks => OnDispose::Blocks,
     };
-    for (key, is_there) in [("key", raw.key.is_some()), ("columns", raw.columns.is_some())] {
+    for (key, is_there) in [
+        ("key", raw.key.is_some()),
+        ("columns", raw.columns.is_some()),
+    ] {
         if is_there {
             let message = format!("`{key}` belongs to `goes-with` only");
-            findings.key(&path.key(key), message, "its rows stay, so nothing is recorded of them");
+            findings.key(
+                &path.key(key),
+                message,
+                "its rows stay, so nothing is recorded of them",
+            );
         }
     }
     Some(other)
@@ -186,11 +205,19 @@ fn rows_that_go_with(
 ) -> Option<OnDispose> {
     if raw.key.as_ref().is_none_or(Vec::is_empty) {
         let message = "a goes-with reference needs its `key`";
-        findings.hint(&path.key("key"), message, "each of its rows gets its own place in evidence");
+        findings.hint(
+            &path.key("key"),
+            message,
+            "each of its rows gets its own place in evidence",
+        );
     }
     let Some(columns) = &raw.columns else {
         let message = "a goes-with reference needs its `[reference.columns]`";
-        findings.hint(&path.key("columns"), message, "every column of the table, by class");
+        findings.hint(
+            &path.key("columns"),
+            message,
+            "every column of the table, by class",
+        );
         return None;
     };
     let list = list_name(&raw.table);
@@ -200,20 +227,37 @@ fn rows_that_go_with(
     for theirs in raw.on.keys() {
         columns.need(&path.key("on").key(theirs), theirs, findings);
     }
-    Some(OnDispose::GoesWith { key, columns: columns.into_columns() })
+    Some(OnDispose::GoesWith {
+        key,
+        columns: columns.into_columns(),
+    })
 }
 
-fn stages(path: &Path, raw: &RawReference, ground: &Ground, findings: &mut Findings) -> Vec<String> {
+fn stages(
+    path: &Path,
+    raw: &RawReference,
+    ground: &Ground,
+    findings: &mut Findings,
+) -> Vec<String> {
     let Some(stages) = &raw.stages else {
         let deleting = ground.raw.stage.iter();
         let deleting = deleting.filter(|stage| stage.disposal == RawDisposal::Delete);
         return deleting.map(|stage| stage.name.clone()).collect();
     };
     if stages.is_empty() {
-        findings.hint(path, "the reference takes part in no stage", "leave it out, or name stages");
+        findings.hint(
+            path,
+            "the reference takes part in no stage",
+            "leave it out, or name stages",
+        );
     }
     for (index, name) in stages.iter().enumerate() {
-        let known: Vec<&str> = ground.raw.stage.iter().map(|stage| stage.name.as_str()).collect();
+        let known: Vec<&str> = ground
+            .raw
+            .stage
+            .iter()
+            .map(|stage| stage.name.as_str())
+            .collect();
         if !known.contains(&name.as_str()) {
             let message = format!("there is no stage `{name}`");
             findings.maybe_hint(&path.at(index), message, near_miss::hint(name, known));

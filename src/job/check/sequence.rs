@@ -49,7 +49,9 @@ fn never_reached(stages: &[Option<Stage>], findings: &mut Findings) {
             continue;
         };
         let deletes_first = stages.iter().enumerate().find_map(|(other_index, other)| {
-            let other = other.as_ref().filter(|other| other.disposal == Disposal::Delete)?;
+            let other = other
+                .as_ref()
+                .filter(|other| other.disposal == Disposal::Delete)?;
             // Of two equal stages only the later one is told.
             let comes_first = other_index < index || !always_due_by(stage, other);
             let is_another = other_index != index;
@@ -93,8 +95,8 @@ fn always_due_by(early: &Stage, late: &Stage) -> bool {
                 || other_source.applies_when == source.applies_when;
             let same_start = source.starts_at == other_source.starts_at
                 && source.stored_as == other_source.stored_as;
-            let same_count = purpose.first_day == other.first_day
-                || purpose.first_day == FirstDay::Counted;
+            let same_count =
+                purpose.first_day == other.first_day || purpose.first_day == FirstDay::Counted;
             covers && same_start && same_count && is_never_longer(purpose.period, other.period)
         })
     })
@@ -115,9 +117,10 @@ const LONGEST_MONTH: i32 = 31;
 fn changed_columns(stage: &Stage) -> Vec<&str> {
     match &stage.disposal {
         Disposal::Delete => Vec::new(),
-        Disposal::Pseudonymize { changes, marker: _ } => {
-            changes.iter().map(|change| change.column.as_str()).collect()
-        }
+        Disposal::Pseudonymize { changes, marker: _ } => changes
+            .iter()
+            .map(|change| change.column.as_str())
+            .collect(),
     }
 }
 
@@ -133,9 +136,14 @@ fn still_readable(
         let path = Path::of("stage").at(later_index).key("purpose").at(index);
         let condition = source.applies_when.as_ref();
         let condition = condition.map(|condition| ("applies-when", &condition.column));
-        for (key, column) in [("starts-at", &source.starts_at)].into_iter().chain(condition) {
+        for (key, column) in [("starts-at", &source.starts_at)]
+            .into_iter()
+            .chain(condition)
+        {
             let needed = own_columns_behind(column, ground);
-            let lost = needed.iter().find(|needed| changed.contains(&needed.as_str()));
+            let lost = needed
+                .iter()
+                .find(|needed| changed.contains(&needed.as_str()));
             if let Some(lost) = lost {
                 let (later, stage) = (&later.name, &stage.name);
                 let message = format!(
@@ -159,8 +167,15 @@ fn own_columns_behind(column: &ColumnRef, ground: &Ground) -> Vec<String> {
             continue;
         };
         // A join is matched only with earlier ones, so this ends.
-        let join = ground.joins.iter().find(|candidate| candidate.name == *join);
-        waiting.extend(join.into_iter().flat_map(|join| &join.on).map(|on| on.ours.clone()));
+        let join = ground
+            .joins
+            .iter()
+            .find(|candidate| candidate.name == *join);
+        waiting.extend(
+            join.into_iter()
+                .flat_map(|join| &join.on)
+                .map(|on| on.ours.clone()),
+        );
     }
     needed
 }
@@ -183,11 +198,15 @@ fn references_still_match(
             continue;
         }
         let takes_part_later = match &reference.stages {
-            Some(names) => names.iter().any(|name| position(name) > position(&stage.name)),
+            Some(names) => names
+                .iter()
+                .any(|name| position(name) > position(&stage.name)),
             None => true,
         };
         for (theirs, ours) in &reference.on {
-            if takes_part_later && changed.contains(&ours.as_str()) {
+            // That a key column cannot be changed is told with the change.
+            let is_lost = changed.contains(&ours.as_str()) && !ground.raw.store.key.contains(ours);
+            if takes_part_later && is_lost {
                 let (table, stage) = (&reference.table, &stage.name);
                 let message = format!(
                     "rows of `{table}` are found by `{ours}`, which stage `{stage}` has changed \

@@ -42,7 +42,11 @@ fn stage(path: &Path, raw: &RawStage, ground: &Ground, findings: &mut Findings) 
         RawDisposal::Delete => delete(path, raw, findings),
         RawDisposal::Pseudonymize => pseudonymize(path, raw, ground, findings),
     };
-    let (purposes, sources) = purposes.into_iter().collect::<Option<Vec<_>>>()?.into_iter().unzip();
+    let (purposes, sources) = purposes
+        .into_iter()
+        .collect::<Option<Vec<_>>>()?
+        .into_iter()
+        .unzip();
     Some(Stage {
         name: raw.name.clone(),
         rule: Rule { purposes },
@@ -58,7 +62,11 @@ fn delete(path: &Path, raw: &RawStage, findings: &mut Findings) -> Option<Dispos
     }
     if raw.marker_column.is_some() {
         let message = "a deleted record needs no marker";
-        findings.key(&path.key("marker-column"), message, "leave out `marker-column`");
+        findings.key(
+            &path.key("marker-column"),
+            message,
+            "leave out `marker-column`",
+        );
     }
     Some(Disposal::Delete)
 }
@@ -74,7 +82,10 @@ fn pseudonymize(
             let path = path.key("marker-column");
             ground.own.need(&path, column, findings);
             if ground.raw.store.key.contains(column) {
-                findings.say(&path, format!("`{column}` is a key column and cannot be the marker"));
+                findings.say(
+                    &path,
+                    format!("`{column}` is a key column and cannot be the marker"),
+                );
             }
             Marker::Column(column.clone())
         }
