@@ -7,6 +7,7 @@
 // Core: values and decisions.
 pub mod domain;
 pub mod job;
+pub mod report;
 
 // Edge: talks to the world.
 pub mod ledger;
