@@ -159,8 +159,18 @@ mod tests {
         };
         let steps = [
             (started("1"), RunState::Running),
-            (Entry::RunRecovered { found_state: RunState::Running }, RunState::Running),
-            (Entry::RunFinished { outcome: Outcome::Partial }, RunState::Finished),
+            (
+                Entry::RunRecovered {
+                    found_state: RunState::Running,
+                },
+                RunState::Running,
+            ),
+            (
+                Entry::RunFinished {
+                    outcome: Outcome::Partial,
+                },
+                RunState::Finished,
+            ),
             (sealed, RunState::Sealed),
             (published("c1"), RunState::Sealed),
             (published("c1"), RunState::Sealed),
@@ -196,6 +206,11 @@ mod tests {
     fn entries_are_read_with_fields_that_a_later_version_added() {
         let json = r#"{"kind": "run-finished", "outcome": "complete", "weather": "fine"}"#;
         let entry: Entry = serde_json::from_str(json).unwrap();
-        assert_eq!(entry, Entry::RunFinished { outcome: Outcome::Complete });
+        assert_eq!(
+            entry,
+            Entry::RunFinished {
+                outcome: Outcome::Complete
+            }
+        );
     }
 }

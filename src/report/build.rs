@@ -161,10 +161,22 @@ impl<'a> Fold<'a> {
             Entry::StageFinished(finished) => self.take_finish(day, run_id, finished),
             Entry::StageRefused(refused) => {
                 let (code, message) = (&refused.code, &refused.message);
-                self.refuse(&refused.job, day, run_id, Some(&refused.stage), (code, message));
+                self.refuse(
+                    &refused.job,
+                    day,
+                    run_id,
+                    Some(&refused.stage),
+                    (code, message),
+                );
             }
             Entry::JobFailed(failed) => {
-                self.refuse(&failed.job, day, run_id, None, (&failed.code, &failed.message));
+                self.refuse(
+                    &failed.job,
+                    day,
+                    run_id,
+                    None,
+                    (&failed.code, &failed.message),
+                );
             }
             // They tell of runs, not of clusters: see `count_runs`.
             Entry::RunFinished { .. }
@@ -175,13 +187,15 @@ impl<'a> Fold<'a> {
     }
 
     fn cluster(&mut self, name: &str) -> &mut Cluster {
-        self.clusters.entry(name.to_owned()).or_insert_with(|| Cluster {
-            cluster: name.to_owned(),
-            title: None,
-            months: Vec::new(),
-            stages: Vec::new(),
-            refusals: Vec::new(),
-        })
+        self.clusters
+            .entry(name.to_owned())
+            .or_insert_with(|| Cluster {
+                cluster: name.to_owned(),
+                title: None,
+                months: Vec::new(),
+                stages: Vec::new(),
+                refusals: Vec::new(),
+            })
     }
 
     fn take_survey(&mut self, day: Date, run_id: Option<&str>, surveyed: &StageSurveyed) {
@@ -236,7 +250,11 @@ impl<'a> Fold<'a> {
 
 /// The status of `stage`, made if it is new, with `day` as the day of its latest news.
 fn stage_status<'c>(cluster: &'c mut Cluster, stage: &str, day: Date) -> &'c mut StageStatus {
-    let index = match cluster.stages.iter().position(|status| status.stage == stage) {
+    let index = match cluster
+        .stages
+        .iter()
+        .position(|status| status.stage == stage)
+    {
         Some(index) => index,
         None => {
             cluster.stages.push(StageStatus {
@@ -258,12 +276,19 @@ fn stage_status<'c>(cluster: &'c mut Cluster, stage: &str, day: Date) -> &'c mut
 fn add_to_month(cluster: &mut Cluster, day: Date, finished: &StageFinished) {
     let name = format!("{:04}-{:02}", day.year(), day.month());
     // A clock that went backwards may bring an earlier month after a later one.
-    let index = match cluster.months.binary_search_by(|month| month.month.cmp(&name)) {
+    let index = match cluster
+        .months
+        .binary_search_by(|month| month.month.cmp(&name))
+    {
         Ok(index) => index,
         Err(index) => {
             cluster.months.insert(
                 index,
-                Month { month: name, disposed: Vec::new(), failed_records: 0 },
+                Month {
+                    month: name,
+                    disposed: Vec::new(),
+                    failed_records: 0,
+                },
             );
             index
         }

@@ -37,7 +37,10 @@ fn period() -> ReportPeriod {
 fn job(job: &str, ja: &str, en: &str) -> JobEntry {
     JobEntry {
         job: job.to_owned(),
-        title: TitleEntry { ja: ja.to_owned(), en: en.to_owned() },
+        title: TitleEntry {
+            ja: ja.to_owned(),
+            en: en.to_owned(),
+        },
         owner: "個人情報保護管理者".to_owned(),
         sha256: "aa".repeat(32),
         time_zone: "Asia/Tokyo".to_owned(),
@@ -63,7 +66,10 @@ fn started(day: i8) -> Entry {
 }
 
 fn map(counts: &[(&str, u64)]) -> BTreeMap<String, u64> {
-    counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+    counts
+        .iter()
+        .map(|(name, count)| ((*name).to_owned(), *count))
+        .collect()
 }
 
 fn surveyed(job: &str, stage: &str, due: u64, oldest: Option<i64>) -> Entry {
@@ -72,10 +78,17 @@ fn surveyed(job: &str, stage: &str, due: u64, oldest: Option<i64>) -> Entry {
         stage: stage.to_owned(),
         disposal: stage.to_owned(),
         total_records: 173_912,
-        due: Due { records: due, subjects: due / 3 },
+        due: Due {
+            records: due,
+            subjects: due / 3,
+        },
         retained: map(&[("not-expired", 170_000), ("undatable", 12)]),
         oldest_overdue_days: oldest,
-        limit: LimitEntry { max_records: 5000, max_percent: 10.0, max_persons: 1000 },
+        limit: LimitEntry {
+            max_records: 5000,
+            max_percent: 10.0,
+            max_persons: 1000,
+        },
     })
 }
 
@@ -130,29 +143,65 @@ fn entries() -> Vec<RecordedEntry> {
     [
         // 23:59 in Tokyo on the last day before the period: counted nowhere, but known.
         ("run-0", "2025-03-31T14:59:00Z", started(1)),
-        ("run-0", "2025-03-31T14:59:10Z", surveyed("learner", "delete", 40, Some(3))),
-        ("run-0", "2025-03-31T14:59:20Z", finished("learner", "delete", &[("course", 38)], 0, 2, Some(3))),
+        (
+            "run-0",
+            "2025-03-31T14:59:10Z",
+            surveyed("learner", "delete", 40, Some(3)),
+        ),
+        (
+            "run-0",
+            "2025-03-31T14:59:20Z",
+            finished("learner", "delete", &[("course", 38)], 0, 2, Some(3)),
+        ),
         ("run-0", "2025-03-31T14:59:30Z", ended(Outcome::Partial)),
         // 00:00 in Tokyo on the first day.
         ("run-1", "2025-03-31T15:00:00Z", started(1)),
-        ("run-1", "2025-03-31T15:00:10Z", surveyed(exam, "pseudonymize", 1207, Some(30))),
-        ("run-1", "2025-03-31T15:00:20Z", finished(exam, "pseudonymize", &course(1200), 0, 0, None)),
+        (
+            "run-1",
+            "2025-03-31T15:00:10Z",
+            surveyed(exam, "pseudonymize", 1207, Some(30)),
+        ),
+        (
+            "run-1",
+            "2025-03-31T15:00:20Z",
+            finished(exam, "pseudonymize", &course(1200), 0, 0, None),
+        ),
         ("run-1", "2025-03-31T15:00:21Z", refused),
         ("run-1", "2025-03-31T15:00:30Z", ended(Outcome::Complete)),
         ("run-1", "2025-03-31T15:00:31Z", sealed(&["0197-a"])),
-        ("run-1", "2025-03-31T15:00:32Z", Entry::Published {
-            certificate_id: "0197-a".to_owned(),
-            folder: "a/0197-a".to_owned(),
-        }),
+        (
+            "run-1",
+            "2025-03-31T15:00:32Z",
+            Entry::Published {
+                certificate_id: "0197-a".to_owned(),
+                folder: "a/0197-a".to_owned(),
+            },
+        ),
         ("run-2", "2025-04-30T12:00:00Z", started(30)),
-        ("run-2", "2025-04-30T12:00:10Z", surveyed(exam, "pseudonymize", 107, Some(29))),
-        ("run-2", "2025-04-30T12:00:20Z", finished(exam, "pseudonymize", &course(90), 3, 10, Some(29))),
-        ("run-2", "2025-04-30T15:00:00Z", finished(exam, "delete", &[("course", 1_000_000)], 0, 0, None)),
+        (
+            "run-2",
+            "2025-04-30T12:00:10Z",
+            surveyed(exam, "pseudonymize", 107, Some(29)),
+        ),
+        (
+            "run-2",
+            "2025-04-30T12:00:20Z",
+            finished(exam, "pseudonymize", &course(90), 3, 10, Some(29)),
+        ),
+        (
+            "run-2",
+            "2025-04-30T15:00:00Z",
+            finished(exam, "delete", &[("course", 1_000_000)], 0, 0, None),
+        ),
         ("run-2", "2025-04-30T15:00:01Z", failed),
         ("run-2", "2025-04-30T15:00:02Z", ended(Outcome::Partial)),
         ("run-3", "2025-05-02T12:00:00Z", started(30)),
         ("run-4", "2025-05-31T15:00:00Z", started(30)),
-        ("run-4", "2025-05-31T15:00:01Z", finished(exam, "delete", &[("course", 55)], 0, 0, None)),
+        (
+            "run-4",
+            "2025-05-31T15:00:01Z",
+            finished(exam, "delete", &[("course", 55)], 0, 0, None),
+        ),
     ]
     .into_iter()
     .zip(1..)
@@ -176,7 +225,12 @@ fn certificates() -> Vec<CertificateSummary> {
         signed,
     };
     vec![
-        certificate("0197-before", "例示ラーニング", "2025-03-31T14:59:59Z", true),
+        certificate(
+            "0197-before",
+            "例示ラーニング",
+            "2025-03-31T14:59:59Z",
+            true,
+        ),
         certificate("0197-a", "例示ラーニング", "2025-03-31T15:00:31Z", true),
         certificate("0197-b", "own", "2025-05-31T14:59:59Z", false),
         certificate("0197-after", "own", "2025-05-31T15:00:00Z", true),
@@ -219,7 +273,11 @@ fn a_period_of_one_day_holds_that_day_and_no_other() {
     let report = build(&entries(), &certificates(), &period);
     assert_eq!(report.runs.started, 1);
     assert_eq!(report.certificates.len(), 1);
-    let months: Vec<_> = report.clusters.iter().flat_map(|cluster| &cluster.months).collect();
+    let months: Vec<_> = report
+        .clusters
+        .iter()
+        .flat_map(|cluster| &cluster.months)
+        .collect();
     assert_eq!(months.len(), 1);
     assert_eq!(months[0].disposed[0].records, 1207);
 }

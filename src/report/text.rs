@@ -49,7 +49,10 @@ fn render_cluster(text: &mut String, cluster: &Cluster) {
     line(text, "");
     match &cluster.title {
         Some(title) => {
-            line(text, &format!("{}  {} ({})", cluster.cluster, title.ja, title.en));
+            line(
+                text,
+                &format!("{}  {} ({})", cluster.cluster, title.ja, title.en),
+            );
         }
         None => line(text, &cluster.cluster),
     }
@@ -59,11 +62,17 @@ fn render_cluster(text: &mut String, cluster: &Cluster) {
         return;
     }
     line(text, "");
-    let mut table = columns(&["refused or failed", "stage", "code", "what happened"], &[]);
+    let mut table = columns(
+        &["refused or failed", "stage", "code", "what happened"],
+        &[],
+    );
     for refusal in &cluster.refusals {
         table.add_row([
             refusal.day.to_string(),
-            refusal.stage.clone().unwrap_or_else(|| "(whole job)".to_owned()),
+            refusal
+                .stage
+                .clone()
+                .unwrap_or_else(|| "(whole job)".to_owned()),
             refusal.code.clone(),
             refusal.message.clone(),
         ]);
@@ -76,7 +85,10 @@ fn render_months(text: &mut String, cluster: &Cluster) {
         line(text, "  nothing was disposed of");
         return;
     }
-    let mut table = columns(&["month", "stage", "disposal", "ended last", "records"], &[4]);
+    let mut table = columns(
+        &["month", "stage", "disposal", "ended last", "records"],
+        &[4],
+    );
     for month in &cluster.months {
         for disposed in &month.disposed {
             for (purpose, records) in &disposed.ended_by {
@@ -88,7 +100,9 @@ fn render_months(text: &mut String, cluster: &Cluster) {
                     grouped(*records),
                 ]);
             }
-            let unnamed = disposed.records.saturating_sub(disposed.ended_by.values().sum());
+            let unnamed = disposed
+                .records
+                .saturating_sub(disposed.ended_by.values().sum());
             if unnamed > 0 {
                 table.add_row([
                     month.month.clone(),
@@ -117,7 +131,15 @@ fn render_stages(text: &mut String, cluster: &Cluster) {
         return;
     }
     line(text, "");
-    let heads = ["stage", "disposal", "seen on", "as of", "overdue", "oldest (days)", "kept"];
+    let heads = [
+        "stage",
+        "disposal",
+        "seen on",
+        "as of",
+        "overdue",
+        "oldest (days)",
+        "kept",
+    ];
     let mut table = columns(&heads, &[4, 5]);
     for status in &cluster.stages {
         let kept: Vec<String> = status
@@ -129,9 +151,14 @@ fn render_stages(text: &mut String, cluster: &Cluster) {
             status.stage.clone(),
             status.disposal.clone(),
             status.day.to_string(),
-            status.as_of.map_or_else(|| "—".to_owned(), |day| day.to_string()),
+            status
+                .as_of
+                .map_or_else(|| "—".to_owned(), |day| day.to_string()),
             grouped(status.overdue.records),
-            status.overdue.oldest_days.map_or_else(|| "—".to_owned(), |days| days.to_string()),
+            status
+                .overdue
+                .oldest_days
+                .map_or_else(|| "—".to_owned(), |days| days.to_string()),
             kept.join(", "),
         ]);
     }
@@ -145,12 +172,26 @@ fn render_certificates(text: &mut String, report: &Report, time_zone: &TimeZone)
         line(text, "  none was issued");
         return;
     }
-    let heads = ["issued on", "certificate", "client", "payload SHA-256", "state"];
+    let heads = [
+        "issued on",
+        "certificate",
+        "client",
+        "payload SHA-256",
+        "state",
+    ];
     let mut table = columns(&heads, &[]);
     for certificate in &report.certificates {
         let issued = certificate.created_at.to_zoned(time_zone.clone()).date();
-        let short: String = certificate.payload_sha256.chars().take(SHORT_DIGEST).collect();
-        let state = if certificate.signed { "signed" } else { "not signed" };
+        let short: String = certificate
+            .payload_sha256
+            .chars()
+            .take(SHORT_DIGEST)
+            .collect();
+        let state = if certificate.signed {
+            "signed"
+        } else {
+            "not signed"
+        };
         table.add_row([
             issued.to_string(),
             certificate.certificate_id.clone(),
