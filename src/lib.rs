@@ -6,8 +6,14 @@
 
 // Core: values and decisions.
 pub mod domain;
+pub mod evidence;
 pub mod job;
+pub mod pseudonym;
 pub mod report;
 
 // Edge: talks to the world.
 pub mod ledger;
+pub mod store;
+
+// Face: what people see.
+pub mod demo;

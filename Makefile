@@ -1,0 +1,95 @@
+# Every check and every demonstration, for people and for CI alike. `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The recipes name what cargo built by its path.
+export CARGO_TARGET_DIR := target
+export PATH := $(CURDIR)/target/tools/bin:$(PATH)
+
+STORE ?= sqlite
+DATA ?= ../shared/data/oulad
+BENCH_ROWS ?= 2000000
+RUNS ?= 5
+
+LOCKED := $(if $(CI),--locked)
+WITH_SERVICES := scripts/with-services.sh
+
+# The stores that `demo` and `oulad` can run on.
+ifeq ($(filter sqlite postgres,$(STORE)),)
+$(error STORE is `$(STORE)`; it can be sqlite or postgres)
+endif
+
+##@ Start here
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(if $(filter postgres,$(STORE)),setup) ## See it work from rule to certificate [STORE=sqlite|postgres]
+	@echo "building kigen (release; the first time takes some minutes)" >&2
+	@cargo build --release --quiet $(LOCKED) --bin kigen
+ifeq ($(STORE),postgres)
+	@$(WITH_SERVICES) -- sh -c 'exec target/release/kigen demo --dir target/demo \
+	  --store-url "$$KIGEN_TEST_POSTGRES_URL" --s3-endpoint "$$KIGEN_TEST_S3_ENDPOINT"'
+else
+	@target/release/kigen demo --dir target/demo
+endif
+
+.PHONY: clean-demo
+clean-demo: ## Remove what `demo` and `oulad` left
+	rm -rf target/demo target/oulad
+
+##@ Before a commit
+
+.PHONY: setup
+setup: ## Install what the other targets need (apt, a private venv, cargo-nextest)
+	@scripts/setup.sh
+
+.PHONY: check
+check: ## Format, lints and documentation, without a warning
+	cargo fmt --all --check
+	cargo clippy $(LOCKED) --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc $(LOCKED) --workspace --all-features --no-deps --document-private-items
+
+# nextest comes last: its summary is what CI reads. A missing service fails a test, it never skips one.
+.PHONY: test
+test: setup ## Every test, beside a real PostgreSQL and a real S3 server
+	cargo test $(LOCKED) --workspace --all-features --doc
+	cargo run $(LOCKED) --quiet --all-features --bin kigen -- check --config kigen.example.toml
+	scripts/check-k8s.sh
+	KIGEN_REQUIRE_SERVICES=1 $(WITH_SERVICES) -- \
+	  cargo nextest run $(LOCKED) --workspace --all-features $(if $(CI),--no-fail-fast)
+
+.PHONY: ci
+ci: setup check test ## What CI runs, in its order
+
+.PHONY: deny
+deny: ## Licences, advisories and sources of all dependencies (needs the network)
+	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }
+	cargo deny --all-features check
+
+##@ Measure
+
+.PHONY: bench
+bench: setup ## Speed against a plain delete on PostgreSQL [BENCH_ROWS=2000000 RUNS=5]
+	@echo "building the benchmark (release; the first time takes some minutes)" >&2
+	@cargo build --release --quiet $(LOCKED) --example bench
+	@$(WITH_SERVICES) --postgres -- target/release/examples/bench --rows $(BENCH_ROWS) --runs $(RUNS)
+
+# Standard output is the program's alone: one JSON document per date, each on one line.
+.PHONY: oulad
+oulad: $(if $(filter postgres,$(STORE)),setup) ## Real learners' records [AS_OF="2015-04-01 …" STORE=sqlite|postgres DATA=…]
+	@[[ -n "$(strip $(AS_OF))" ]] || { echo 'name the days: make oulad AS_OF="2014-10-01 2015-04-01"' >&2; exit 2; }
+	@cargo build --release --quiet $(LOCKED) --example oulad --bin kigen >&2
+	@$(if $(filter postgres,$(STORE)),KIGEN_PGDATA=target/oulad/postgres $(WITH_SERVICES) --postgres --) \
+	  target/release/examples/oulad run --data "$(DATA)" --store $(STORE) --dir target/oulad $(AS_OF:%=--as-of %)
+
+.PHONY: oulad-psql
+oulad-psql: setup ## Look at the database that `oulad` left (a copy; STORE=postgres)
+	@KIGEN_PGDATA=target/oulad/postgres $(WITH_SERVICES) --reopen -- sh -c 'exec psql "$$KIGEN_TEST_POSTGRES_URL"'

@@ -1,0 +1,159 @@
+//! The fixed words of a certificate. What is not listed here cannot be claimed.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::evidence::leaf::Action;
+use crate::evidence::leaves::Tally;
+
+/// The outer format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StatementType {
+    #[serde(rename = "https://in-toto.io/Statement/v1")]
+    V1,
+}
+
+/// The inner format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PredicateType {
+    #[serde(rename = "urn:kigen:deletion-certificate:v1")]
+    V1,
+}
+
+/// The file that a certificate is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ArtifactName {
+    #[serde(rename = "leaves.bin")]
+    Leaves,
+}
+
+/// What a certificate certifies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CertificateKind {
+    Deletion,
+}
+
+/// Whether everything that was due is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    Complete,
+    /// Something that was due is still there.
+    Partial,
+}
+
+/// Why the run took place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trigger {
+    ScheduledRetention,
+}
+
+/// What a method reaches. None of them reaches the medium, and none is named as if it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MethodClass {
+    LogicalDelete,
+    Pseudonymize,
+    ObjectVersionDelete,
+}
+
+impl MethodClass {
+    /// Every class.
+    pub const ALL: [Self; 3] = [
+        Self::LogicalDelete,
+        Self::Pseudonymize,
+        Self::ObjectVersionDelete,
+    ];
+}
+
+/// How a method is carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Technique {
+    #[serde(rename = "SQL DELETE")]
+    SqlDelete,
+    #[serde(rename = "SQL UPDATE")]
+    SqlUpdate,
+    #[serde(rename = "DeleteObjects by VersionId")]
+    DeleteByVersion,
+    #[serde(rename = "removal of the file")]
+    RemoveFile,
+}
+
+impl Technique {
+    /// Every technique.
+    pub const ALL: [Self; 4] = [
+        Self::SqlDelete,
+        Self::SqlUpdate,
+        Self::DeleteByVersion,
+        Self::RemoveFile,
+    ];
+}
+
+/// How the run's tree is hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TreeHash {
+    #[serde(rename = "rfc6962-sha256")]
+    Rfc6962Sha256,
+}
+
+/// How leaves are encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LeafFormat {
+    #[serde(rename = "urn:kigen:leaf:v1")]
+    V1,
+}
+
+/// How many records met which action. All are written, also the zeros: nothing is left open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Counts {
+    pub deleted: u64,
+    pub pseudonymized: u64,
+    pub versions_deleted: u64,
+    pub crypto_erased: u64,
+    pub already_absent: u64,
+    pub held: u64,
+    pub delete_markers_removed: u64,
+    pub uploads_aborted: u64,
+}
+
+impl Counts {
+    /// How many records met `action`.
+    pub const fn of(&self, action: Action) -> u64 {
+        match action {
+            Action::RowDeleted => self.deleted,
+            Action::Pseudonymized => self.pseudonymized,
+            Action::ObjectVersionDeleted => self.versions_deleted,
+            Action::CryptoErased => self.crypto_erased,
+            Action::AlreadyAbsent => self.already_absent,
+            Action::Held => self.held,
+            Action::DeleteMarkerRemoved => self.delete_markers_removed,
+            Action::UploadAborted => self.uploads_aborted,
+        }
+    }
+
+    /// How many records there are, or `None` beyond 64 bits.
+    pub fn total(&self) -> Option<u64> {
+        Action::ALL
+            .into_iter()
+            .try_fold(0_u64, |sum, action| sum.checked_add(self.of(action)))
+    }
+}
+
+impl From<Tally> for Counts {
+    /// The counts of a target's record leaves.
+    fn from(tally: Tally) -> Self {
+        Self {
+            deleted: tally.of(Action::RowDeleted),
+            pseudonymized: tally.of(Action::Pseudonymized),
+            versions_deleted: tally.of(Action::ObjectVersionDeleted),
+            crypto_erased: tally.of(Action::CryptoErased),
+            already_absent: tally.of(Action::AlreadyAbsent),
+            held: tally.of(Action::Held),
+            delete_markers_removed: tally.of(Action::DeleteMarkerRemoved),
+            uploads_aborted: tally.of(Action::UploadAborted),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Pseudonymization (仮名加工): what becomes of one value. Pure.
+//!
+//! APPI Enforcement Rules, art. 31: what identifies is deleted, or replaced by a method without a
+//! regularity that allows restoring it.
+
+mod generalize;
+pub mod token;
+
+use thiserror::Error;
+
+use crate::domain::value::Value;
+use crate::job::Strategy;
+use token::TokenShape;
+use token::Tokenizer;
+
+/// Why a value cannot be replaced. Holds no value.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PseudonymError {
+    #[error("column `{column}` holds a value that strategy `{strategy}` cannot read")]
+    Unreadable {
+        column: String,
+        strategy: &'static str,
+    },
+    #[error("no token key for context `{0}`")]
+    NoKey(String),
+}
+
+/// A strategy made ready for one column.
+pub enum Replacement {
+    Null,
+    Text(String),
+    Token(Tokenizer, TokenShape),
+    Generalize(crate::job::Generalize),
+    Truncate(u32),
+}
+
+impl Replacement {
+    /// The same value for every record, if it is one.
+    pub fn constant(&self) -> Option<Value> {
+        match self {
+            Self::Null => Some(Value::Null),
+            Self::Text(text) => Some(Value::Text(text.clone())),
+            Self::Token(..) | Self::Generalize(_) | Self::Truncate(_) => None,
+        }
+    }
+
+    /// Returns what stands in the place of `value`. Null stays null.
+    pub fn replace(&self, column: &str, value: &Value) -> Result<Value, PseudonymError> {
+        if let Some(constant) = self.constant() {
+            return Ok(constant);
+        }
+        if value.is_null() {
+            return Ok(Value::Null);
+        }
+        let unreadable = |strategy| PseudonymError::Unreadable {
+            column: column.to_owned(),
+            strategy,
+        };
+        match self {
+            Self::Null | Self::Text(_) => Ok(Value::Null),
+            Self::Token(tokenizer, shape) => Ok(tokenizer.token(value, *shape)),
+            Self::Generalize(how) => {
+                generalize::generalize(*how, value).ok_or_else(|| unreadable("generalize"))
+            }
+            Self::Truncate(characters) => {
+                let text = value.store_text().ok_or_else(|| unreadable("truncate"))?;
+                Ok(Value::Text(first_characters(&text, *characters)))
+            }
+        }
+    }
+}
+
+fn first_characters(text: &str, characters: u32) -> String {
+    let characters = usize::try_from(characters).unwrap_or(usize::MAX);
+    text.chars().take(characters).collect()
+}
+
+/// The strategy's name in job files.
+pub const fn strategy_name(strategy: &Strategy) -> &'static str {
+    match strategy {
+        Strategy::Null => "null",
+        Strategy::Text(_) => "text",
+        Strategy::Token { .. } => "token",
+        Strategy::Generalize(_) => "generalize",
+        Strategy::Truncate { .. } => "truncate",
+    }
+}
+
+#[cfg(test)]
+mod tests;

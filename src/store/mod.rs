@@ -1,0 +1,219 @@
+//! The stores: where records lie, and the two capabilities over them.
+//!
+//! [`Inventory`] reads; [`Disposer`] also removes. What a function may do shows in which of the
+//! two it is handed. There is no dry-run flag.
+
+pub mod error;
+pub mod objects;
+pub mod sql;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use jiff::civil::Date;
+use serde::Serialize;
+
+use crate::domain::rule::Candidate;
+use crate::domain::rule::RetainReason;
+use crate::evidence::leaf::RunKey;
+use crate::job::Job;
+use error::StoreError;
+
+/// How a job and the live schema of its store go together.
+#[derive(Clone, Debug, Default)]
+pub struct Fit {
+    /// What does not fit, each with a hint. Empty: the job may run.
+    pub problems: Vec<String>,
+    /// What an operator should know, such as a missing index.
+    pub warnings: Vec<String>,
+}
+
+/// What is due in one stage of a job, and why the rest is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Survey {
+    /// Records of the cluster, whatever becomes of them.
+    pub total: u64,
+    pub due: Due,
+    /// Records that are kept, by reason. With `due` they add up to `total`.
+    pub retained: BTreeMap<RetainReason, u64>,
+    /// For how many days the oldest due record has been due.
+    pub oldest_overdue_days: Option<i64>,
+}
+
+/// Records and the persons they are about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Due {
+    pub records: u64,
+    pub subjects: u64,
+}
+
+/// One record as the rule sees it, for `explain`.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// One candidate for each stage of the job, in order.
+    pub candidates: Vec<Candidate>,
+}
+
+/// Reads what a store holds. Cannot change anything.
+#[async_trait]
+pub trait Inventory: Send + Sync {
+    /// The database and its version, for plans and certificates.
+    fn engine(&self) -> &str;
+
+    /// Compares a job with the live schema.
+    async fn inspect(&self, job: &Job) -> Result<Fit, StoreError>;
+
+    /// Counts what is due in stage `stage` of `job` on the day `as_of`, in one snapshot.
+    async fn survey(&self, job: &Job, stage: usize, as_of: Date) -> Result<Survey, StoreError>;
+
+    /// Looks one record up by the text of its key columns.
+    async fn find(&self, job: &Job, key: &[String]) -> Result<Option<Found>, StoreError>;
+}
+
+/// What a run hands to every batch: who it is and its secrets.
+pub struct RunContext {
+    /// The run's id, a UUID of version 7.
+    pub run_id: String,
+    /// The key under which the run's leaves are made.
+    pub run_key: RunKey,
+    /// The key of all tokens.
+    pub token_key: TokenKey,
+    /// When the run began; what a marker column is set to.
+    pub started_at: jiff::Timestamp,
+}
+
+/// The keyring's key for tokens. Redacted.
+#[derive(Clone, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
+pub struct TokenKey(pub [u8; 32]);
+
+/// The numbers that leaves give to what one stage removes from.
+#[derive(Clone, Debug, Default)]
+pub struct StageTargets {
+    /// The cluster's own table.
+    pub own: u16,
+    /// One for each reference of the job that goes with the record, in the job's order.
+    pub goes_with: Vec<u16>,
+    /// One for each object link of the job, in the job's order.
+    pub objects: Vec<u16>,
+}
+
+/// One approved stage, to be executed.
+pub struct StageOrder<'a> {
+    pub job: &'a Job,
+    /// Index of the stage in the job.
+    pub stage: usize,
+    pub as_of: Date,
+    pub run: &'a RunContext,
+    pub targets: StageTargets,
+    /// The most records that may go, whatever the survey said.
+    pub max_records: u64,
+    /// Records of the cluster and how many are due, to size the batches.
+    pub surveyed: Survey,
+    /// How many earlier passes of this run have walked the table; numbers the batches.
+    pub pass: u32,
+}
+
+/// How a pass is watched and stopped.
+pub trait Watch: Send + Sync {
+    /// Whether to end at the next border of a batch.
+    fn stop_requested(&self) -> bool;
+    /// Records just disposed of, after their commit.
+    fn advanced(&self, records: u64);
+}
+
+/// What became of the records of one pass. What a batch rolled back counts as failed.
+#[derive(Clone, Debug, Default)]
+#[must_use = "a pass can fail in part; record every count"]
+pub struct PassOutcome {
+    pub disposed: u64,
+    /// Gone before the worker came, or changed since they were offered.
+    pub no_longer_due: u64,
+    /// Objects that were already absent.
+    pub objects_absent: u64,
+    /// Records that stay because something of theirs could not be removed.
+    pub failed: u64,
+    /// Disposed records by the name of the purpose that ended last.
+    pub ended_by: BTreeMap<String, u64>,
+    pub by_client: BTreeMap<String, u64>,
+    /// Rows that went with them, by table.
+    pub gone_with: BTreeMap<String, u64>,
+    /// Batches committed.
+    pub batches: u64,
+    /// Why the pass ended early, if it did.
+    pub stopped_by: Option<StoreError>,
+}
+
+impl PassOutcome {
+    /// Adds what another worker of the same pass did.
+    pub fn add(&mut self, other: Self) {
+        self.disposed += other.disposed;
+        self.no_longer_due += other.no_longer_due;
+        self.objects_absent += other.objects_absent;
+        self.failed += other.failed;
+        self.batches += other.batches;
+        add_counts(&mut self.ended_by, other.ended_by);
+        add_counts(&mut self.by_client, other.by_client);
+        add_counts(&mut self.gone_with, other.gone_with);
+        self.stopped_by = self.stopped_by.take().or(other.stopped_by);
+    }
+}
+
+/// Adds `more` to `counts`, key by key.
+pub fn add_counts(counts: &mut BTreeMap<String, u64>, more: BTreeMap<String, u64>) {
+    for (key, count) in more {
+        *counts.entry(key).or_default() += count;
+    }
+}
+
+/// One row of a journal.
+#[derive(Clone, Debug)]
+pub struct JournalRow {
+    pub target: u16,
+    pub client: String,
+    pub action: u8,
+    pub records: u64,
+    /// Packed leaves, 36 bytes each.
+    pub leaves: Vec<u8>,
+    /// Packed subject references, 32 bytes each, one for each leaf.
+    pub refs: Vec<u8>,
+    /// Records by the purpose that ended last; empty for rows that went with others.
+    pub ended_by: BTreeMap<String, u64>,
+    pub at: jiff::Timestamp,
+}
+
+/// Takes journal rows one by one.
+pub type JournalSink<'a> = &'a mut (dyn FnMut(JournalRow) -> Result<(), StoreError> + Send);
+
+/// Disposes of records in a store.
+///
+/// A function that only reads cannot be handed one by mistake the other way round:
+///
+/// ```compile_fail
+/// use kigen::store::{Disposer, Inventory};
+/// fn removes(_: &dyn Disposer) {}
+/// fn reads(store: &dyn Inventory) { removes(store) }
+/// ```
+///
+/// ```
+/// use kigen::store::{Disposer, Inventory};
+/// fn reads(_: &dyn Inventory) {}
+/// fn removes(store: &dyn Disposer) { reads(store) }
+/// ```
+#[async_trait]
+pub trait Disposer: Inventory {
+    /// Says whether the journal's tables are there and of this version.
+    async fn check_journal(&self) -> Result<(), StoreError>;
+
+    /// Lets batches of this run commit.
+    async fn open_fence(&self, run_id: &str) -> Result<(), StoreError>;
+
+    /// Waits for running batches of this run, and lets no further one commit.
+    async fn close_fence(&self, run_id: &str) -> Result<(), StoreError>;
+
+    /// Walks the table once and disposes of what is due, batch by batch; each batch one
+    /// transaction with its journal row.
+    async fn dispose(&self, order: &StageOrder<'_>, watch: &dyn Watch) -> PassOutcome;
+
+    /// Hands on every journal row of a run.
+    async fn journal(&self, run_id: &str, sink: JournalSink<'_>) -> Result<(), StoreError>;
+}

@@ -1,0 +1,115 @@
+//! Objects (files) that belong to records: found with all their versions, removed, read back.
+//!
+//! Planning gets an [`ObjectInventory`], which cannot remove; only the execution of an approved
+//! plan gets an [`ObjectDisposer`].
+
+#[cfg(test)]
+mod contract;
+mod error;
+mod folder;
+mod key;
+mod outcome;
+mod s3;
+
+use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use futures_util::stream;
+
+pub use error::ObjectError;
+pub use error::Outage;
+pub use error::Retry;
+pub use folder::FolderObjects;
+pub use key::KeyError;
+pub use key::ObjectKey;
+pub use key::UploadId;
+pub use key::VersionId;
+pub use outcome::FailedVersion;
+pub use outcome::LockedVersion;
+pub use outcome::ObjectPart;
+pub use outcome::ObjectVersions;
+pub use outcome::ReadBack;
+pub use outcome::RemovalOutcome;
+pub use outcome::StoreDescription;
+pub use outcome::VersionToRemove;
+pub use outcome::Versioning;
+pub use s3::S3Objects;
+pub use s3::S3Options;
+
+/// Keys that [`ObjectInventory::gone`] asks for at the same time.
+const READS_AT_ONCE: usize = 8;
+
+/// Reads what an object store holds. Cannot change anything.
+///
+/// An inventory does not remove, and the compiler says so:
+///
+/// ```compile_fail
+/// async fn plan(inventory: &dyn kigen::store::objects::ObjectInventory) {
+///     inventory.remove(&[]).await;
+/// }
+/// ```
+///
+/// ```
+/// async fn execute(disposer: &dyn kigen::store::objects::ObjectDisposer) {
+///     let outcome = disposer.remove(&[]).await;
+///     drop(outcome);
+/// }
+/// ```
+#[async_trait]
+pub trait ObjectInventory: Send + Sync {
+    /// Says what kind of store this is and what it would keep although it was told to remove.
+    ///
+    /// Also the preflight: fails if the store cannot be reached, does not exist, or may not be
+    /// listed.
+    async fn describe(&self) -> Result<StoreDescription, ObjectError>;
+
+    /// Lists everything the store holds under exactly this key: versions, delete markers and
+    /// unfinished uploads. A key that is not there has an empty list.
+    async fn versions(&self, key: &ObjectKey) -> Result<ObjectVersions, ObjectError>;
+
+    /// Reads back whether nothing of each key is left.
+    ///
+    /// Stops asking once the store cannot be reached; the keys not asked for are unread.
+    async fn gone(&self, keys: &[ObjectKey]) -> ReadBack {
+        let mut read_back = ReadBack::default();
+        let listings: Vec<_> = keys.iter().map(|key| self.versions(key)).collect();
+        let mut answers = stream::iter(listings).buffered(READS_AT_ONCE);
+        let mut outage: Option<ObjectError> = None;
+        for key in keys {
+            if let Some(error) = &outage {
+                read_back.unread.push((key.clone(), error.clone()));
+                continue;
+            }
+            match answers.next().await {
+                Some(Ok(found)) if found.is_empty() => read_back.gone.push(key.clone()),
+                Some(Ok(found)) => read_back.left.push(found),
+                Some(Err(error)) => {
+                    outage = error.is_outage().then(|| error.clone());
+                    read_back.unread.push((key.clone(), error));
+                }
+                None => read_back
+                    .unread
+                    .push((key.clone(), ObjectError::Unreachable(Outage::AnswerCut))),
+            }
+        }
+        read_back
+    }
+}
+
+/// Removes objects from a store.
+#[async_trait]
+pub trait ObjectDisposer: ObjectInventory {
+    /// Removes the listed versions for good and says what became of each.
+    ///
+    /// Safe to repeat: what is gone already is reported as absent or, where the store does not
+    /// tell the two apart, as removed. All versions of one key belong in the same batch: a delete
+    /// marker goes only after the versions that it hides, because without it they would be
+    /// visible again.
+    async fn remove(&self, batch: &[VersionToRemove]) -> RemovalOutcome;
+}
+
+/// Writes objects, for the demonstration and for tests. The worker never gets one.
+#[async_trait]
+pub trait ObjectWriter: Send + Sync {
+    /// Stores `bytes` under `key`, as a new version where the store has versions.
+    async fn put(&self, key: &ObjectKey, bytes: &[u8]) -> Result<(), ObjectError>;
+}

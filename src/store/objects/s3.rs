@@ -1,0 +1,204 @@
+//! Amazon S3 and servers that speak its protocol.
+
+mod answers;
+mod delete;
+mod describe;
+mod fault;
+mod list;
+mod lock;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::BehaviorVersion;
+use aws_sdk_s3::config::Builder;
+use aws_sdk_s3::config::ProvideCredentials as _;
+use aws_sdk_s3::config::Region;
+use aws_sdk_s3::config::RequestChecksumCalculation;
+use aws_sdk_s3::config::ResponseChecksumValidation;
+use aws_sdk_s3::config::SharedHttpClient;
+use aws_sdk_s3::config::StalledStreamProtectionConfig;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_http_client::Builder as HttpClientBuilder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+
+use super::ObjectDisposer;
+use super::ObjectInventory;
+use super::ObjectWriter;
+use super::error::ObjectError;
+use super::key::ObjectKey;
+use super::outcome::ObjectVersions;
+use super::outcome::RemovalOutcome;
+use super::outcome::StoreDescription;
+use super::outcome::VersionToRemove;
+
+use answers::Answers;
+
+/// How long one try of a call may take: a slow gateway needs seconds for a full call, and a call
+/// that is given up may have taken full effect.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(90);
+/// How long a call may take with all its tries.
+const CALL_TIMEOUT: Duration = Duration::from_secs(300);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Tries of one call, the first included.
+const ATTEMPTS: u32 = 5;
+/// Versions or uploads on one page of a list: the most that S3 gives.
+const PAGE_KEYS: i32 = 1000;
+/// The region told to a server with an endpoint of its own that does not care about regions.
+const REGION_OF_NOWHERE: &str = "us-east-1";
+
+/// Where a bucket is.
+#[derive(Clone)]
+pub struct S3Options {
+    pub bucket: String,
+    /// Put before every key, as it is; may be empty.
+    pub prefix: String,
+    /// `None`: as the environment says.
+    pub region: Option<String>,
+    /// URL of a server other than Amazon's.
+    pub endpoint: Option<String>,
+    /// Whether the bucket stands in the path instead of the host name.
+    pub path_style: bool,
+}
+
+/// Objects in one bucket.
+pub struct S3Objects {
+    client: Client,
+    bucket: String,
+    prefix: String,
+    /// Versions or uploads on one page of a list; tests make it small.
+    page_keys: i32,
+    /// What the server said last about itself and the time.
+    answers: Answers,
+}
+
+impl S3Objects {
+    /// Prepares the client; the bucket itself is first asked by
+    /// [`describe`](ObjectInventory::describe).
+    ///
+    /// Credentials come from the SDK's default chain: environment, profile, web identity, pod,
+    /// instance. That chain is the one place where a store reads the environment by itself,
+    /// because the SDK also renews what it finds there.
+    pub async fn connect(options: S3Options) -> Result<Self, ObjectError> {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client());
+        if let Some(region) = &options.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        let found = loader.load().await;
+        let credentials = found
+            .credentials_provider()
+            .ok_or(ObjectError::NoCredentials)?;
+        credentials
+            .provide_credentials()
+            .await
+            .map_err(|_| ObjectError::NoCredentials)?;
+        let mut config = Builder::from(&found);
+        if found.region().is_none() {
+            if options.endpoint.is_none() {
+                return Err(ObjectError::NoRegion);
+            }
+            config = config.region(Region::from_static(REGION_OF_NOWHERE));
+        }
+        // Adaptive: the standard tries, and a rate that follows the server's `SlowDown`.
+        let tries = RetryConfig::adaptive().with_max_attempts(ATTEMPTS);
+        Ok(Self::over(config.retry_config(tries), options))
+    }
+
+    /// Puts the settings that do not depend on where the bucket is on top of `config`.
+    fn over(config: Builder, options: S3Options) -> Self {
+        let answers = Answers::default();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(CALL_TIMEOUT)
+            .build();
+        let mut config = config
+            .timeout_config(timeouts)
+            // A slow server sends nothing while it removes; the timeouts above are the guard.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            // Servers older than 2025 do not know the checksums that newer SDKs add to each call.
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .force_path_style(options.path_style)
+            .interceptor(answers.clone());
+        if let Some(endpoint) = options.endpoint {
+            config = config.endpoint_url(endpoint);
+        }
+        Self {
+            client: Client::from_conf(config.build()),
+            bucket: options.bucket,
+            prefix: options.prefix,
+            page_keys: PAGE_KEYS,
+            answers,
+        }
+    }
+
+    /// The key as the bucket knows it.
+    fn full_key(&self, key: &ObjectKey) -> String {
+        format!("{}{}", self.prefix, key.as_str())
+    }
+}
+
+fn http_client() -> SharedHttpClient {
+    HttpClientBuilder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https()
+}
+
+#[async_trait]
+impl ObjectInventory for S3Objects {
+    async fn describe(&self) -> Result<StoreDescription, ObjectError> {
+        describe::describe(self).await
+    }
+
+    async fn versions(&self, key: &ObjectKey) -> Result<ObjectVersions, ObjectError> {
+        list::versions(self, key).await
+    }
+}
+
+#[async_trait]
+impl ObjectDisposer for S3Objects {
+    async fn remove(&self, batch: &[VersionToRemove]) -> RemovalOutcome {
+        delete::remove(self, batch).await
+    }
+}
+
+#[async_trait]
+impl ObjectWriter for S3Objects {
+    async fn put(&self, key: &ObjectKey, bytes: &[u8]) -> Result<(), ObjectError> {
+        self.client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(self.full_key(key))
+            .body(ByteStream::from(bytes.to_vec()))
+            .send()
+            .await
+            .map_err(|error| fault::fault(&error))?;
+        Ok(())
+    }
+}
+
+/// What only tests may reach into.
+#[cfg(test)]
+impl S3Objects {
+    pub(super) fn for_tests(config: Builder, options: S3Options) -> Self {
+        Self::over(config.http_client(http_client()), options)
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(super) fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    pub(super) fn with_page_keys(mut self, page_keys: i32) -> Self {
+        self.page_keys = page_keys;
+        self
+    }
+}

@@ -1,0 +1,59 @@
+//! What a database engine gives to the statements: sessions, a dialect, its catalog.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use super::catalog::TableFacts;
+use super::dialect::Dialect;
+use super::resolved::Tables;
+use super::session::SqlSession;
+use crate::job::Job;
+use crate::job::TableName;
+use crate::store::error::StoreError;
+
+/// One database, of one engine.
+#[async_trait]
+pub(crate) trait Backend: Send + Sync {
+    fn dialect(&self) -> &dyn Dialect;
+
+    /// Product and version: `PostgreSQL 15.6`.
+    fn engine(&self) -> &str;
+
+    /// The store's name in `kigen.toml`.
+    fn name(&self) -> &str;
+
+    /// How many batches may run at the same time.
+    fn workers(&self) -> usize;
+
+    async fn session(&self) -> Result<Box<dyn SqlSession>, StoreError>;
+
+    /// The facts of a table, or `None` if there is none of this name.
+    async fn table(
+        &self,
+        session: &mut dyn SqlSession,
+        name: &TableName,
+    ) -> Result<Option<TableFacts>, StoreError>;
+
+    /// The number of physical blocks of a table; 0 where the engine has no such thing.
+    async fn blocks(&self, session: &mut dyn SqlSession, name: &TableName)
+    -> Result<u64, StoreError>;
+
+    /// Whether kigen's own tables are there, in this version.
+    async fn journal_is_migrated(&self, session: &mut dyn SqlSession) -> Result<bool, StoreError>;
+}
+
+/// Reads the facts of every table that `job` names; those that do not exist are left out.
+pub(crate) async fn tables_of(
+    backend: &dyn Backend,
+    session: &mut dyn SqlSession,
+    job: &Job,
+) -> Result<Tables, StoreError> {
+    let mut facts = BTreeMap::new();
+    for name in Tables::named_by(job) {
+        if let Some(table) = backend.table(session, &name).await? {
+            facts.insert(name, table);
+        }
+    }
+    Ok(Tables::new(facts))
+}

@@ -1,0 +1,96 @@
+//! What a database says about its tables.
+
+use crate::job::TableName;
+
+/// A column's type, as far as kigen treats types differently.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ColumnType {
+    Bool,
+    /// An integer of this many bits.
+    Int { bits: u32 },
+    /// Text of at most this many characters.
+    Text { characters: Option<u32> },
+    Bytes,
+    Uuid,
+    /// A day without time.
+    Date,
+    /// A moment: a timestamp with time zone.
+    Instant,
+    /// A date and time without zone.
+    LocalTime,
+    Decimal,
+    /// Anything else; read and written through the database's own text form.
+    Other,
+}
+
+/// One column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnFacts {
+    pub name: String,
+    pub column_type: ColumnType,
+    /// The type's name as the database writes it, for casts and messages.
+    pub type_name: String,
+    pub nullable: bool,
+    /// Computed by the database from other columns.
+    pub generated: bool,
+}
+
+/// What kind of relation a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelationKind {
+    Table,
+    PartitionedTable,
+    View,
+    ForeignTable,
+    Other,
+}
+
+impl RelationKind {
+    /// What messages call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::PartitionedTable => "partitioned table",
+            Self::View => "view",
+            Self::ForeignTable => "foreign table",
+            Self::Other => "relation of another kind",
+        }
+    }
+}
+
+/// A foreign key of another table onto this one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignKeyFacts {
+    /// The table that holds the key.
+    pub table: TableName,
+    /// Its columns and the columns of this table they name, pairwise.
+    pub columns: Vec<(String, String)>,
+    /// Whether an index of `table` begins with the key's columns.
+    pub indexed: bool,
+}
+
+/// One table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableFacts {
+    pub name: TableName,
+    pub kind: RelationKind,
+    pub columns: Vec<ColumnFacts>,
+    /// Every set of columns that is unique and not null, primary key first.
+    pub unique_keys: Vec<Vec<String>>,
+    /// Foreign keys of other tables onto this one.
+    pub referenced_by: Vec<ForeignKeyFacts>,
+}
+
+impl TableFacts {
+    /// The column of this name.
+    pub fn column(&self, name: &str) -> Option<&ColumnFacts> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Whether `columns` can name at most one row.
+    pub fn is_unique(&self, columns: &[&str]) -> bool {
+        self.unique_keys
+            .iter()
+            .any(|key| key.iter().all(|column| columns.contains(&column.as_str())))
+    }
+}

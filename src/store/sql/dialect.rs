@@ -1,0 +1,106 @@
+//! What differs between databases in the text of a statement.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::catalog::ColumnFacts;
+use super::session::Arg;
+use crate::domain::value::Value;
+use crate::job::TableName;
+
+/// How a starting point's column is stored, resolved against the live schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StartType {
+    Date,
+    Instant,
+    /// A date and time without zone, written in this zone.
+    LocalTime(TimeZone),
+    UnixSeconds,
+}
+
+/// How the pass over a table goes on without ever looking back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WalkKind {
+    /// By ranges of physical blocks (PostgreSQL).
+    Blocks,
+    /// In key order (SQLite).
+    Keys,
+}
+
+/// Writes the parts of statements that databases spell differently.
+pub(crate) trait Dialect: Send + Sync {
+    fn walk(&self) -> WalkKind;
+
+    /// A table of kigen's own: `fence`, `journal`, `intent`, `marker`.
+    fn internal(&self, name: &str) -> String;
+
+    /// A select expression whose value the session can read.
+    fn readable(&self, expression: &str, column: &ColumnFacts) -> String;
+
+    /// The value read by [`Dialect::readable`], typed as its column.
+    fn adopt(&self, value: Value, column: &ColumnFacts) -> Value;
+
+    /// Whether `expression` is no day of the calendar. Never null.
+    fn not_a_day(&self, expression: &str, start: &StartType) -> String;
+
+    /// Whether `expression` lies before the first moment of `day` in `zone`. False or null for
+    /// what is no day.
+    fn before(&self, expression: &str, start: &StartType, day: Date, zone: &TimeZone) -> String;
+
+    /// `expression` as text, for comparison with a condition's values.
+    fn text_of(&self, expression: &str) -> String;
+
+    /// One text for the values of a record's key, for the marker table.
+    fn key_text(&self, expressions: &[String]) -> String;
+
+    /// A derived table `alias(c0, c1, …)` of rows handed over in arguments from `$first` on.
+    fn rows(&self, alias: &str, columns: &[&ColumnFacts], first: usize) -> String;
+
+    /// The arguments of [`Dialect::rows`].
+    fn row_args(&self, columns: &[&ColumnFacts], rows: &[&[Value]]) -> Vec<Arg>;
+
+    /// Casts a bound text parameter to a column's type.
+    fn cast_text(&self, parameter: &str, column: &ColumnFacts) -> String;
+
+    /// Locks the rows of `t` and passes over those that are locked by others.
+    fn lock_rows(&self) -> &'static str;
+
+    /// Locks rows that go with a record, and waits for those that are locked by others.
+    fn lock_child_rows(&self) -> &'static str;
+
+    /// The database's time of the transaction.
+    fn now(&self) -> &'static str;
+
+    /// A moment of kigen's own tables, readable by the session.
+    fn instant(&self, expression: &str) -> String;
+
+    /// Keeps a row of the fence from changing until the transaction ends.
+    fn lock_fence(&self) -> &'static str;
+
+    /// A literal for a marker column.
+    fn marker_literal(&self, column: &ColumnFacts, at: jiff::Timestamp, zone: &TimeZone) -> String;
+}
+
+/// Quotes an identifier.
+pub(crate) fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Quotes a text literal.
+pub(crate) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A table's name, quoted.
+pub(crate) fn table(name: &TableName) -> String {
+    match &name.schema {
+        Some(schema) => format!("{}.{}", quote(schema), quote(&name.name)),
+        None => quote(&name.name),
+    }
+}
+
+/// The first moment of `day` in `zone`, or the end of time if the zone has none.
+pub(crate) fn start_of(day: Date, zone: &TimeZone) -> jiff::Timestamp {
+    day.to_zoned(zone.clone())
+        .map_or(jiff::Timestamp::MIN, |moment| moment.timestamp())
+}

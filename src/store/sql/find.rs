@@ -1,0 +1,99 @@
+//! One record by its key, as every stage of its job sees it.
+
+use super::dialect::Dialect;
+use super::dialect::quote;
+use super::resolved::Tables;
+use super::session::Arg;
+use super::session::Row;
+use super::session::SqlSession;
+use super::session::Statement;
+use super::start::day_of;
+use super::survey::count;
+use super::text::StageText;
+use super::text::expression;
+use crate::domain::rule::Candidate;
+use crate::domain::rule::PurposeState;
+use crate::domain::rule::StartingPoint;
+use crate::job::Job;
+use crate::store::Found;
+use crate::store::error::StoreError;
+
+/// Looks a record up by the text of its key columns, in the job's order.
+pub(crate) async fn find(
+    session: &mut dyn SqlSession,
+    dialect: &dyn Dialect,
+    job: &Job,
+    tables: &Tables,
+    key: &[String],
+) -> Result<Option<Found>, StoreError> {
+    let mut candidates = Vec::new();
+    for stage in &job.stages {
+        let text = StageText {
+            dialect,
+            job,
+            stage,
+            tables,
+        };
+        let rows = session.query(&statement(&text, key)?).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        candidates.push(candidate(&text, row)?);
+    }
+    Ok(Some(Found { candidates }))
+}
+
+fn statement(text: &StageText<'_>, key: &[String]) -> Result<Statement, StoreError> {
+    if key.len() != text.job.key.len() {
+        return Err(StoreError::Unusable(format!(
+            "the key of `{}` has {} columns: {}",
+            text.job.cluster,
+            text.job.key.len(),
+            text.job.key.join(", ")
+        )));
+    }
+    let flag = |condition: Option<String>| match condition {
+        Some(condition) => format!("case when {condition} then 1 else 0 end"),
+        None => "0".to_owned(),
+    };
+    let mut selected = vec![flag(text.already_disposed()), flag(text.referenced())];
+    for (index, source) in text.stage.sources.iter().enumerate() {
+        let always = || "1 = 1".to_owned();
+        selected.push(flag(Some(text.applies(index).unwrap_or_else(always))));
+        selected.push(expression(&source.starts_at));
+    }
+    let mut on = Vec::new();
+    for (index, column) in text.job.key.iter().enumerate() {
+        let facts = text.own_column(column)?;
+        let parameter = text.dialect.cast_text(&format!("${}", index + 1), facts);
+        on.push(format!("t.{} = {parameter}", quote(column)));
+    }
+    let sql = format!(
+        "select {} from {} where {}",
+        selected.join(", "),
+        text.from(),
+        on.join(" and ")
+    );
+    let args = key.iter().map(|value| Arg::Text(value.clone())).collect();
+    Ok(Statement::new(format!("look up a record of `{}`", text.job.cluster), sql, args))
+}
+
+fn candidate(text: &StageText<'_>, row: &Row) -> Result<Candidate, StoreError> {
+    let is_set = |index: usize| row.get(index).and_then(count) == Some(1);
+    let mut purposes = Vec::new();
+    for index in 0..text.stage.sources.len() {
+        let start = text.start_type(index)?;
+        let value = row.get(3 + 2 * index);
+        purposes.push(PurposeState {
+            applies: is_set(2 + 2 * index),
+            start: value.map_or(StartingPoint::Missing, |value| {
+                day_of(value, &start, &text.job.time_zone)
+            }),
+        });
+    }
+    Ok(Candidate {
+        purposes,
+        already_disposed: is_set(0),
+        referenced: is_set(1),
+    })
+}

@@ -1,0 +1,176 @@
+//! The journal and its fence, inside the store's own database.
+
+use std::collections::BTreeMap;
+
+use super::dialect::Dialect;
+use super::evidence::BatchEvidence;
+use super::evidence::Group;
+use super::pass::Pass;
+use super::session::Arg;
+use super::session::Row;
+use super::session::SqlSession;
+use super::session::Statement;
+use crate::domain::value::Value;
+use crate::store::JournalRow;
+use crate::store::JournalSink;
+use crate::store::error::StoreError;
+
+/// Writes the journal rows of a batch, each only while the run's fence is open.
+///
+/// The fence is read and locked by the insert itself: sealing waits for running batches and stops
+/// later ones (test `a_batch_behind_a_closed_fence_removes_nothing`).
+pub(crate) async fn insert(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    proof: &BatchEvidence<'_, '_>,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "insert into {} (run_id, slice, batch, target, client, action, records, leaves, refs, ended_by, at) \
+         select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, {} from {} as f where f.run_id = $1 and f.state = 'open'{}",
+        pass.dialect.internal("journal"),
+        now(pass),
+        pass.dialect.internal("fence"),
+        pass.dialect.lock_fence()
+    );
+    for group in &proof.groups {
+        let statement = Statement::new(
+            pass.doing("journal a batch"),
+            sql.clone(),
+            row_args(pass, proof, group)?,
+        );
+        if session.execute(&statement).await? != 1 {
+            return Err(StoreError::FenceClosed {
+                run: pass.order.run.run_id.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn row_args(
+    pass: &Pass<'_>,
+    proof: &BatchEvidence<'_, '_>,
+    group: &Group,
+) -> Result<Vec<Arg>, StoreError> {
+    let ended_by = serde_json::to_string(&group.ended_by)
+        .map_err(|_| StoreError::Unusable("write the purposes of a batch".to_owned()))?;
+    Ok(vec![
+        Arg::Text(pass.order.run.run_id.clone()),
+        Arg::Int(proof.id.slice),
+        Arg::Int(proof.id.batch),
+        Arg::Int(i64::from(group.target)),
+        Arg::Text(group.client.clone()),
+        Arg::Int(i64::from(group.action.code())),
+        Arg::Int(i64::try_from(group.records).unwrap_or(i64::MAX)),
+        Arg::Bytes(group.leaves.clone()),
+        Arg::Bytes(group.refs.clone()),
+        Arg::Text(ended_by),
+    ])
+}
+
+/// The database's own time of the transaction: the journal says when the store did it.
+pub(crate) fn now(pass: &Pass<'_>) -> &'static str {
+    pass.dialect.now()
+}
+
+/// Opens the fence of a run; opening it twice is no error, opening a closed one is.
+pub(crate) async fn open_fence(
+    session: &mut dyn SqlSession,
+    dialect: &dyn Dialect,
+    run_id: &str,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "insert into {} (run_id, state, opened_at) values ($1, 'open', {}) on conflict (run_id) do nothing",
+        dialect.internal("fence"),
+        dialect.now()
+    );
+    session
+        .execute(&Statement::new("open the fence of a run", sql, vec![Arg::Text(run_id.to_owned())]))
+        .await
+        .map(|_| ())
+}
+
+/// Closes the fence of a run, also where it was never opened.
+pub(crate) async fn close_fence(
+    session: &mut dyn SqlSession,
+    dialect: &dyn Dialect,
+    run_id: &str,
+) -> Result<(), StoreError> {
+    let fence = dialect.internal("fence");
+    let sql = format!(
+        "insert into {fence} (run_id, state, opened_at) values ($1, 'closed', {}) \
+         on conflict (run_id) do update set state = 'closed'",
+        dialect.now()
+    );
+    session
+        .execute(&Statement::new("close the fence of a run", sql, vec![Arg::Text(run_id.to_owned())]))
+        .await
+        .map(|_| ())
+}
+
+/// Hands on the journal rows of a run, in the order of its batches.
+pub(crate) async fn read(
+    session: &mut dyn SqlSession,
+    dialect: &dyn Dialect,
+    run_id: &str,
+    sink: JournalSink<'_>,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "select target, client, action, records, leaves, refs, ended_by, {} from {} where run_id = $1 \
+         order by target, client, slice, batch",
+        dialect.instant("at"),
+        dialect.internal("journal")
+    );
+    let statement = Statement::new("read the journal of a run", sql, vec![Arg::Text(run_id.to_owned())]);
+    let mut each = |row: Row| sink(journal_row(row).ok_or_else(damaged)?);
+    session.stream(&statement, &mut each).await
+}
+
+fn damaged() -> StoreError {
+    StoreError::Unusable("a journal row cannot be read: the journal was changed".to_owned())
+}
+
+fn journal_row(row: Row) -> Option<JournalRow> {
+    let mut values = row.into_iter();
+    let mut next = || values.next();
+    let target = u16::try_from(integer(&next()?)?).ok()?;
+    let client = next()?.store_text()?;
+    let action = u8::try_from(integer(&next()?)?).ok()?;
+    let records = u64::try_from(integer(&next()?)?).ok()?;
+    let leaves = bytes(next()?)?;
+    let refs = bytes(next()?)?;
+    let ended_by: BTreeMap<String, u64> = serde_json::from_str(&next()?.store_text()?).ok()?;
+    let at = instant(&next()?)?;
+    Some(JournalRow {
+        target,
+        client,
+        action,
+        records,
+        leaves,
+        refs,
+        ended_by,
+        at,
+    })
+}
+
+fn integer(value: &Value) -> Option<i64> {
+    match value {
+        Value::Int(integer) => Some(*integer),
+        _ => None,
+    }
+}
+
+fn bytes(value: Value) -> Option<Vec<u8>> {
+    match value {
+        Value::Bytes(bytes) => Some(bytes),
+        _ => None,
+    }
+}
+
+fn instant(value: &Value) -> Option<jiff::Timestamp> {
+    match value {
+        Value::Instant(micros) => jiff::Timestamp::from_microsecond(*micros).ok(),
+        Value::Text(text) => text.parse().ok(),
+        _ => None,
+    }
+}

@@ -1,0 +1,36 @@
+//! Stores of rows. One set of statements for every engine; a dialect spells, a session carries.
+//!
+//! Read in this order: `resolved` (names become columns), `text` (the rule as SQL), `survey`
+//! (count), `pass` and `walk` (go over the table once), `batch` (one transaction), `goes_with`
+//! (rows of other tables), `evidence` and `journal` (what proves it).
+
+mod backend;
+mod batch;
+pub mod catalog;
+mod dialect;
+mod evidence;
+mod find;
+mod fit;
+mod fit_changes;
+mod goes_with;
+mod journal;
+mod pass;
+mod postgres;
+mod postgres_catalog;
+mod postgres_dialect;
+mod resolved;
+mod session;
+mod sqlite;
+mod sqlite_catalog;
+mod sqlite_dialect;
+mod start;
+mod store;
+mod survey;
+mod text;
+mod walk;
+
+pub use postgres::PostgresOptions;
+pub use postgres::open_postgres;
+pub use sqlite::SqliteOptions;
+pub use sqlite::open_sqlite;
+pub use store::SqlStore;

@@ -1,0 +1,377 @@
+//! A pass over one stage's table, prepared: statements, select list, replacements.
+
+use jiff::civil::Date;
+
+use super::catalog::ColumnFacts;
+use super::catalog::ColumnType;
+use super::dialect::Dialect;
+use super::dialect::StartType;
+use super::dialect::WalkKind;
+use super::dialect::quote;
+use super::dialect::table;
+use super::resolved::Tables;
+use super::session::Row;
+use super::start::day_of;
+use super::text::StageText;
+use super::text::expression;
+use crate::domain::rule::Candidate;
+use crate::domain::rule::Decision;
+use crate::domain::rule::PurposeState;
+use crate::domain::value::RecordKey;
+use crate::domain::value::Value;
+use crate::job::ClientSource;
+use crate::job::ColumnRef;
+use crate::job::Disposal;
+use crate::job::Job;
+use crate::job::Marker;
+use crate::job::OnDispose;
+use crate::job::Stage;
+use crate::job::Strategy;
+use crate::pseudonym::Replacement;
+use crate::pseudonym::token::TokenShape;
+use crate::pseudonym::token::Tokenizer;
+use crate::store::StageOrder;
+use crate::store::error::StoreError;
+
+/// Everything about a pass that does not change from batch to batch.
+pub(crate) struct Pass<'a> {
+    pub dialect: &'a dyn Dialect,
+    pub tables: &'a Tables,
+    pub order: &'a StageOrder<'a>,
+    pub selection: Selection,
+    pub starts: Vec<StartType>,
+    /// Condition that a due row meets.
+    pub due: String,
+    /// `from` clause with the joins that the rule reads.
+    pub from: String,
+    pub key_columns: Vec<&'a ColumnFacts>,
+    pub changes: Vec<PreparedChange<'a>>,
+    /// Whether one statement can find, lock and remove a batch.
+    pub direct: bool,
+}
+
+/// A column that the stage rewrites.
+pub(crate) struct PreparedChange<'a> {
+    pub column: &'a ColumnFacts,
+    pub replacement: Replacement,
+    /// Where the select list has its present value; none for constants.
+    pub selected: Option<usize>,
+}
+
+/// What the select list holds where.
+#[derive(Default)]
+pub(crate) struct Selection {
+    expressions: Vec<String>,
+    columns: Vec<ColumnFacts>,
+    pub key: Vec<usize>,
+    pub subject: usize,
+    pub client: Option<usize>,
+    pub starts: Vec<usize>,
+    pub conditions: Vec<Option<usize>>,
+}
+
+impl Selection {
+    /// Adds an expression once and says where it stands.
+    fn add(&mut self, dialect: &dyn Dialect, expression: &str, column: &ColumnFacts) -> usize {
+        let readable = dialect.readable(expression, column);
+        if let Some(index) = self.expressions.iter().position(|known| *known == readable) {
+            return index;
+        }
+        self.expressions.push(readable);
+        self.columns.push(column.clone());
+        self.expressions.len() - 1
+    }
+
+    pub(crate) fn list(&self) -> String {
+        self.expressions.join(", ")
+    }
+
+    /// Types the values of a row as their columns.
+    pub(crate) fn adopt(&self, dialect: &dyn Dialect, row: Row) -> Row {
+        row.into_iter()
+            .zip(&self.columns)
+            .map(|(value, column)| dialect.adopt(value, column))
+            .collect()
+    }
+}
+
+impl<'a> Pass<'a> {
+    pub(crate) fn prepare(
+        dialect: &'a dyn Dialect,
+        tables: &'a Tables,
+        order: &'a StageOrder<'a>,
+    ) -> Result<Self, StoreError> {
+        let job = order.job;
+        let stage = &job.stages[order.stage];
+        let text = StageText {
+            dialect,
+            job,
+            stage,
+            tables,
+        };
+        let mut selection = select(&text)?;
+        let changes = prepare_changes(&text, order, &mut selection)?;
+        for column in parent_columns(job, &stage.name) {
+            selection.add_own(&text, &column)?;
+        }
+        for link in job.objects.iter().filter(|link| link.table.is_none()) {
+            selection.add_own(&text, &link.key_column)?;
+        }
+        let starts = (0..stage.sources.len())
+            .map(|index| text.start_type(index))
+            .collect::<Result<Vec<_>, _>>()?;
+        let key_columns = job
+            .key
+            .iter()
+            .map(|column| text.own_column(column))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            dialect,
+            tables,
+            order,
+            selection,
+            starts,
+            due: text.due(order.as_of)?,
+            from: text.from(),
+            key_columns,
+            changes,
+            direct: can_go_direct(&text),
+        })
+    }
+
+    pub(crate) fn job(&self) -> &'a Job {
+        self.order.job
+    }
+
+    pub(crate) fn stage(&self) -> &'a Stage {
+        &self.order.job.stages[self.order.stage]
+    }
+
+    pub(crate) fn as_of(&self) -> Date {
+        self.order.as_of
+    }
+
+    /// What a statement of this pass does, for messages.
+    pub(crate) fn doing(&self, what: &str) -> String {
+        format!(
+            "{what} of `{}`, stage `{}`",
+            self.job().cluster,
+            self.stage().name
+        )
+    }
+
+    /// Decides a row again, by the pure rule.
+    pub(crate) fn decide(&self, row: &Row) -> Decision {
+        let stage = self.stage();
+        let purposes = stage
+            .sources
+            .iter()
+            .enumerate()
+            .map(|(index, source)| PurposeState {
+                applies: source.applies_when.as_ref().is_none_or(|condition| {
+                    let at = self.selection.conditions[index];
+                    let text = at.and_then(|at| row[at].store_text());
+                    condition.holds(text.as_deref())
+                }),
+                start: day_of(
+                    &row[self.selection.starts[index]],
+                    &self.starts[index],
+                    &self.job().time_zone,
+                ),
+            })
+            .collect();
+        let candidate = Candidate {
+            purposes,
+            already_disposed: false,
+            referenced: false,
+        };
+        stage.rule.decide(&candidate, self.as_of())
+    }
+
+    pub(crate) fn key_of(&self, row: &Row) -> RecordKey {
+        RecordKey::new(self.selection.key.iter().map(|&at| row[at].clone()).collect())
+    }
+
+    /// The client on whose behalf a row is kept.
+    pub(crate) fn client_of(&self, row: &Row) -> String {
+        match (&self.job().client, self.selection.client) {
+            (ClientSource::Fixed(name), _) => name.clone(),
+            (ClientSource::Column(_), Some(at)) => {
+                row[at].store_text().unwrap_or_else(|| NO_CLIENT.to_owned())
+            }
+            (ClientSource::Column(column), None) => column.clone(),
+        }
+    }
+
+    /// Where the select list has a column of the cluster's own table.
+    pub(crate) fn selected(&self, column: &str) -> Option<usize> {
+        let facts = self.tables.column(&self.job().table, column)?;
+        let expression = self.dialect.readable(&own(column), facts);
+        self.selection
+            .expressions
+            .iter()
+            .position(|known| *known == expression)
+    }
+}
+
+/// The client of a record whose client column is null.
+pub(crate) const NO_CLIENT: &str = "(none)";
+
+fn own(column: &str) -> String {
+    expression(&ColumnRef {
+        join: None,
+        column: column.to_owned(),
+    })
+}
+
+impl Selection {
+    fn add_own(&mut self, text: &StageText<'_>, column: &str) -> Result<usize, StoreError> {
+        let facts = text.own_column(column)?;
+        Ok(self.add(text.dialect, &own(column), facts))
+    }
+
+    fn add_ref(&mut self, text: &StageText<'_>, column: &ColumnRef) -> Result<usize, StoreError> {
+        let facts = text
+            .tables
+            .resolve(text.job, column)
+            .ok_or_else(|| super::text::missing(&text.job.table.to_string(), &column.to_string()))?;
+        Ok(self.add(text.dialect, &expression(column), facts))
+    }
+}
+
+fn select(text: &StageText<'_>) -> Result<Selection, StoreError> {
+    let mut selection = Selection::default();
+    for column in &text.job.key {
+        let at = selection.add_own(text, column)?;
+        selection.key.push(at);
+    }
+    selection.subject = selection.add_own(text, &text.job.subject.column)?;
+    if let ClientSource::Column(column) = &text.job.client {
+        selection.client = Some(selection.add_own(text, column)?);
+    }
+    for source in &text.stage.sources {
+        let at = selection.add_ref(text, &source.starts_at)?;
+        selection.starts.push(at);
+        let condition = match &source.applies_when {
+            Some(condition) => Some(selection.add_ref(text, &condition.column)?),
+            None => None,
+        };
+        selection.conditions.push(condition);
+    }
+    Ok(selection)
+}
+
+/// Columns of the own table that goes-with and unlinked rows name.
+fn parent_columns(job: &Job, stage: &str) -> Vec<String> {
+    job.references
+        .iter()
+        .filter(|reference| reference.of.is_none())
+        .filter(|reference| reference.stages.iter().any(|name| name == stage))
+        .filter(|reference| match reference.on_dispose {
+            OnDispose::GoesWith { .. } | OnDispose::Unlink => true,
+            OnDispose::Blocks => false,
+        })
+        .flat_map(|reference| reference.on.iter().map(|pair| pair.ours.column.clone()))
+        .collect()
+}
+
+fn prepare_changes<'a>(
+    text: &StageText<'a>,
+    order: &StageOrder<'_>,
+    selection: &mut Selection,
+) -> Result<Vec<PreparedChange<'a>>, StoreError> {
+    let Disposal::Pseudonymize { changes, .. } = &text.stage.disposal else {
+        return Ok(Vec::new());
+    };
+    let mut prepared = Vec::new();
+    for change in changes {
+        let column = text.own_column(&change.column)?;
+        let replacement = replacement(&change.strategy, column, order)?;
+        let selected = match replacement.constant() {
+            Some(_) => None,
+            None => Some(selection.add_own(text, &change.column)?),
+        };
+        prepared.push(PreparedChange {
+            column,
+            replacement,
+            selected,
+        });
+    }
+    Ok(prepared)
+}
+
+fn replacement(
+    strategy: &Strategy,
+    column: &ColumnFacts,
+    order: &StageOrder<'_>,
+) -> Result<Replacement, StoreError> {
+    Ok(match strategy {
+        Strategy::Null => Replacement::Null,
+        Strategy::Text(text) => Replacement::Text(text.clone()),
+        Strategy::Generalize(how) => Replacement::Generalize(*how),
+        Strategy::Truncate { characters } => Replacement::Truncate(*characters),
+        Strategy::Token { context, range } => Replacement::Token(
+            Tokenizer::new(&order.run.token_key.0, context),
+            token_shape(column, *range)?,
+        ),
+    })
+}
+
+/// The shape of a token in `column`.
+pub(crate) fn token_shape(
+    column: &ColumnFacts,
+    range: Option<(i64, i64)>,
+) -> Result<TokenShape, StoreError> {
+    match (&column.column_type, range) {
+        (ColumnType::Text { .. }, None) => Ok(TokenShape::Text),
+        (ColumnType::Uuid, None) => Ok(TokenShape::Uuid),
+        (ColumnType::Int { .. }, Some((least, greatest))) => Ok(TokenShape::Integer { least, greatest }),
+        (ColumnType::Int { .. }, None) => Err(StoreError::Unusable(format!(
+            "column `{}` is an integer: a token for it needs `range-min` and `range-max`",
+            column.name
+        ))),
+        (_, _) => Err(StoreError::Unusable(format!(
+            "column `{}` has type `{}`, for which there is no token",
+            column.name, column.type_name
+        ))),
+    }
+}
+
+/// One statement suffices where nothing else hangs on the record.
+fn can_go_direct(text: &StageText<'_>) -> bool {
+    let job = text.job;
+    let blocks_only = job.references.iter().all(|reference| {
+        !reference.stages.contains(&text.stage.name)
+            || matches!(reference.on_dispose, OnDispose::Blocks)
+    });
+    matches!(text.stage.disposal, Disposal::Delete)
+        && text.dialect.walk() == WalkKind::Blocks
+        && blocks_only
+        && !text.reads_joins()
+        && job.objects.is_empty()
+        && !uses_marker_table(job)
+}
+
+/// Whether some stage of `job` remembers its records in kigen's marker table.
+pub(crate) fn uses_marker_table(job: &Job) -> bool {
+    job.stages.iter().any(|stage| match &stage.disposal {
+        Disposal::Delete => false,
+        Disposal::Pseudonymize { marker, .. } => *marker == Marker::Table,
+    })
+}
+
+/// `"a", "b"`: quoted names.
+pub(crate) fn quoted(columns: &[String]) -> String {
+    let quoted: Vec<String> = columns.iter().map(|column| quote(column)).collect();
+    quoted.join(", ")
+}
+
+/// The own table's name, quoted.
+pub(crate) fn own_table(job: &Job) -> String {
+    table(&job.table)
+}
+
+/// The value at `at`, or null.
+pub(crate) fn value_at(row: &Row, at: usize) -> Value {
+    row.get(at).cloned().unwrap_or(Value::Null)
+}

@@ -1,0 +1,369 @@
+//! PostgreSQL: sessions and how to open them.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt;
+use sqlx::AssertSqlSafe;
+use sqlx::Column;
+use sqlx::PgPool;
+use sqlx::Postgres;
+use sqlx::Row as _;
+use sqlx::Transaction;
+use sqlx::ValueRef;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgArguments;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::PgRow;
+use sqlx::postgres::PgValueRef;
+use sqlx::query::Query;
+
+use super::backend::Backend;
+use super::catalog::TableFacts;
+use super::dialect::Dialect;
+use super::postgres_catalog;
+use super::postgres_dialect::PostgresDialect;
+use super::session::Access;
+use super::session::Arg;
+use super::session::Row;
+use super::session::RowSink;
+use super::session::SqlSession;
+use super::session::Statement;
+use super::store::SqlStore;
+use crate::domain::value::Value;
+use crate::job::TableName;
+use crate::store::error::StoreError;
+
+/// The oldest PostgreSQL whose planner knows TID ranges.
+const OLDEST_VERSION: u32 = 140_000;
+
+/// Moments before 2000-01-01, PostgreSQL's epoch, in microseconds since 1970.
+const EPOCH_MICROS: i64 = 946_684_800_000_000;
+
+/// Days between 1970-01-01 and 2000-01-01.
+const EPOCH_DAYS: i32 = 10_957;
+
+/// How to open a PostgreSQL store.
+#[derive(Clone)]
+pub struct PostgresOptions {
+    /// The store's name in `kigen.toml`.
+    pub name: String,
+    /// May hold a password; never printed.
+    pub url: String,
+    /// Scheme, host, port and database, for messages.
+    pub address: String,
+    /// The schema of kigen's own tables.
+    pub journal_schema: String,
+    /// Batches at the same time.
+    pub connections: u32,
+    /// How long a batch waits for rows that others have locked.
+    pub lock_timeout: Duration,
+    /// How long one statement of a batch may take; surveys are not bounded.
+    pub statement_timeout: Option<Duration>,
+    /// Whether every session is read-only.
+    pub read_only: bool,
+}
+
+struct PostgresBackend {
+    options: PostgresOptions,
+    pool: PgPool,
+    dialect: PostgresDialect,
+    engine: String,
+}
+
+/// Opens a PostgreSQL store.
+pub async fn open_postgres(options: PostgresOptions) -> Result<SqlStore, StoreError> {
+    let unreachable = |reason: &str| StoreError::Unreachable {
+        store: options.name.clone(),
+        address: options.address.clone(),
+        reason: reason.to_owned(),
+    };
+    let lock_timeout = format!("{}ms", options.lock_timeout.as_millis());
+    let read_only = if options.read_only { "on" } else { "off" };
+    let connect = PgConnectOptions::from_str(&options.url)
+        .map_err(|_| unreachable("the URL is not of the form `postgres://user:password@host:port/database`"))?
+        .application_name("kigen")
+        .options([
+            ("TimeZone", "UTC"),
+            ("lock_timeout", lock_timeout.as_str()),
+            ("default_transaction_read_only", read_only),
+            // A partition or index scan by many workers would only take cores from the others.
+            ("jit", "off"),
+        ]);
+    let pool = PgPoolOptions::new()
+        .max_connections(options.connections + 2)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_with(connect)
+        .await
+        .map_err(|error| connect_error(&options, &error))?;
+    let version: String = sqlx::query_scalar("select current_setting('server_version_num')")
+        .fetch_one(&pool)
+        .await
+        .map_err(|error| StoreError::from_driver("read the server's version", &error))?;
+    let named: String = sqlx::query_scalar("select current_setting('server_version')")
+        .fetch_one(&pool)
+        .await
+        .map_err(|error| StoreError::from_driver("read the server's version", &error))?;
+    if version.parse::<u32>().unwrap_or_default() < OLDEST_VERSION {
+        return Err(StoreError::Unusable(format!(
+            "store `{}` is PostgreSQL {named}; kigen needs 14 or later",
+            options.name
+        )));
+    }
+    let number = named.split_whitespace().next().unwrap_or(&named);
+    Ok(SqlStore::new(Box::new(PostgresBackend {
+        engine: format!("PostgreSQL {number}"),
+        dialect: PostgresDialect {
+            journal_schema: options.journal_schema.clone(),
+        },
+        pool,
+        options,
+    })))
+}
+
+fn connect_error(options: &PostgresOptions, error: &sqlx::Error) -> StoreError {
+    let store = options.name.clone();
+    let address = options.address.clone();
+    let reason = match error {
+        sqlx::Error::Database(database) => match database.code().as_deref() {
+            Some("28P01" | "28000") => return StoreError::Refused { store, address },
+            Some("3D000") => "the database does not exist".to_owned(),
+            Some("53300") => "the server has no connection left".to_owned(),
+            code => format!("the server answered SQLSTATE {}", code.unwrap_or("unknown")),
+        },
+        sqlx::Error::Io(io) => io.kind().to_string(),
+        sqlx::Error::Tls(_) => "the TLS handshake failed".to_owned(),
+        sqlx::Error::PoolTimedOut => "no answer within 10 seconds".to_owned(),
+        _ => "the connection could not be made".to_owned(),
+    };
+    StoreError::Unreachable {
+        store,
+        address,
+        reason,
+    }
+}
+
+#[async_trait]
+impl Backend for PostgresBackend {
+    fn dialect(&self) -> &dyn Dialect {
+        &self.dialect
+    }
+
+    fn engine(&self) -> &str {
+        &self.engine
+    }
+
+    fn name(&self) -> &str {
+        &self.options.name
+    }
+
+    fn workers(&self) -> usize {
+        usize::try_from(self.options.connections).unwrap_or(1)
+    }
+
+    async fn session(&self) -> Result<Box<dyn SqlSession>, StoreError> {
+        let connection = self
+            .pool
+            .acquire()
+            .await
+            .map_err(|error| connect_error(&self.options, &error))?;
+        Ok(Box::new(PostgresSession {
+            pool: self.pool.clone(),
+            state: State::Idle(connection),
+            statement_timeout: self.options.statement_timeout,
+        }))
+    }
+
+    async fn table(
+        &self,
+        session: &mut dyn SqlSession,
+        name: &TableName,
+    ) -> Result<Option<TableFacts>, StoreError> {
+        postgres_catalog::table(session, name).await
+    }
+
+    async fn blocks(
+        &self,
+        session: &mut dyn SqlSession,
+        name: &TableName,
+    ) -> Result<u64, StoreError> {
+        postgres_catalog::blocks(session, name).await
+    }
+
+    async fn journal_is_migrated(&self, session: &mut dyn SqlSession) -> Result<bool, StoreError> {
+        postgres_catalog::has_journal(session, &self.options.journal_schema).await
+    }
+}
+
+enum State {
+    Idle(PoolConnection<Postgres>),
+    Open(Transaction<'static, Postgres>),
+    /// Between two states; a session that failed there is given up.
+    Moving,
+}
+
+struct PostgresSession {
+    pool: PgPool,
+    state: State,
+    statement_timeout: Option<Duration>,
+}
+
+impl PostgresSession {
+    async fn end(&mut self, doing: &str, commit: bool) -> Result<(), StoreError> {
+        let State::Open(transaction) = std::mem::replace(&mut self.state, State::Moving) else {
+            return Err(StoreError::Unusable(format!("{doing}: no transaction is open")));
+        };
+        let ended = if commit { transaction.commit().await } else { transaction.rollback().await };
+        ended.map_err(|error| StoreError::from_driver(doing, &error))
+    }
+
+    async fn connection(&mut self, doing: &str) -> Result<&mut sqlx::PgConnection, StoreError> {
+        if matches!(self.state, State::Moving) {
+            let connection = self.pool.acquire().await;
+            let connection = connection.map_err(|error| StoreError::from_driver(doing, &error))?;
+            self.state = State::Idle(connection);
+        }
+        match &mut self.state {
+            State::Idle(connection) => Ok(&mut *connection),
+            State::Open(transaction) => Ok(&mut *transaction),
+            State::Moving => Err(StoreError::Unusable(format!("{doing}: no connection"))),
+        }
+    }
+}
+
+#[async_trait]
+impl SqlSession for PostgresSession {
+    async fn begin(&mut self, access: Access) -> Result<(), StoreError> {
+        // Give the held connection back first: a pool of one must not wait for itself.
+        drop(std::mem::replace(&mut self.state, State::Moving));
+        let begin = match (access, self.statement_timeout) {
+            (Access::Read, _) => "begin isolation level repeatable read read only".to_owned(),
+            (Access::Write, None) => "begin isolation level read committed".to_owned(),
+            (Access::Write, Some(timeout)) => format!(
+                "begin isolation level read committed; set local statement_timeout = {}",
+                timeout.as_millis()
+            ),
+        };
+        let transaction = self.pool.begin_with(AssertSqlSafe(begin)).await;
+        self.state = State::Open(
+            transaction.map_err(|error| StoreError::from_driver("begin a transaction", &error))?,
+        );
+        Ok(())
+    }
+
+    async fn commit(&mut self) -> Result<(), StoreError> {
+        self.end("commit a transaction", true).await
+    }
+
+    async fn rollback(&mut self) -> Result<(), StoreError> {
+        self.end("roll a transaction back", false).await
+    }
+
+    async fn query(&mut self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
+        let connection = self.connection(&statement.doing).await?;
+        let rows = bound(statement)
+            .fetch_all(connection)
+            .await
+            .map_err(|error| StoreError::from_driver(&statement.doing, &error))?;
+        rows.iter().map(|row| read(row, &statement.doing)).collect()
+    }
+
+    async fn stream(&mut self, statement: &Statement, sink: RowSink<'_>) -> Result<(), StoreError> {
+        let doing = statement.doing.clone();
+        let connection = self.connection(&doing).await?;
+        let mut rows = bound(statement).fetch(connection);
+        let failed = |error: sqlx::Error| StoreError::from_driver(&doing, &error);
+        while let Some(row) = rows.try_next().await.map_err(failed)? {
+            sink(read(&row, &doing)?)?;
+        }
+        Ok(())
+    }
+
+    async fn execute(&mut self, statement: &Statement) -> Result<u64, StoreError> {
+        let connection = self.connection(&statement.doing).await?;
+        let done = bound(statement)
+            .execute(connection)
+            .await
+            .map_err(|error| StoreError::from_driver(&statement.doing, &error))?;
+        Ok(done.rows_affected())
+    }
+}
+
+fn bound(statement: &Statement) -> Query<'_, Postgres, PgArguments> {
+    // The text was made by `text` and its neighbours, which quote every name.
+    let mut query = sqlx::query(AssertSqlSafe(statement.sql.clone()));
+    for arg in &statement.args {
+        query = match arg {
+            Arg::Int(value) => query.bind(*value),
+            Arg::Text(value) => query.bind(value.as_str()),
+            Arg::Bytes(value) => query.bind(value.as_slice()),
+            Arg::IntArray(values) => query.bind(values.as_slice()),
+            Arg::TextArray(values) => query.bind(values.as_slice()),
+        };
+    }
+    query
+}
+
+fn read(row: &PgRow, doing: &str) -> Result<Row, StoreError> {
+    (0..row.columns().len())
+        .map(|index| {
+            let raw = row
+                .try_get_raw(index)
+                .map_err(|error| StoreError::from_driver(doing, &error))?;
+            decode(&raw).ok_or_else(|| StoreError::Failed {
+                doing: doing.to_owned(),
+                meaning: "a value could not be read as its column's type",
+                code: row.columns()[index].type_info().to_string(),
+            })
+        })
+        .collect()
+}
+
+/// Reads the binary form of the types that kigen treats by themselves (PostgreSQL's `pg_type`).
+fn decode(raw: &PgValueRef<'_>) -> Option<Value> {
+    if raw.is_null() {
+        return Some(Value::Null);
+    }
+    let bytes = raw.as_bytes().ok()?;
+    let oid = raw.type_info().oid()?.0;
+    Some(match oid {
+        16 => Value::Bool(*bytes.first()? != 0),
+        17 => Value::Bytes(bytes.to_vec()),
+        20 => Value::Int(i64::from_be_bytes(bytes.try_into().ok()?)),
+        21 => Value::Int(i16::from_be_bytes(bytes.try_into().ok()?).into()),
+        23 => Value::Int(i32::from_be_bytes(bytes.try_into().ok()?).into()),
+        26 => Value::Int(u32::from_be_bytes(bytes.try_into().ok()?).into()),
+        18 | 19 | 25 | 1042 | 1043 => Value::Text(std::str::from_utf8(bytes).ok()?.to_owned()),
+        1082 => Value::Local(day(i32::from_be_bytes(bytes.try_into().ok()?))),
+        1114 => Value::Local(local_time(i64::from_be_bytes(bytes.try_into().ok()?))),
+        1184 => Value::Instant(
+            i64::from_be_bytes(bytes.try_into().ok()?).saturating_add(EPOCH_MICROS),
+        ),
+        2950 => Value::Uuid(bytes.try_into().ok()?),
+        _ => return None,
+    })
+}
+
+/// A day as ISO text; what lies outside the calendar (infinity) as PostgreSQL calls it.
+fn day(days: i32) -> String {
+    let epoch = jiff::civil::date(1970, 1, 1);
+    days.checked_add(EPOCH_DAYS)
+        .and_then(|days| epoch.checked_add(jiff::SignedDuration::from_hours(i64::from(days) * 24)).ok())
+        .map_or_else(|| outside(days < 0), |day| day.to_string())
+}
+
+fn local_time(micros: i64) -> String {
+    micros
+        .checked_add(EPOCH_MICROS)
+        .and_then(|micros| jiff::Timestamp::from_microsecond(micros).ok())
+        .map_or_else(
+            || outside(micros < 0),
+            |moment| moment.to_zoned(jiff::tz::TimeZone::UTC).datetime().to_string(),
+        )
+}
+
+fn outside(before: bool) -> String {
+    if before { "-infinity".to_owned() } else { "infinity".to_owned() }
+}

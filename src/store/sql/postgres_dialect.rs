@@ -1,0 +1,188 @@
+//! PostgreSQL's spelling.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::catalog::ColumnFacts;
+use super::catalog::ColumnType;
+use super::dialect::Dialect;
+use super::dialect::StartType;
+use super::dialect::WalkKind;
+use super::dialect::quote;
+use super::dialect::start_of;
+use super::session::Arg;
+use crate::domain::value::Value;
+
+/// Statements for PostgreSQL 14 and later.
+pub(crate) struct PostgresDialect {
+    /// The schema of kigen's own tables.
+    pub journal_schema: String,
+}
+
+impl Dialect for PostgresDialect {
+    fn walk(&self) -> WalkKind {
+        WalkKind::Blocks
+    }
+
+    fn internal(&self, name: &str) -> String {
+        format!("{}.{}", quote(&self.journal_schema), quote(name))
+    }
+
+    fn readable(&self, expression: &str, column: &ColumnFacts) -> String {
+        match column.column_type {
+            ColumnType::Decimal | ColumnType::Other => format!("{expression}::text"),
+            ColumnType::Bool
+            | ColumnType::Int { .. }
+            | ColumnType::Text { .. }
+            | ColumnType::Bytes
+            | ColumnType::Uuid
+            | ColumnType::Date
+            | ColumnType::Instant
+            | ColumnType::LocalTime => expression.to_owned(),
+        }
+    }
+
+    fn adopt(&self, value: Value, column: &ColumnFacts) -> Value {
+        match (value, &column.column_type) {
+            (Value::Text(text), ColumnType::Decimal) => Value::Decimal(text),
+            (value, _) => value,
+        }
+    }
+
+    fn not_a_day(&self, expression: &str, start: &StartType) -> String {
+        match start {
+            StartType::Date | StartType::Instant | StartType::LocalTime(_) => {
+                format!("({expression} is null or not isfinite({expression}))")
+            }
+            StartType::UnixSeconds => format!("({expression} is null)"),
+        }
+    }
+
+    fn before(&self, expression: &str, start: &StartType, day: Date, zone: &TimeZone) -> String {
+        // The calendars agree from year 1 on; no rule reaches back that far.
+        if day.year() < 1 {
+            return "false".to_owned();
+        }
+        let moment = start_of(day, zone);
+        match start {
+            StartType::Date => {
+                format!("({expression} < date '{day}' and {expression} > date '-infinity')")
+            }
+            StartType::Instant => format!(
+                "({expression} < timestamptz '{moment}' and {expression} > timestamptz '-infinity')"
+            ),
+            StartType::LocalTime(written_in) => {
+                let local = moment.to_zoned(written_in.clone()).datetime();
+                format!(
+                    "({expression} < timestamp '{local}' and {expression} > timestamp '-infinity')"
+                )
+            }
+            StartType::UnixSeconds => format!("({expression} < {})", moment.as_second()),
+        }
+    }
+
+    fn text_of(&self, expression: &str) -> String {
+        format!("{expression}::text")
+    }
+
+    fn key_text(&self, expressions: &[String]) -> String {
+        format!("jsonb_build_array({})::text", expressions.join(", "))
+    }
+
+    fn rows(&self, alias: &str, columns: &[&ColumnFacts], first: usize) -> String {
+        let arrays: Vec<String> = columns
+            .iter()
+            .enumerate()
+            .map(|(index, column)| array_of(first + index, column))
+            .collect();
+        let names: Vec<String> = (0..columns.len()).map(|index| format!("c{index}")).collect();
+        format!("unnest({}) as {alias}({})", arrays.join(", "), names.join(", "))
+    }
+
+    fn row_args(&self, columns: &[&ColumnFacts], rows: &[&[Value]]) -> Vec<Arg> {
+        columns
+            .iter()
+            .enumerate()
+            .map(|(index, column)| array_arg(column, rows.iter().map(|row| &row[index])))
+            .collect()
+    }
+
+    fn cast_text(&self, parameter: &str, column: &ColumnFacts) -> String {
+        match column.column_type {
+            // A cast to varchar(n) would cut a longer text silently; an assignment refuses it.
+            ColumnType::Text { .. } => format!("{parameter}::text"),
+            ColumnType::Bool
+            | ColumnType::Int { .. }
+            | ColumnType::Bytes
+            | ColumnType::Uuid
+            | ColumnType::Date
+            | ColumnType::Instant
+            | ColumnType::LocalTime
+            | ColumnType::Decimal
+            | ColumnType::Other => format!("{parameter}::text::{}", column.type_name),
+        }
+    }
+
+    fn lock_rows(&self) -> &'static str {
+        " for update of t skip locked"
+    }
+
+    fn lock_child_rows(&self) -> &'static str {
+        " for update"
+    }
+
+    fn now(&self) -> &'static str {
+        "now()"
+    }
+
+    fn instant(&self, expression: &str) -> String {
+        expression.to_owned()
+    }
+
+    fn lock_fence(&self) -> &'static str {
+        " for share"
+    }
+
+    fn marker_literal(&self, column: &ColumnFacts, at: jiff::Timestamp, zone: &TimeZone) -> String {
+        match column.column_type {
+            ColumnType::Date => format!("date '{}'", at.to_zoned(zone.clone()).date()),
+            _ => format!("timestamptz '{at}'"),
+        }
+    }
+}
+
+fn array_of(parameter: usize, column: &ColumnFacts) -> String {
+    match column.column_type {
+        ColumnType::Int { .. } => format!("${parameter}::bigint[]"),
+        ColumnType::Text { .. } => format!("${parameter}::text[]"),
+        ColumnType::Bool
+        | ColumnType::Bytes
+        | ColumnType::Uuid
+        | ColumnType::Date
+        | ColumnType::Instant
+        | ColumnType::LocalTime
+        | ColumnType::Decimal
+        | ColumnType::Other => format!("${parameter}::text[]::{}[]", column.type_name),
+    }
+}
+
+fn array_arg<'a>(column: &ColumnFacts, values: impl Iterator<Item = &'a Value>) -> Arg {
+    if !matches!(column.column_type, ColumnType::Int { .. }) {
+        return Arg::TextArray(values.map(Value::store_text).collect());
+    }
+    Arg::IntArray(
+        values
+            .map(|value| match value {
+                Value::Int(integer) => Some(*integer),
+                Value::Null
+                | Value::Bool(_)
+                | Value::Text(_)
+                | Value::Bytes(_)
+                | Value::Uuid(_)
+                | Value::Instant(_)
+                | Value::Local(_)
+                | Value::Decimal(_) => None,
+            })
+            .collect(),
+    )
+}

@@ -1,0 +1,110 @@
+//! A job against the live schema: names become columns with types, or problems.
+
+use std::collections::BTreeMap;
+
+use super::catalog::ColumnFacts;
+use super::catalog::ColumnType;
+use super::catalog::TableFacts;
+use super::dialect::StartType;
+use crate::job::ColumnRef;
+use crate::job::Job;
+use crate::job::PurposeSource;
+use crate::job::StoredAs;
+use crate::job::TableName;
+
+/// The live tables a job touches.
+#[derive(Clone, Debug)]
+pub(crate) struct Tables {
+    /// By the name written in the job.
+    facts: BTreeMap<TableName, TableFacts>,
+}
+
+impl Tables {
+    pub(crate) fn new(facts: BTreeMap<TableName, TableFacts>) -> Self {
+        Self { facts }
+    }
+
+    /// Every table that `job` names: its own, its joins and its references.
+    pub(crate) fn named_by(job: &Job) -> Vec<TableName> {
+        let mut names = vec![job.table.clone()];
+        names.extend(job.joins.iter().map(|join| join.table.clone()));
+        names.extend(job.references.iter().map(|reference| reference.table.clone()));
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    pub(crate) fn get(&self, name: &TableName) -> Option<&TableFacts> {
+        self.facts.get(name)
+    }
+
+    pub(crate) fn column(&self, table: &TableName, column: &str) -> Option<&ColumnFacts> {
+        self.get(table)?.column(column)
+    }
+
+    /// The table that a column of `job` stands in.
+    pub(crate) fn table_of<'a>(job: &'a Job, column: &ColumnRef) -> Option<&'a TableName> {
+        match &column.join {
+            None => Some(&job.table),
+            Some(name) => job
+                .joins
+                .iter()
+                .find(|join| &join.name == name)
+                .map(|join| &join.table),
+        }
+    }
+
+    /// The column that `column` names in `job`.
+    pub(crate) fn resolve(&self, job: &Job, column: &ColumnRef) -> Option<&ColumnFacts> {
+        self.column(Self::table_of(job, column)?, &column.column)
+    }
+
+    /// How the starting point of a purpose is stored, or what does not fit.
+    pub(crate) fn start_type(&self, job: &Job, source: &PurposeSource) -> Result<StartType, String> {
+        let at = &source.starts_at;
+        let Some(column) = self.resolve(job, at) else {
+            return Err(format!("starting point `{at}`: the column does not exist"));
+        };
+        match (&column.column_type, &source.stored_as) {
+            (ColumnType::Date, StoredAs::Typed) => Ok(StartType::Date),
+            (ColumnType::Text { .. }, StoredAs::Typed) if column.type_name == SQLITE_TEXT => {
+                Ok(StartType::Date)
+            }
+            (ColumnType::Instant, StoredAs::Typed) => Ok(StartType::Instant),
+            (ColumnType::Int { .. }, StoredAs::UnixSeconds) => Ok(StartType::UnixSeconds),
+            (ColumnType::LocalTime, StoredAs::LocalTime(zone)) => {
+                Ok(StartType::LocalTime(zone.clone()))
+            }
+            (ColumnType::Text { .. }, StoredAs::LocalTime(zone)) if column.type_name == SQLITE_TEXT => {
+                Ok(StartType::LocalTime(zone.clone()))
+            }
+            (ColumnType::LocalTime, StoredAs::Typed) => Err(format!(
+                "starting point `{at}` has type `{}`, a time without zone\nhint: say in which zone it is written: `starts-at-zone = \"UTC\"`",
+                column.type_name
+            )),
+            (ColumnType::Int { .. }, StoredAs::Typed | StoredAs::LocalTime(_)) => Err(format!(
+                "starting point `{at}` has type `{}`, which is no date\nhint: if it counts seconds since 1970 write `starts-at-format = \"unix-seconds\"`",
+                column.type_name
+            )),
+            (
+                ColumnType::Date
+                | ColumnType::Instant
+                | ColumnType::LocalTime
+                | ColumnType::Text { .. }
+                | ColumnType::Bool
+                | ColumnType::Bytes
+                | ColumnType::Uuid
+                | ColumnType::Decimal
+                | ColumnType::Other,
+                _,
+            ) => Err(format!(
+                "starting point `{at}` has type `{}`, which cannot be read as the job says\nhint: a starting point is a date, a timestamp, or an integer with `starts-at-format = \"unix-seconds\"`",
+                column.type_name
+            )),
+        }
+    }
+}
+
+/// The type name that SQLite's catalog gives to columns declared as text. PostgreSQL's `text` is
+/// no date; SQLite has nothing else.
+pub(crate) const SQLITE_TEXT: &str = "TEXT (SQLite)";

@@ -1,0 +1,67 @@
+//! One connection to a database, as the statements of this module need it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::domain::value::Value;
+use crate::store::error::StoreError;
+
+/// A statement with its arguments, in `$1` order.
+#[derive(Clone)]
+pub(crate) struct Statement {
+    /// What it does, for messages: `delete a batch of exam-history`.
+    pub doing: Arc<str>,
+    pub sql: Arc<str>,
+    pub args: Vec<Arg>,
+}
+
+/// An argument of a statement.
+#[derive(Clone)]
+pub(crate) enum Arg {
+    Int(i64),
+    Text(String),
+    Bytes(Vec<u8>),
+    IntArray(Vec<Option<i64>>),
+    TextArray(Vec<Option<String>>),
+}
+
+impl Statement {
+    pub(crate) fn new(doing: impl Into<Arc<str>>, sql: impl Into<Arc<str>>, args: Vec<Arg>) -> Self {
+        Self {
+            doing: doing.into(),
+            sql: sql.into(),
+            args,
+        }
+    }
+}
+
+/// What a transaction may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// One snapshot, and the database itself refuses every write.
+    Read,
+    Write,
+}
+
+/// One row, in the order of the select list.
+pub(crate) type Row = Vec<Value>;
+
+/// Takes rows one by one, so that no result needs to fit in memory.
+pub(crate) type RowSink<'a> = &'a mut (dyn FnMut(Row) -> Result<(), StoreError> + Send);
+
+/// One connection with at most one open transaction.
+///
+/// Dropping it with a transaction open rolls that transaction back.
+#[async_trait]
+pub(crate) trait SqlSession: Send {
+    async fn begin(&mut self, access: Access) -> Result<(), StoreError>;
+    async fn commit(&mut self) -> Result<(), StoreError>;
+    async fn rollback(&mut self) -> Result<(), StoreError>;
+    /// Returns all rows; for results bounded by a batch.
+    async fn query(&mut self, statement: &Statement) -> Result<Vec<Row>, StoreError>;
+    /// Hands rows on as they come; for results bounded by a table.
+    async fn stream(&mut self, statement: &Statement, sink: RowSink<'_>) -> Result<(), StoreError>;
+    /// Returns the number of rows changed.
+    async fn execute(&mut self, statement: &Statement) -> Result<u64, StoreError>;
+}

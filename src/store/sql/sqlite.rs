@@ -1,0 +1,288 @@
+//! SQLite: sessions and how to open them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt;
+use sqlx::AssertSqlSafe;
+use sqlx::Column;
+use sqlx::Row as _;
+use sqlx::Sqlite;
+use sqlx::SqlitePool;
+use sqlx::Transaction;
+use sqlx::TypeInfo;
+use sqlx::ValueRef;
+use sqlx::pool::PoolConnection;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::sqlite::SqliteJournalMode;
+use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::SqliteSynchronous;
+
+use super::backend::Backend;
+use super::catalog::TableFacts;
+use super::dialect::Dialect;
+use super::session::Access;
+use super::session::Arg;
+use super::session::Row;
+use super::session::RowSink;
+use super::session::SqlSession;
+use super::session::Statement;
+use super::sqlite_catalog;
+use super::sqlite_dialect::SqliteDialect;
+use super::store::SqlStore;
+use crate::domain::value::Value;
+use crate::job::TableName;
+use crate::store::error::StoreError;
+
+/// How to open a SQLite store.
+#[derive(Clone, Debug)]
+pub struct SqliteOptions {
+    /// The store's name in `kigen.toml`.
+    pub name: String,
+    /// The database file; it must exist.
+    pub file: PathBuf,
+    /// How long to wait while another process writes.
+    pub busy_timeout: Duration,
+    pub read_only: bool,
+}
+
+struct SqliteBackend {
+    options: SqliteOptions,
+    pool: SqlitePool,
+    engine: String,
+}
+
+/// Opens a SQLite store.
+pub async fn open_sqlite(options: SqliteOptions) -> Result<SqlStore, StoreError> {
+    let mut connect = SqliteConnectOptions::new()
+        .filename(&options.file)
+        .create_if_missing(false)
+        .foreign_keys(true)
+        .busy_timeout(options.busy_timeout)
+        .read_only(options.read_only);
+    if !options.read_only {
+        // Certificates wait for a durable commit, and freed pages are overwritten.
+        connect = connect
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("secure_delete", "on");
+    }
+    let pool = SqlitePoolOptions::new()
+        .max_connections(2)
+        .connect_with(connect)
+        .await
+        .map_err(|error| unreachable(&options, &error))?;
+    let version: String = sqlx::query_scalar("select sqlite_version()")
+        .fetch_one(&pool)
+        .await
+        .map_err(|error| unreachable(&options, &error))?;
+    Ok(SqlStore::new(Box::new(SqliteBackend {
+        engine: format!("SQLite {version}"),
+        options,
+        pool,
+    })))
+}
+
+fn unreachable(options: &SqliteOptions, error: &sqlx::Error) -> StoreError {
+    let reason = match error {
+        sqlx::Error::Database(database) => match database.code().as_deref() {
+            Some("14") => "the file does not exist or cannot be opened".to_owned(),
+            Some("26") => "the file is no SQLite database".to_owned(),
+            Some("8") => "the file is read-only".to_owned(),
+            code => format!("SQLite answered code {}", code.unwrap_or("unknown")),
+        },
+        sqlx::Error::Io(io) => io.kind().to_string(),
+        _ => "the file could not be opened".to_owned(),
+    };
+    StoreError::Unreachable {
+        store: options.name.clone(),
+        address: format!("sqlite://{}", options.file.display()),
+        reason,
+    }
+}
+
+#[async_trait]
+impl Backend for SqliteBackend {
+    fn dialect(&self) -> &dyn Dialect {
+        &SqliteDialect
+    }
+
+    fn engine(&self) -> &str {
+        &self.engine
+    }
+
+    fn name(&self) -> &str {
+        &self.options.name
+    }
+
+    fn workers(&self) -> usize {
+        // SQLite has one writer.
+        1
+    }
+
+    async fn session(&self) -> Result<Box<dyn SqlSession>, StoreError> {
+        let connection = self.pool.acquire().await;
+        let connection = connection.map_err(|error| unreachable(&self.options, &error))?;
+        Ok(Box::new(SqliteSession {
+            pool: self.pool.clone(),
+            state: State::Idle(connection),
+        }))
+    }
+
+    async fn table(
+        &self,
+        session: &mut dyn SqlSession,
+        name: &TableName,
+    ) -> Result<Option<TableFacts>, StoreError> {
+        sqlite_catalog::table(session, name).await
+    }
+
+    async fn blocks(
+        &self,
+        _session: &mut dyn SqlSession,
+        _name: &TableName,
+    ) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn journal_is_migrated(&self, session: &mut dyn SqlSession) -> Result<bool, StoreError> {
+        sqlite_catalog::has_journal(session).await
+    }
+}
+
+enum State {
+    Idle(PoolConnection<Sqlite>),
+    Open(Transaction<'static, Sqlite>),
+    /// Between two states; a session that failed there is given up.
+    Moving,
+}
+
+struct SqliteSession {
+    pool: SqlitePool,
+    state: State,
+}
+
+impl SqliteSession {
+    async fn end(&mut self, doing: &str, commit: bool) -> Result<(), StoreError> {
+        let State::Open(transaction) = std::mem::replace(&mut self.state, State::Moving) else {
+            return Err(StoreError::Unusable(format!("{doing}: no transaction is open")));
+        };
+        let ended = if commit { transaction.commit().await } else { transaction.rollback().await };
+        ended.map_err(|error| StoreError::from_driver(doing, &error))
+    }
+
+    async fn connection(&mut self, doing: &str) -> Result<&mut sqlx::SqliteConnection, StoreError> {
+        if matches!(self.state, State::Moving) {
+            let connection = self.pool.acquire().await;
+            let connection = connection.map_err(|error| StoreError::from_driver(doing, &error))?;
+            self.state = State::Idle(connection);
+        }
+        match &mut self.state {
+            State::Idle(connection) => Ok(&mut *connection),
+            State::Open(transaction) => Ok(&mut *transaction),
+            State::Moving => Err(StoreError::Unusable(format!("{doing}: no connection"))),
+        }
+    }
+}
+
+#[async_trait]
+impl SqlSession for SqliteSession {
+    async fn begin(&mut self, access: Access) -> Result<(), StoreError> {
+        // Give the held connection back first: a pool must not wait for itself.
+        drop(std::mem::replace(&mut self.state, State::Moving));
+        let begun = match access {
+            Access::Read => self.pool.begin().await,
+            Access::Write => self.pool.begin_with("begin immediate").await,
+        };
+        self.state = State::Open(
+            begun.map_err(|error| StoreError::from_driver("begin a transaction", &error))?,
+        );
+        Ok(())
+    }
+
+    async fn commit(&mut self) -> Result<(), StoreError> {
+        self.end("commit a transaction", true).await
+    }
+
+    async fn rollback(&mut self) -> Result<(), StoreError> {
+        self.end("roll a transaction back", false).await
+    }
+
+    async fn query(&mut self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
+        let connection = self.connection(&statement.doing).await?;
+        let rows = bound(statement)
+            .fetch_all(connection)
+            .await
+            .map_err(|error| StoreError::from_driver(&statement.doing, &error))?;
+        rows.iter().map(|row| read(row, &statement.doing)).collect()
+    }
+
+    async fn stream(&mut self, statement: &Statement, sink: RowSink<'_>) -> Result<(), StoreError> {
+        let doing = statement.doing.clone();
+        let connection = self.connection(&doing).await?;
+        let mut rows = bound(statement).fetch(connection);
+        let failed = |error: sqlx::Error| StoreError::from_driver(&doing, &error);
+        while let Some(row) = rows.try_next().await.map_err(failed)? {
+            sink(read(&row, &doing)?)?;
+        }
+        Ok(())
+    }
+
+    async fn execute(&mut self, statement: &Statement) -> Result<u64, StoreError> {
+        let connection = self.connection(&statement.doing).await?;
+        let done = bound(statement)
+            .execute(connection)
+            .await
+            .map_err(|error| StoreError::from_driver(&statement.doing, &error))?;
+        Ok(done.rows_affected())
+    }
+}
+
+fn bound(statement: &Statement) -> Query<'_, Sqlite, SqliteArguments> {
+    // The text was made by `text` and its neighbours, which quote every name.
+    let mut query = sqlx::query(AssertSqlSafe(statement.sql.clone()));
+    for arg in &statement.args {
+        query = match arg {
+            Arg::Int(value) => query.bind(*value),
+            Arg::Text(value) => query.bind(value.clone()),
+            Arg::Bytes(value) => query.bind(value.clone()),
+            // The dialect hands rows over as one JSON text.
+            Arg::IntArray(_) | Arg::TextArray(_) => query,
+        };
+    }
+    query
+}
+
+fn read(row: &SqliteRow, doing: &str) -> Result<Row, StoreError> {
+    (0..row.columns().len())
+        .map(|index| {
+            let raw = row
+                .try_get_raw(index)
+                .map_err(|error| StoreError::from_driver(doing, &error))?;
+            // The value's own class counts, not its column's type.
+            let class = raw.type_info().name().to_owned();
+            let name = row.columns()[index].name().to_owned();
+            decode(row, index, raw.is_null(), &class).map_err(|_| StoreError::Failed {
+                doing: format!("{doing}, column `{name}`"),
+                meaning: "a value could not be read as its class",
+                code: class.clone(),
+            })
+        })
+        .collect()
+}
+
+fn decode(row: &SqliteRow, index: usize, null: bool, class: &str) -> Result<Value, sqlx::Error> {
+    if null {
+        return Ok(Value::Null);
+    }
+    Ok(match class {
+        "INTEGER" | "BOOLEAN" => Value::Int(row.try_get_unchecked(index)?),
+        "REAL" => Value::Decimal(row.try_get_unchecked::<f64, _>(index)?.to_string()),
+        "BLOB" => Value::Bytes(row.try_get_unchecked(index)?),
+        _ => Value::Text(row.try_get_unchecked(index)?),
+    })
+}

@@ -1,0 +1,257 @@
+//! The text of every statement over a job's tables.
+//!
+//! This is the one module that puts names of tables and columns into SQL; all are quoted by
+//! [`quote`], all values but cutoffs and condition words are bound.
+
+use jiff::civil::Date;
+
+use super::catalog::ColumnFacts;
+use super::dialect::Dialect;
+use super::dialect::StartType;
+use super::dialect::literal;
+use super::dialect::quote;
+use super::dialect::table;
+use super::resolved::Tables;
+use crate::job::ColumnRef;
+use crate::job::Condition;
+use crate::job::Disposal;
+use crate::job::Job;
+use crate::job::Marker;
+use crate::job::OnDispose;
+use crate::job::Reference;
+use crate::job::Stage;
+use crate::store::error::StoreError;
+
+/// Writes the statements of one stage of a job.
+pub(crate) struct StageText<'a> {
+    pub dialect: &'a dyn Dialect,
+    pub job: &'a Job,
+    pub stage: &'a Stage,
+    pub tables: &'a Tables,
+}
+
+/// The expression of a column: `t."column"` or `j_join."column"`.
+pub(crate) fn expression(column: &ColumnRef) -> String {
+    match &column.join {
+        None => format!("t.{}", quote(&column.column)),
+        Some(join) => format!("{}.{}", quote(&format!("j_{join}")), quote(&column.column)),
+    }
+}
+
+fn own(column: &str) -> String {
+    format!("t.{}", quote(column))
+}
+
+impl<'a> StageText<'a> {
+    /// `"table" as t left join …`, with the joins that the stage's rule reads.
+    pub(crate) fn from(&self) -> String {
+        let mut text = format!("{} as t", table(&self.job.table));
+        let needed = self.needed_joins();
+        for join in &self.job.joins {
+            if !needed.contains(&join.name.as_str()) {
+                continue;
+            }
+            let alias = quote(&format!("j_{}", join.name));
+            let on: Vec<String> = join
+                .on
+                .iter()
+                .map(|pair| format!("{alias}.{} = {}", quote(&pair.theirs), expression(&pair.ours)))
+                .collect();
+            text.push_str(&format!(
+                " left join {} as {alias} on {}",
+                table(&join.table),
+                on.join(" and ")
+            ));
+        }
+        text
+    }
+
+    /// Whether the stage's rule reads more than the cluster's own table.
+    pub(crate) fn reads_joins(&self) -> bool {
+        !self.needed_joins().is_empty()
+    }
+
+    /// The joins that the stage's rule reads, and those that these are matched with.
+    fn needed_joins(&self) -> Vec<&str> {
+        let mut needed: Vec<&str> = Vec::new();
+        for source in &self.stage.sources {
+            needed.extend(source.starts_at.join.as_deref());
+            let condition = source.applies_when.as_ref();
+            needed.extend(condition.and_then(|condition| condition.column.join.as_deref()));
+        }
+        // A join is matched only with earlier ones, so one way back finds them all.
+        for join in self.job.joins.iter().rev() {
+            if needed.contains(&join.name.as_str()) {
+                needed.extend(join.on.iter().filter_map(|pair| pair.ours.join.as_deref()));
+            }
+        }
+        needed
+    }
+
+    /// The condition under which purpose `index` applies; `None` if it always does.
+    pub(crate) fn applies(&self, index: usize) -> Option<String> {
+        let condition = self.stage.sources[index].applies_when.as_ref()?;
+        Some(self.condition(condition))
+    }
+
+    fn condition(&self, condition: &Condition) -> String {
+        let column = expression(&condition.column);
+        let values: Vec<String> = condition.values.iter().map(|value| literal(value)).collect();
+        let not = if condition.negated { "not " } else { "" };
+        format!(
+            "({column} is null or {} {not}in ({}))",
+            self.dialect.text_of(&column),
+            values.join(", ")
+        )
+    }
+
+    /// How purpose `index` stores its starting point.
+    pub(crate) fn start_type(&self, index: usize) -> Result<StartType, StoreError> {
+        self.tables
+            .start_type(self.job, &self.stage.sources[index])
+            .map_err(StoreError::Unusable)
+    }
+
+    fn each_purpose(
+        &self,
+        make: impl Fn(&str, &StartType) -> String,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut parts = Vec::new();
+        for (index, source) in self.stage.sources.iter().enumerate() {
+            let said = make(&expression(&source.starts_at), &self.start_type(index)?);
+            parts.push(match self.applies(index) {
+                Some(applies) => format!("({applies} and {said})"),
+                None => said,
+            });
+        }
+        Ok(parts)
+    }
+
+    /// Whether some purpose applies to the record at all; `None` if one always does.
+    fn covered(&self) -> Option<String> {
+        let conditions: Option<Vec<String>> =
+            (0..self.stage.sources.len()).map(|index| self.applies(index)).collect();
+        conditions.map(|conditions| format!("({})", conditions.join(" or ")))
+    }
+
+    /// Whether the record's end cannot be computed.
+    pub(crate) fn undatable(&self) -> Result<String, StoreError> {
+        let mut parts = self.each_purpose(|column, start| self.dialect.not_a_day(column, start))?;
+        if let Some(covered) = self.covered() {
+            parts.push(format!("not {covered}"));
+        }
+        Ok(format!("({})", parts.join(" or ")))
+    }
+
+    /// Whether a starting point of the record lies on or after `day`.
+    pub(crate) fn starts_from(&self, day: Date) -> Result<String, StoreError> {
+        let parts = self.each_purpose(|column, start| {
+            let before = self.dialect.before(column, start, day, &self.job.time_zone);
+            format!("not {before}")
+        })?;
+        Ok(format!("({})", parts.join(" or ")))
+    }
+
+    /// Whether a purpose of the record goes on on the day `as_of`.
+    pub(crate) fn not_expired(&self, as_of: Date) -> Result<String, StoreError> {
+        let mut parts = Vec::new();
+        for (index, cutoff) in self.stage.rule.cutoffs(as_of).into_iter().enumerate() {
+            let column = expression(&self.stage.sources[index].starts_at);
+            let start = self.start_type(index)?;
+            let before = self.dialect.before(&column, &start, cutoff, &self.job.time_zone);
+            parts.push(match self.applies(index) {
+                Some(applies) => format!("({applies} and not {before})"),
+                None => format!("not {before}"),
+            });
+        }
+        Ok(format!("({})", parts.join(" or ")))
+    }
+
+    /// Whether this stage has already disposed of the record; `None` where it cannot be asked.
+    pub(crate) fn already_disposed(&self) -> Option<String> {
+        let Disposal::Pseudonymize { marker, .. } = &self.stage.disposal else {
+            return None;
+        };
+        Some(match marker {
+            Marker::Column(column) => format!("({} is not null)", own(column)),
+            Marker::Table => format!(
+                "exists (select 1 from {} as m where m.object = {} and m.stage = {} and m.record_key = {})",
+                self.dialect.internal("marker"),
+                literal(&self.job.table.to_string()),
+                literal(&self.stage.name),
+                self.key_text()
+            ),
+        })
+    }
+
+    /// The text by which the marker table knows a record.
+    pub(crate) fn key_text(&self) -> String {
+        let key: Vec<String> = self.job.key.iter().map(|column| own(column)).collect();
+        self.dialect.key_text(&key)
+    }
+
+    /// Whether a blocking row still names the record; `None` if nothing blocks this stage.
+    pub(crate) fn referenced(&self) -> Option<String> {
+        let parts: Vec<String> = self
+            .references(|on_dispose| matches!(on_dispose, OnDispose::Blocks))
+            .map(|reference| {
+                let on: Vec<String> = reference
+                    .on
+                    .iter()
+                    .map(|pair| format!("b.{} = {}", quote(&pair.theirs), own(&pair.ours.column)))
+                    .collect();
+                format!(
+                    "exists (select 1 from {} as b where {})",
+                    table(&reference.table),
+                    on.join(" and ")
+                )
+            })
+            .collect();
+        if parts.is_empty() {
+            return None;
+        }
+        Some(format!("({})", parts.join(" or ")))
+    }
+
+    /// The references of this stage that `wanted` picks.
+    pub(crate) fn references(
+        &self,
+        wanted: impl Fn(&OnDispose) -> bool,
+    ) -> impl Iterator<Item = &'a Reference> {
+        let stage = &self.stage.name;
+        self.job
+            .references
+            .iter()
+            .filter(move |reference| reference.stages.contains(stage) && wanted(&reference.on_dispose))
+    }
+
+    /// Whether the record is due: what the batch statement asks, in a form an index can serve.
+    pub(crate) fn due(&self, as_of: Date) -> Result<String, StoreError> {
+        let mut parts = Vec::new();
+        for (index, cutoff) in self.stage.rule.cutoffs(as_of).into_iter().enumerate() {
+            let column = expression(&self.stage.sources[index].starts_at);
+            let start = self.start_type(index)?;
+            let before = self.dialect.before(&column, &start, cutoff, &self.job.time_zone);
+            parts.push(match self.applies(index) {
+                Some(applies) => format!("(not {applies} or {before})"),
+                None => before,
+            });
+        }
+        parts.extend(self.covered());
+        parts.extend(self.already_disposed().map(|marked| format!("not {marked}")));
+        parts.extend(self.referenced().map(|referenced| format!("not {referenced}")));
+        Ok(parts.join(" and "))
+    }
+
+    /// The facts of a column of the cluster's own table.
+    pub(crate) fn own_column(&self, name: &str) -> Result<&'a ColumnFacts, StoreError> {
+        self.tables
+            .column(&self.job.table, name)
+            .ok_or_else(|| missing(&self.job.table.to_string(), name))
+    }
+}
+
+/// The error for a column that the live table lacks.
+pub(crate) fn missing(table: &str, column: &str) -> StoreError {
+    StoreError::Unusable(format!("column `{column}` of `{table}` does not exist"))
+}
