@@ -55,7 +55,9 @@ pub(super) async fn postgres() -> Option<Fixture> {
 }
 
 pub(super) fn server_url() -> Option<String> {
-    std::env::var_os("KIGEN_TEST_POSTGRES_URL")?.into_string().ok()
+    std::env::var_os("KIGEN_TEST_POSTGRES_URL")?
+        .into_string()
+        .ok()
 }
 
 impl Fixture {
@@ -74,13 +76,19 @@ impl Fixture {
         let result = match &self.folder {
             Some(_) => {
                 let mut connection = SqliteConnection::connect(&self.url).await.unwrap();
-                let result = sqlx::raw_sql(sql).execute(&mut connection).await.map(|_| ());
+                let result = sqlx::raw_sql(sql)
+                    .execute(&mut connection)
+                    .await
+                    .map(|_| ());
                 connection.close().await.unwrap();
                 result
             }
             None => {
                 let mut connection = PgConnection::connect(&self.url).await.unwrap();
-                let result = sqlx::raw_sql(sql).execute(&mut connection).await.map(|_| ());
+                let result = sqlx::raw_sql(sql)
+                    .execute(&mut connection)
+                    .await
+                    .map(|_| ());
                 connection.close().await.unwrap();
                 result
             }
