@@ -8,6 +8,7 @@
 pub mod domain;
 pub mod evidence;
 pub mod job;
+pub mod plan;
 pub mod problem;
 pub mod pseudonym;
 pub mod report;
