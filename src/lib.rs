@@ -18,6 +18,7 @@ pub mod config;
 pub mod keyring;
 pub mod ledger;
 pub mod run;
+pub mod schedule;
 pub mod shutdown;
 pub mod store;
 
@@ -26,3 +27,4 @@ pub mod cli;
 pub mod demo;
 pub mod exit;
 pub mod progress;
+pub mod telemetry;
