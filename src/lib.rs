@@ -8,6 +8,7 @@
 pub mod domain;
 pub mod evidence;
 pub mod job;
+pub mod plan;
 pub mod problem;
 pub mod pseudonym;
 pub mod report;
@@ -28,3 +29,7 @@ pub mod demo;
 pub mod exit;
 pub mod progress;
 pub mod telemetry;
+
+// For crash tests only.
+#[cfg(feature = "failpoints")]
+pub mod failpoints;

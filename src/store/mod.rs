@@ -8,6 +8,7 @@ pub mod objects;
 pub mod sql;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::civil::Date;
@@ -18,6 +19,7 @@ use crate::domain::rule::RetainReason;
 use crate::evidence::leaf::RunKey;
 use crate::job::Job;
 use error::StoreError;
+use objects::ObjectDisposer;
 
 /// How a job and the live schema of its store go together.
 #[derive(Clone, Debug, Default)]
@@ -213,6 +215,22 @@ pub trait Disposer: Inventory {
     /// Walks the table once and disposes of what is due, batch by batch; each batch one
     /// transaction with its journal row.
     async fn dispose(&self, order: &StageOrder<'_>, watch: &dyn Watch) -> PassOutcome;
+
+    /// Like [`Disposer::dispose`], for a job whose rows name objects.
+    async fn dispose_with_objects(
+        &self,
+        order: &StageOrder<'_>,
+        objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
+        watch: &dyn Watch,
+    ) -> PassOutcome;
+
+    /// Finishes the intents that a killed run left open.
+    async fn finish_intents(
+        &self,
+        order: &StageOrder<'_>,
+        objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
+        watch: &dyn Watch,
+    ) -> PassOutcome;
 
     /// Hands on every journal row of a run.
     async fn journal(&self, run_id: &str, sink: JournalSink<'_>) -> Result<(), StoreError>;

@@ -116,6 +116,24 @@ impl Disposer for SqlStore {
         }
     }
 
+    async fn dispose_with_objects(
+        &self,
+        _order: &StageOrder<'_>,
+        _objects: &std::collections::BTreeMap<String, std::sync::Arc<dyn crate::store::objects::ObjectDisposer>>,
+        _watch: &dyn Watch,
+    ) -> PassOutcome {
+        PassOutcome::default()
+    }
+
+    async fn finish_intents(
+        &self,
+        _order: &StageOrder<'_>,
+        _objects: &std::collections::BTreeMap<String, std::sync::Arc<dyn crate::store::objects::ObjectDisposer>>,
+        _watch: &dyn Watch,
+    ) -> PassOutcome {
+        PassOutcome::default()
+    }
+
     async fn journal(&self, run_id: &str, sink: JournalSink<'_>) -> Result<(), StoreError> {
         let mut session = self.backend.session().await?;
         session.begin(Access::Read).await?;
