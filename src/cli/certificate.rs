@@ -17,7 +17,7 @@ use crate::run::seal::verify;
 
 /// The commands of `kigen certificate`.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Lists the certificates in the ledger
     List {
         /// Only those of this run
@@ -50,7 +50,7 @@ struct Line {
 }
 
 /// Does what `command` says.
-pub async fn certificate(global: &Global, command: &Command) -> Result<u8, Failure> {
+pub(super) async fn certificate(global: &Global, command: &Command) -> Result<u8, Failure> {
     match command {
         Command::List { run, client } => list(global, run.clone(), client.clone()).await,
         Command::Show { id } => show(global, id).await,

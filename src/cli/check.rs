@@ -15,7 +15,7 @@ use crate::store::Inventory;
 
 /// Options of `kigen check`.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Compare the jobs with the live schema of their stores as well
     #[arg(long)]
     connect: bool,
@@ -41,7 +41,7 @@ struct CheckedJob {
 }
 
 /// Checks everything that can be checked without removing anything.
-pub async fn check(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
+pub(super) async fn check(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
     let config = load::config(global)?;
     load::log(global, config.log_format, &Progress::on_stderr())?;
     let jobs = load::jobs(&config)?;

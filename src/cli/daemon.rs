@@ -12,7 +12,7 @@ use crate::schedule;
 use crate::schedule::Schedule;
 
 /// Runs until it is asked to stop; ends after the current batch.
-pub async fn daemon(global: &Global) -> Result<u8, Failure> {
+pub(super) async fn daemon(global: &Global) -> Result<u8, Failure> {
     let config = load::config(global)?;
     let progress = Progress::in_log();
     load::log(global, config.log_format, &progress)?;

@@ -3,8 +3,8 @@ use super::Global;
 use super::failure::Failure;
 /// Options of `kigen demo`.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+pub(super) struct Arguments {}
 /// Shows a whole run on generated data.
-pub async fn demo(_global: &Global, _arguments: &Arguments) -> Result<u8, Failure> {
+pub(super) async fn demo(_global: &Global, _arguments: &Arguments) -> Result<u8, Failure> {
     Err(Failure::new(1, "not there"))
 }

@@ -20,7 +20,7 @@ use crate::run::outcome::JobError;
 
 /// Options of `kigen explain`.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// The cluster, as its job names it
     cluster: String,
     /// The record's key: one value for each key column, in the job's order
@@ -58,7 +58,7 @@ struct ExplainedPurpose {
 }
 
 /// Looks the record up and derives every stage's decision.
-pub async fn explain(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
+pub(super) async fn explain(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
     let config = load::config(global)?;
     load::log(global, config.log_format, &Progress::on_stderr())?;
     let jobs = load::jobs(&config)?;

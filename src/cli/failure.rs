@@ -7,16 +7,16 @@ use crate::run::execute::RunError;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
-pub struct Failure {
-    pub exit: u8,
+pub(super) struct Failure {
+    pub(super) exit: u8,
     /// Lower case, no period; hints on lines of their own.
-    pub message: String,
+    pub(super) message: String,
     /// All problems of files, if that is what it is.
-    pub problems: Option<Problems>,
+    pub(super) problems: Option<Problems>,
 }
 
 impl Failure {
-    pub fn new(exit: u8, message: impl Into<String>) -> Self {
+    pub(super) fn new(exit: u8, message: impl Into<String>) -> Self {
         Self {
             exit,
             message: message.into(),
@@ -25,7 +25,7 @@ impl Failure {
     }
 
     /// Problems of files, all at once.
-    pub fn of_files(exit: u8, problems: Problems) -> Self {
+    pub(super) fn of_files(exit: u8, problems: Problems) -> Self {
         Self {
             exit,
             message: problems.to_string(),
@@ -34,7 +34,7 @@ impl Failure {
     }
 
     /// The name of the exit code.
-    pub fn code(&self) -> &'static str {
+    pub(super) fn code(&self) -> &'static str {
         exit::ALL
             .iter()
             .find(|(code, ..)| *code == self.exit)

@@ -13,7 +13,7 @@ use crate::keyring::KeyringError;
 
 /// The commands of `kigen keyring`.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Makes a new keyring at the path that kigen.toml names; never overwrites one
     Init,
     /// Prints the public key that holders of certificates need
@@ -29,7 +29,7 @@ struct Shown {
 }
 
 /// Does what `command` says.
-pub fn keyring(global: &Global, command: &Command) -> Result<u8, Failure> {
+pub(super) fn keyring(global: &Global, command: &Command) -> Result<u8, Failure> {
     let config = load::config(global)?;
     let keyring = match command {
         Command::Init => {
@@ -44,7 +44,7 @@ pub fn keyring(global: &Global, command: &Command) -> Result<u8, Failure> {
         certificate_key_id: keyring.certificate_key_id(),
         public_pem: keyring.public_pem().map_err(|error| failed(&error))?,
         allowed_signers: keyring
-            .allowed_signers_line(&config.issuer.organization)
+            .allowed_signers_line(&format!("certificates@{}", config.certificates.origin()))
             .map_err(|error| failed(&error))?,
     };
     output::print(global.format, &shown, |shown| {

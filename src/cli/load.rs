@@ -23,13 +23,13 @@ use crate::telemetry::LogFilter;
 use crate::telemetry::TelemetryError;
 
 /// Reads kigen.toml.
-pub fn config(global: &Global) -> Result<Config, Failure> {
+pub(super) fn config(global: &Global) -> Result<Config, Failure> {
     Config::load(&global.config, &config::environment)
         .map_err(|problems| Failure::of_files(exit::CONFIG_INVALID, problems))
 }
 
 /// Reads every job file, and compares them with kigen.toml.
-pub fn jobs(config: &Config) -> Result<JobSet, Failure> {
+pub(super) fn jobs(config: &Config) -> Result<JobSet, Failure> {
     let invalid = |problems| Failure::of_files(exit::JOBS_INVALID, problems);
     let jobs = job::load_folder(&config.jobs_folder).map_err(invalid)?;
     config.check_jobs(&jobs).map_err(invalid)?;
@@ -37,14 +37,14 @@ pub fn jobs(config: &Config) -> Result<JobSet, Failure> {
 }
 
 /// The jobs that `--job` names, in run order; all if it names none.
-pub fn selected<'a>(global: &Global, jobs: &'a JobSet) -> Result<Vec<&'a Job>, Failure> {
+pub(super) fn selected<'a>(global: &Global, jobs: &'a JobSet) -> Result<Vec<&'a Job>, Failure> {
     jobs.select(&global.jobs)
         .map_err(|unknown| Failure::new(exit::USAGE, unknown.to_string()))
 }
 
 /// The day to decide for: `--as-of`, or the earliest of the days that it is now in the jobs' time
 /// zones, so that no record is due before its own zone says so.
-pub fn as_of(global: &Global, jobs: &[&Job]) -> Date {
+pub(super) fn as_of(global: &Global, jobs: &[&Job]) -> Date {
     global.as_of.unwrap_or_else(|| {
         let today = jobs.iter().map(|job| clock::today(&job.time_zone)).min();
         today.unwrap_or_else(|| clock::today(&jiff::tz::TimeZone::UTC))
@@ -52,12 +52,12 @@ pub fn as_of(global: &Global, jobs: &[&Job]) -> Date {
 }
 
 /// Opens kigen's own database.
-pub async fn ledger(config: &Config) -> Result<Box<dyn Ledger>, Failure> {
+pub(super) async fn ledger(config: &Config) -> Result<Box<dyn Ledger>, Failure> {
     Ok(ledger::open(config.ledger.expose()).await?)
 }
 
 /// Reads the keys.
-pub fn keyring(config: &Config) -> Result<Keyring, Failure> {
+pub(super) fn keyring(config: &Config) -> Result<Keyring, Failure> {
     Keyring::load(&config.keyring).map_err(|error| {
         let hint = if config.keyring.exists() { "" } else { "\nhint: `kigen keyring init` makes one" };
         Failure::new(exit::CONFIG_INVALID, format!("{error}{hint}"))
@@ -65,7 +65,7 @@ pub fn keyring(config: &Config) -> Result<Keyring, Failure> {
 }
 
 /// Starts the log; lines go above the progress bar.
-pub fn log(global: &Global, format: Option<LogFormat>, progress: &Progress) -> Result<(), Failure> {
+pub(super) fn log(global: &Global, format: Option<LogFormat>, progress: &Progress) -> Result<(), Failure> {
     let wrong = |error: TelemetryError| Failure::new(exit::USAGE, error.to_string());
     let filter = LogFilter::parse(&global.log).map_err(wrong)?;
     let colours = config::environment("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -73,7 +73,7 @@ pub fn log(global: &Global, format: Option<LogFormat>, progress: &Progress) -> R
 }
 
 /// Makes the folder that a file will stand in.
-pub fn make_parent(file: &Path) -> Result<(), Failure> {
+pub(super) fn make_parent(file: &Path) -> Result<(), Failure> {
     let Some(parent) = file.parent() else {
         return Ok(());
     };

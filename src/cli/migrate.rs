@@ -22,14 +22,14 @@ use crate::progress::Progress;
 
 /// The commands of `kigen ledger`.
 #[derive(Debug, clap::Subcommand)]
-pub enum LedgerCommand {
+pub(super) enum LedgerCommand {
     /// Creates or extends the ledger's tables; does nothing if they are there
     Migrate,
 }
 
 /// The commands of `kigen journal`.
 #[derive(Debug, clap::Subcommand)]
-pub enum JournalCommand {
+pub(super) enum JournalCommand {
     /// Creates or extends kigen's tables in the stores' databases
     Migrate {
         /// Only this store; may be repeated
@@ -46,7 +46,7 @@ struct Migrated {
 }
 
 /// Migrates the ledger.
-pub async fn ledger(global: &Global, command: &LedgerCommand) -> Result<u8, Failure> {
+pub(super) async fn ledger(global: &Global, command: &LedgerCommand) -> Result<u8, Failure> {
     let LedgerCommand::Migrate = command;
     let config = load::config(global)?;
     load::log(global, config.log_format, &Progress::on_stderr())?;
@@ -69,7 +69,7 @@ fn sqlite_file(url: &str) -> Option<&str> {
 }
 
 /// Migrates the journal of every store, or of those that `--store` names.
-pub async fn journal(global: &Global, command: &JournalCommand) -> Result<u8, Failure> {
+pub(super) async fn journal(global: &Global, command: &JournalCommand) -> Result<u8, Failure> {
     let JournalCommand::Migrate { stores } = command;
     let config = load::config(global)?;
     load::log(global, config.log_format, &Progress::on_stderr())?;

@@ -13,7 +13,7 @@ use crate::exit;
 /// Writes text to stdout, with a line end.
 ///
 /// A reader that went away (`kigen plan | head`) is no error.
-pub fn text(text: &str) {
+pub(super) fn text(text: &str) {
     let mut stdout = std::io::stdout().lock();
     let written = stdout
         .write_all(text.trim_end_matches('\n').as_bytes())
@@ -23,7 +23,7 @@ pub fn text(text: &str) {
 }
 
 /// Writes one JSON document to stdout: pretty on a terminal, on one line for programs.
-pub fn json(value: &impl Serialize) -> Result<(), Failure> {
+pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let made = if std::io::stdout().is_terminal() {
         serde_json::to_string_pretty(value)
     } else {
@@ -35,7 +35,7 @@ pub fn json(value: &impl Serialize) -> Result<(), Failure> {
 }
 
 /// Prints `value` in the form that was asked for.
-pub fn print<T: Serialize>(
+pub(super) fn print<T: Serialize>(
     format: Format,
     value: &T,
     render: impl FnOnce(&T) -> String,
@@ -50,13 +50,13 @@ pub fn print<T: Serialize>(
 }
 
 /// Writes a note for people to stderr.
-pub fn note(text: &str) {
+pub(super) fn note(text: &str) {
     let written = writeln!(std::io::stderr().lock(), "{text}");
     drop(written);
 }
 
 /// Says on stderr why a command failed; with JSON, stdout has a document that says it too.
-pub fn failure(failure: &Failure, format: Format) {
+pub(super) fn failure(failure: &Failure, format: Format) {
     note(&format!("error: {}", failure.message.trim_end()));
     if format == Format::Text {
         return;
@@ -73,7 +73,7 @@ pub fn failure(failure: &Failure, format: Format) {
 }
 
 /// Help, version, or what is wrong with the command line.
-pub fn usage(error: &clap::Error) -> ExitCode {
+pub(super) fn usage(error: &clap::Error) -> ExitCode {
     let printed = error.print();
     drop(printed);
     if error.use_stderr() {

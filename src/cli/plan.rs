@@ -9,7 +9,7 @@ use crate::progress::Progress;
 use crate::run;
 
 /// Surveys every stage through stores that can only be read.
-pub async fn plan(global: &Global) -> Result<u8, Failure> {
+pub(super) async fn plan(global: &Global) -> Result<u8, Failure> {
     let config = load::config(global)?;
     load::log(global, config.log_format, &Progress::on_stderr())?;
     let jobs = load::jobs(&config)?;

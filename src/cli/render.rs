@@ -11,7 +11,7 @@ use crate::run::outcome::PlanOutcome;
 use crate::run::outcome::StageOutcome;
 
 /// What `kigen plan` prints.
-pub fn plan(plan: &PlanOutcome) -> String {
+pub(super) fn plan(plan: &PlanOutcome) -> String {
     let mut lines = vec![format!("plan as of {} (dry run: nothing is removed)", plan.as_of), String::new()];
     let headers = ["cluster", "stage", "disposal", "records", "due", "persons", "oldest overdue"];
     let mut table = table(&headers);
@@ -38,7 +38,7 @@ pub fn plan(plan: &PlanOutcome) -> String {
 }
 
 /// What `kigen run` prints.
-pub fn run(run: &FinishedRun) -> String {
+pub(super) fn run(run: &FinishedRun) -> String {
     let mut lines = Vec::new();
     for recovered in &run.recovered {
         lines.push(format!("run {} had been killed; taken up again", recovered.run_id));

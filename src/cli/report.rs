@@ -15,7 +15,7 @@ use crate::report::ReportPeriod;
 
 /// Options of `kigen report`.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// The first day
     #[arg(long, value_name = "YYYY-MM-DD")]
     from: Date,
@@ -28,7 +28,7 @@ pub struct Arguments {
 }
 
 /// Folds the ledger into a report.
-pub async fn report(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
+pub(super) async fn report(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
     let config = load::config(global)?;
     load::log(global, config.log_format, &Progress::on_stderr())?;
     if arguments.to < arguments.from {

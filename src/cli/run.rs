@@ -23,7 +23,7 @@ use crate::shutdown::Shutdown;
 
 /// Options of `kigen run`.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// What starts the run, for the ledger
     #[arg(long, value_enum, default_value_t = Trigger::Hand)]
     trigger: Trigger,
@@ -39,7 +39,7 @@ enum Trigger {
 }
 
 /// Runs the selected jobs once.
-pub async fn run(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
+pub(super) async fn run(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
     let config = load::config(global)?;
     let progress = Progress::on_stderr();
     load::log(global, config.log_format, &progress)?;
@@ -64,21 +64,21 @@ pub async fn run(global: &Global, arguments: &Arguments) -> Result<u8, Failure> 
 }
 
 /// What a run needs besides its jobs.
-pub struct With<'a> {
-    pub config: &'a Config,
-    pub ledger: &'a dyn Ledger,
-    pub shutdown: &'a Shutdown,
-    pub progress: &'a Progress,
+pub(super) struct With<'a> {
+    pub(super) config: &'a Config,
+    pub(super) ledger: &'a dyn Ledger,
+    pub(super) shutdown: &'a Shutdown,
+    pub(super) progress: &'a Progress,
 }
 
 /// SIGTERM and SIGINT end at the border of a batch.
-pub fn signals() -> Result<Shutdown, Failure> {
+pub(super) fn signals() -> Result<Shutdown, Failure> {
     Shutdown::on_signals(|code| std::process::exit(code))
         .map_err(|error| Failure::new(exit::UNEXPECTED, format!("listen for signals: {error}")))
 }
 
 /// One run of `selected`.
-pub async fn once(
+pub(super) async fn once(
     global: &Global,
     with: &With<'_>,
     jobs: &JobSet,

@@ -10,7 +10,7 @@ use crate::job;
 
 /// Options of `kigen schema`.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Which file the schema describes
     #[arg(value_enum)]
     file: File,
@@ -25,7 +25,7 @@ enum File {
 }
 
 /// Prints the schema that the loader itself checks with.
-pub fn schema(arguments: &Arguments) -> Result<u8, Failure> {
+pub(super) fn schema(arguments: &Arguments) -> Result<u8, Failure> {
     let schema = match arguments.file {
         File::Job => job::schema(),
         File::Config => config::schema(),

@@ -103,7 +103,6 @@ pub(super) async fn certify(
         opened.map_err(|error| error.to_string())?;
     }
     let config = environment.config;
-    let origin = config.certificates.origin.as_deref().unwrap_or(DEFAULT_ORIGIN);
     let context = SealContext {
         ledger: environment.ledger,
         stores: &stores.opened(),
@@ -111,7 +110,7 @@ pub(super) async fn certify(
         issuer: &config.issuer,
         clients: &config.clients,
         residuals: &config.residuals,
-        origin,
+        origin: config.certificates.origin(),
         folder: &config.certificates.folder,
         version: env!("CARGO_PKG_VERSION"),
     };
@@ -135,9 +134,6 @@ pub(super) async fn certify(
         })
         .collect())
 }
-
-/// The name in run checkpoints where `kigen.toml` has no `certificates.origin`.
-const DEFAULT_ORIGIN: &str = "kigen.invalid";
 
 /// Finishes what a killed run had announced to do with objects, before its fence closes.
 async fn finish_intents(
