@@ -95,7 +95,7 @@ async fn in_transaction(
     room: u64,
     direct: bool,
 ) -> Result<Batch, StoreError> {
-    let statement = if direct { delete_window(pass, window) } else { lock_window(pass, window) };
+    let statement = if direct { delete_window(pass, window) } else { find_window(pass, window, true) };
     let rows = session.query(&statement).await?;
     if rows.is_empty() {
         return Ok(Batch::default());
@@ -130,7 +130,7 @@ async fn in_transaction(
 }
 
 /// Decides each row again; all of them must be due, or the statement is wrong.
-fn decide(pass: &Pass<'_>, rows: &[Row]) -> Result<Vec<usize>, StoreError> {
+pub(super) fn decide(pass: &Pass<'_>, rows: &[Row]) -> Result<Vec<usize>, StoreError> {
     let mut ended_by = Vec::with_capacity(rows.len());
     for row in rows {
         if let Decision::Dispose { last_purpose, .. } = pass.decide(row) {
@@ -146,7 +146,7 @@ fn decide(pass: &Pass<'_>, rows: &[Row]) -> Result<Vec<usize>, StoreError> {
     })
 }
 
-fn add_records(
+pub(super) fn add_records(
     pass: &Pass<'_>,
     rows: &[Row],
     ended_by: &[usize],
@@ -186,8 +186,8 @@ fn delete_window(pass: &Pass<'_>, window: &Window) -> Statement {
     Statement::new(pass.doing("delete a batch"), sql, args)
 }
 
-/// Finds and locks the due records of the window.
-fn lock_window(pass: &Pass<'_>, window: &Window) -> Statement {
+/// Finds the due records of the window, and locks them if asked to.
+pub(super) fn find_window(pass: &Pass<'_>, window: &Window, lock: bool) -> Statement {
     let (condition, args) = window_condition(pass, window);
     let mut sql = format!(
         "select {} from {} where {condition} and {}",
@@ -199,7 +199,9 @@ fn lock_window(pass: &Pass<'_>, window: &Window) -> Statement {
         let key: Vec<String> = pass.job().key.iter().map(|column| format!("t.{}", quote(column))).collect();
         sql.push_str(&format!(" order by {} limit {limit}", key.join(", ")));
     }
-    sql.push_str(pass.dialect.lock_rows());
+    if lock {
+        sql.push_str(pass.dialect.lock_rows());
+    }
     Statement::new(pass.doing("lock a batch"), sql, args)
 }
 
@@ -244,7 +246,11 @@ fn in_rows(pass: &Pass<'_>, key: &[String], first: usize) -> String {
 }
 
 /// Deletes or rewrites the locked rows, and keeps the marker table in step.
-async fn remove(session: &mut dyn SqlSession, pass: &Pass<'_>, rows: &[Row]) -> Result<(), StoreError> {
+pub(super) async fn remove(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    rows: &[Row],
+) -> Result<(), StoreError> {
     let keys: Vec<RecordKey> = rows.iter().map(|row| pass.key_of(row)).collect();
     match &pass.stage().disposal {
         Disposal::Delete => {
@@ -281,7 +287,7 @@ fn key_args(pass: &Pass<'_>, keys: &[RecordKey]) -> Vec<Arg> {
     pass.dialect.row_args(&pass.key_columns, &rows)
 }
 
-fn own_key(pass: &Pass<'_>) -> Vec<String> {
+pub(super) fn own_key(pass: &Pass<'_>) -> Vec<String> {
     pass.job().key.iter().map(|column| format!("t.{}", quote(column))).collect()
 }
 

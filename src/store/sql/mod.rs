@@ -2,7 +2,8 @@
 //!
 //! Read in this order: `resolved` (names become columns), `text` (the rule as SQL), `survey`
 //! (count), `pass` and `walk` (go over the table once), `batch` (one transaction), `goes_with`
-//! (rows of other tables), `evidence` and `journal` (what proves it).
+//! (rows of other tables), `evidence` and `journal` (what proves it); `objects_walk` and `intent`
+//! (rows that name objects).
 
 mod backend;
 mod batch;
@@ -13,7 +14,9 @@ mod find;
 mod fit;
 mod fit_changes;
 mod goes_with;
+mod intent;
 mod journal;
+mod objects_walk;
 mod pass;
 mod postgres;
 mod postgres_catalog;
