@@ -8,11 +8,19 @@
 pub mod domain;
 pub mod evidence;
 pub mod job;
+pub mod plan;
+pub mod problem;
 pub mod pseudonym;
+pub mod report;
 
 // Edge: talks to the world.
+pub mod config;
+pub mod keyring;
 pub mod ledger;
+pub mod run;
 pub mod store;
 
 // Face: what people see.
+pub mod cli;
 pub mod demo;
+pub mod exit;

@@ -9,26 +9,26 @@ mod tests;
 
 use std::fmt;
 
-use aes_gcm::aead::array::Array;
 use hmac::Hmac;
 use hmac::KeyInit;
 use hmac::Mac;
+use hmac::digest::array::Array;
 use sha2::Sha256;
 use thiserror::Error;
 use zeroize::Zeroize;
 use zeroize::ZeroizeOnDrop;
 use zeroize::Zeroizing;
 
+pub use encoder::RecordEncoder;
+pub use encoder::RecordPlace;
+pub use encoder::SubjectEncoder;
+pub use encoder::subject_leaf;
+
 /// Length of a leaf in bytes: the head and the commitment.
 pub const LEAF_LENGTH: usize = 36;
 
 const HEAD_LENGTH: usize = 4;
 const HMAC_BLOCK: usize = 64;
-
-pub use encoder::RecordEncoder;
-pub use encoder::RecordPlace;
-pub use encoder::SubjectEncoder;
-pub use encoder::subject_leaf;
 
 type HmacSha256 = Hmac<Sha256>;
 

@@ -86,6 +86,7 @@ pub fn file(leaves: &[Leaf]) -> Vec<u8> {
     leaves.iter().flat_map(|leaf| *leaf.as_bytes()).collect()
 }
 
+/// The leaves, folded as they come.
 pub fn fold(leaves: &[Leaf]) -> FoldedLeaves {
     let mut fold = LeafFold::new(TARGETS);
     for leaf in leaves {
@@ -97,12 +98,6 @@ pub fn fold(leaves: &[Leaf]) -> FoldedLeaves {
 /// A certificate that says of `leaves` what is so.
 pub fn statement(leaves: &[Leaf]) -> Statement {
     let folded = fold(leaves);
-    let checkpoint = RunCheckpoint::new(
-        "certs.example.com/own",
-        CERTIFICATE_ID,
-        folded.size,
-        folded.root,
-    );
     let predicate = Predicate {
         certificate_id: CERTIFICATE_ID.to_owned(),
         kind: CertificateKind::Deletion,
@@ -119,30 +114,14 @@ pub fn statement(leaves: &[Leaf]) -> Statement {
             as_of: "2026-11-22".parse().unwrap(),
             time_zone: "Asia/Tokyo".to_owned(),
         },
-        period: RunPeriod {
-            started_at: "2026-11-22T00:00:00Z".parse().unwrap(),
-            finished_at: "2026-11-22T01:02:03.000456Z".parse().unwrap(),
-            sealed_at: "2026-11-22T01:02:09Z".parse().unwrap(),
-        },
+        period: period(),
         targets: targets(&folded),
         residuals: vec![Residual {
             place: "データベースのバックアップ".to_owned(),
             retention: Some("P35D".to_owned()),
             expires_by: Some("2026-12-27".parse().unwrap()),
         }],
-        evidence: Evidence {
-            tree: TreeHash::Rfc6962Sha256,
-            leaf_format: LeafFormat::V1,
-            leaves: LeafTotals {
-                record: folded.record_total(),
-                subject: folded.subject_total(),
-            },
-            run_checkpoint: checkpoint.unwrap(),
-            evidence_key: EvidenceKey {
-                id: "kek-2026q4".to_owned(),
-                destroy_after: Some("2031-11-22".parse().unwrap()),
-            },
-        },
+        evidence: evidence(&folded),
     };
     Statement::new(folded.sha256, predicate)
 }
@@ -150,6 +129,32 @@ pub fn statement(leaves: &[Leaf]) -> Statement {
 /// The statement's one artifact, to be altered.
 pub fn artifact(statement: &mut Statement) -> &mut Artifact {
     &mut statement.subject[0]
+}
+
+fn period() -> RunPeriod {
+    RunPeriod {
+        started_at: "2026-11-22T00:00:00Z".parse().unwrap(),
+        finished_at: "2026-11-22T01:02:03.000456Z".parse().unwrap(),
+        sealed_at: "2026-11-22T01:02:09Z".parse().unwrap(),
+    }
+}
+
+fn evidence(folded: &FoldedLeaves) -> Evidence {
+    let origin = "certs.example.com/own";
+    Evidence {
+        tree: TreeHash::Rfc6962Sha256,
+        leaf_format: LeafFormat::V1,
+        leaves: LeafTotals {
+            record: folded.record_total(),
+            subject: folded.subject_total(),
+        },
+        run_checkpoint: RunCheckpoint::new(origin, CERTIFICATE_ID, folded.size, folded.root)
+            .unwrap(),
+        evidence_key: EvidenceKey {
+            id: "kek-2026q4".to_owned(),
+            destroy_after: Some("2031-11-22".parse().unwrap()),
+        },
+    }
 }
 
 fn issuer() -> Issuer {

@@ -5,6 +5,8 @@
 //! than a removal by a database or an object store can do.
 
 mod checkpoint;
+#[cfg(test)]
+mod tests;
 mod text;
 mod words;
 
@@ -56,7 +58,7 @@ pub enum StatementError {
     #[error("the certificate cannot be written")]
     Write(#[source] serde_json::Error),
     #[error("the signed bytes are no deletion certificate of version 1: {0}")]
-    Read(#[source] serde_json::Error),
+    Read(serde_json::Error),
 }
 
 impl Statement {

@@ -2,6 +2,20 @@
 //!
 //! [`Job`] holds only what was checked; nothing outside this module sees an unchecked text.
 
+mod check;
+mod describe;
+mod folder;
+mod raw;
+mod set;
+
+pub use check::parse;
+pub use describe::StageInWords;
+pub use describe::explain;
+pub use describe::stages_in_words;
+pub use folder::load_folder;
+pub use set::JobSet;
+pub use set::UnknownJobs;
+
 use std::path::PathBuf;
 
 use jiff::civil::Date;
@@ -251,7 +265,10 @@ pub enum Disposal {
     /// 消去
     Delete,
     /// 仮名加工
-    Pseudonymize { changes: Vec<Change>, marker: Marker },
+    Pseudonymize {
+        changes: Vec<Change>,
+        marker: Marker,
+    },
 }
 
 impl Disposal {
@@ -295,7 +312,9 @@ pub enum Strategy {
     },
     Generalize(Generalize),
     /// Keeps the first characters.
-    Truncate { characters: u32 },
+    Truncate {
+        characters: u32,
+    },
 }
 
 /// How a value is made coarser.
@@ -363,4 +382,9 @@ pub enum Expectation {
     Dispose,
     /// Kept, for this reason if one is given.
     Retain(Option<RetainReason>),
+}
+
+/// The JSON Schema of a job file, for editors.
+pub fn schema() -> serde_json::Value {
+    crate::problem::structure::schema_of::<raw::RawJob>()
 }

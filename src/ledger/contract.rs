@@ -5,6 +5,7 @@
 mod certificates;
 mod engines;
 mod fixture;
+mod locks;
 
 use std::collections::BTreeMap;
 
@@ -22,7 +23,6 @@ use super::entry::StageRefused;
 use super::entry::StageSurveyed;
 use super::entry::Trigger;
 use super::error::LedgerError;
-use super::error::LockError;
 use super::error::Retry;
 use super::record::RunKey;
 use fixture::Fixture;
@@ -61,9 +61,6 @@ both! {
     a_run_is_unfinished_until_every_certificate_is_published,
     nothing_in_the_ledger_can_be_changed_but_a_key_can_be_destroyed,
     probing_leaves_no_entry,
-    a_lock_is_held_by_one_and_is_free_after_its_release,
-    a_lock_that_is_dropped_is_free_soon,
-    of_several_locks_all_are_taken_or_none,
 }
 
 fn key() -> RunKey {
@@ -107,10 +104,17 @@ fn one_of_each_kind() -> Vec<Entry> {
             stage: stage.clone(),
             disposal: "delete".to_owned(),
             total_records: u64::MAX,
-            due: Due { records: 3, subjects: 2 },
+            due: Due {
+                records: 3,
+                subjects: 2,
+            },
             retained: counts(),
             oldest_overdue_days: Some(400),
-            limit: LimitEntry { max_records: 10, max_percent: 12.5, max_persons: 5 },
+            limit: LimitEntry {
+                max_records: 10,
+                max_percent: 12.5,
+                max_persons: 5,
+            },
         }),
         Entry::StageRefused(StageRefused {
             job: job.clone(),
@@ -138,8 +142,12 @@ fn one_of_each_kind() -> Vec<Entry> {
             code: "store-unreachable".to_owned(),
             message: "reach store `lms`".to_owned(),
         }),
-        Entry::RunFinished { outcome: Outcome::Stopped },
-        Entry::RunRecovered { found_state: RunState::Finished },
+        Entry::RunFinished {
+            outcome: Outcome::Stopped,
+        },
+        Entry::RunRecovered {
+            found_state: RunState::Finished,
+        },
         sealed(&["c1"]),
         published("c1"),
     ]
@@ -148,12 +156,24 @@ fn one_of_each_kind() -> Vec<Entry> {
 async fn a_ledger_that_is_not_migrated_says_what_to_run(fixture: Fixture) {
     let ledger = fixture.open().await;
     let error = ledger.check_migrated().await.unwrap_err();
-    assert!(matches!(error, LedgerError::NotMigrated { .. }), "{error:?}");
-    assert!(error.to_string().contains("run `kigen ledger migrate`"), "{error}");
+    assert!(
+        matches!(error, LedgerError::NotMigrated { .. }),
+        "{error:?}"
+    );
+    assert!(
+        error.to_string().contains("run `kigen ledger migrate`"),
+        "{error}"
+    );
     let error = ledger.append(None, at(1), &started()).await.unwrap_err();
-    assert!(matches!(error, LedgerError::NotMigrated { .. }), "{error:?}");
+    assert!(
+        matches!(error, LedgerError::NotMigrated { .. }),
+        "{error:?}"
+    );
     let error = ledger.entries(None, None).await.unwrap_err();
-    assert!(matches!(error, LedgerError::NotMigrated { .. }), "{error:?}");
+    assert!(
+        matches!(error, LedgerError::NotMigrated { .. }),
+        "{error:?}"
+    );
     assert_eq!(error.retry(), Retry::Never);
     assert!(ledger.lock(&["run:a".to_owned()]).await.is_err());
     fixture.assert_untouched();
@@ -174,14 +194,20 @@ async fn a_migration_of_a_newer_kigen_stops_everything(fixture: Fixture) {
         ledger.check_migrated().await.unwrap_err(),
         ledger.migrate(at(1)).await.unwrap_err(),
     ] {
-        assert!(matches!(error, LedgerError::NewerVersion { .. }), "{error:?}");
+        assert!(
+            matches!(error, LedgerError::NewerVersion { .. }),
+            "{error:?}"
+        );
         assert!(error.to_string().contains("migration 99"), "{error}");
     }
 }
 
 async fn a_migration_with_another_text_stops_everything(fixture: Fixture) {
     let ledger = fixture.migrated().await;
-    fixture.execute("update kigen_migration set sha256 = 'x'").await.unwrap();
+    fixture
+        .execute("update kigen_migration set sha256 = 'x'")
+        .await
+        .unwrap();
     let error = ledger.check_migrated().await.unwrap_err();
     assert!(matches!(error, LedgerError::Damaged { .. }), "{error:?}");
 }
@@ -189,7 +215,10 @@ async fn a_migration_with_another_text_stops_everything(fixture: Fixture) {
 async fn every_kind_of_entry_comes_back_as_it_was_in_order(fixture: Fixture) {
     let ledger = fixture.migrated().await;
     let written = one_of_each_kind();
-    assert_eq!(written.iter().map(Entry::kind).collect::<Vec<_>>(), Entry::KINDS);
+    assert_eq!(
+        written.iter().map(Entry::kind).collect::<Vec<_>>(),
+        Entry::KINDS
+    );
     let precise: Timestamp = "2025-04-01T12:34:56.789012Z".parse().unwrap();
     for entry in &written {
         ledger.append(Some("run-1"), precise, entry).await.unwrap();
@@ -201,7 +230,10 @@ async fn every_kind_of_entry_comes_back_as_it_was_in_order(fixture: Fixture) {
     assert!(read.is_sorted_by(|a, b| a.entry_id < b.entry_id));
     let read: Vec<Entry> = read.into_iter().map(|recorded| recorded.entry).collect();
     assert_eq!(read, written);
-    assert_eq!(ledger.entries(None, None).await.unwrap().len(), written.len() + 1);
+    assert_eq!(
+        ledger.entries(None, None).await.unwrap().len(),
+        written.len() + 1
+    );
     assert!(ledger.entries_of("run-2").await.unwrap().is_empty());
 }
 
@@ -223,15 +255,27 @@ async fn an_entry_of_a_newer_kigen_is_named_and_not_passed_over(fixture: Fixture
                ('2025-04-01T00:00:00.000000Z', 'held', '{\"kind\": \"held\"}')";
     fixture.execute(sql).await.unwrap();
     let error = ledger.entries(None, None).await.unwrap_err();
-    assert!(matches!(error, LedgerError::NewerVersion { .. }), "{error:?}");
+    assert!(
+        matches!(error, LedgerError::NewerVersion { .. }),
+        "{error:?}"
+    );
     assert!(error.to_string().contains("kind `held`"), "{error}");
 }
 
 async fn a_run_starts_once_and_its_key_with_it(fixture: Fixture) {
     let ledger = fixture.migrated().await;
-    ledger.start_run("run-1", at(1), &started(), &key()).await.unwrap();
-    let other = RunKey { kek_id: "kek-2".to_owned(), wrapped: vec![9] };
-    let error = ledger.start_run("run-1", at(2), &started(), &other).await.unwrap_err();
+    ledger
+        .start_run("run-1", at(1), &started(), &key())
+        .await
+        .unwrap();
+    let other = RunKey {
+        kek_id: "kek-2".to_owned(),
+        wrapped: vec![9],
+    };
+    let error = ledger
+        .start_run("run-1", at(2), &started(), &other)
+        .await
+        .unwrap_err();
     assert!(matches!(error, LedgerError::Conflict { .. }), "{error:?}");
     assert_eq!(ledger.run_key("run-1").await.unwrap(), Some(key()));
     assert_eq!(ledger.entries(None, None).await.unwrap().len(), 1);
@@ -239,16 +283,24 @@ async fn a_run_starts_once_and_its_key_with_it(fixture: Fixture) {
 
     // A destroyed key does not let the run start anew.
     assert!(ledger.destroy_run_key("run-1").await.unwrap());
-    let error = ledger.start_run("run-1", at(3), &started(), &other).await.unwrap_err();
+    let error = ledger
+        .start_run("run-1", at(3), &started(), &other)
+        .await
+        .unwrap_err();
     assert!(matches!(error, LedgerError::Conflict { .. }), "{error:?}");
     assert_eq!(ledger.run_key("run-1").await.unwrap(), None);
 }
 
 async fn a_run_is_unfinished_until_every_certificate_is_published(fixture: Fixture) {
     let ledger = fixture.migrated().await;
-    let finished = Entry::RunFinished { outcome: Outcome::Complete };
+    let finished = Entry::RunFinished {
+        outcome: Outcome::Complete,
+    };
     for run in ["killed", "finished", "half", "done", "nothing"] {
-        ledger.start_run(run, at(1), &started(), &key()).await.unwrap();
+        ledger
+            .start_run(run, at(1), &started(), &key())
+            .await
+            .unwrap();
     }
     for run in ["finished", "half", "done", "nothing"] {
         ledger.append(Some(run), at(2), &finished).await.unwrap();
@@ -265,7 +317,10 @@ async fn a_run_is_unfinished_until_every_certificate_is_published(fixture: Fixtu
         ledger.append(Some(run), at(3), &entry).await.unwrap();
     }
     let runs = ledger.unfinished_runs().await.unwrap();
-    let states: Vec<_> = runs.iter().map(|run| (run.run_id.as_str(), run.state)).collect();
+    let states: Vec<_> = runs
+        .iter()
+        .map(|run| (run.run_id.as_str(), run.state))
+        .collect();
     assert_eq!(
         states,
         [
@@ -279,7 +334,10 @@ async fn a_run_is_unfinished_until_every_certificate_is_published(fixture: Fixtu
 
 async fn nothing_in_the_ledger_can_be_changed_but_a_key_can_be_destroyed(fixture: Fixture) {
     let ledger = fixture.migrated().await;
-    ledger.start_run("run-1", at(1), &started(), &key()).await.unwrap();
+    ledger
+        .start_run("run-1", at(1), &started(), &key())
+        .await
+        .unwrap();
     certificates::store_one(ledger.as_ref()).await;
     for sql in [
         "update kigen_entry set run_id = 'run-2'",
@@ -306,47 +364,4 @@ async fn probing_leaves_no_entry(fixture: Fixture) {
     let ledger = fixture.migrated().await;
     ledger.probe_writable().await.unwrap();
     assert!(ledger.entries(None, None).await.unwrap().is_empty());
-}
-
-fn names(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
-}
-
-async fn a_lock_is_held_by_one_and_is_free_after_its_release(fixture: Fixture) {
-    let ledger = fixture.migrated().await;
-    let other = fixture.open().await;
-    let mut lock = ledger.lock(&names(&["job:a", "run:1", "job:a"])).await.unwrap();
-    lock.check().await.unwrap();
-    for ledger in [&ledger, &other] {
-        let error = ledger.lock(&names(&["job:a"])).await.unwrap_err();
-        assert!(matches!(&error, LockError::Busy { name } if name == "job:a"), "{error:?}");
-        assert_eq!(error.retry(), Retry::Later);
-    }
-    let apart = other.lock(&names(&["job:b"])).await.unwrap();
-    lock.release().await.unwrap();
-    let again = other.lock(&names(&["job:a"])).await.unwrap();
-    again.release().await.unwrap();
-    apart.release().await.unwrap();
-}
-
-async fn a_lock_that_is_dropped_is_free_soon(fixture: Fixture) {
-    let ledger = fixture.migrated().await;
-    drop(ledger.lock(&names(&["job:a"])).await.unwrap());
-    for _ in 0..100 {
-        if ledger.lock(&names(&["job:a"])).await.is_ok() {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    panic!("the lock outlived its value");
-}
-
-async fn of_several_locks_all_are_taken_or_none(fixture: Fixture) {
-    let ledger = fixture.migrated().await;
-    let lock = ledger.lock(&names(&["job:m"])).await.unwrap();
-    let error = ledger.lock(&names(&["job:z", "job:m", "job:a"])).await.unwrap_err();
-    assert!(matches!(error, LockError::Busy { name } if name == "job:m"));
-    let others = ledger.lock(&names(&["job:a", "job:z"])).await.unwrap();
-    others.release().await.unwrap();
-    lock.release().await.unwrap();
 }

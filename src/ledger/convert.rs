@@ -108,7 +108,15 @@ pub(super) fn stored(row: CertificateRow) -> Result<StoredCertificate, LedgerErr
         .map(|(envelope, sshsig)| Envelope { envelope, sshsig });
     let signed = envelope.is_some();
     Ok(StoredCertificate {
-        summary: summary((id, run_id, client, sha256, leaves_sha256, created_at, signed))?,
+        summary: summary((
+            id,
+            run_id,
+            client,
+            sha256,
+            leaves_sha256,
+            created_at,
+            signed,
+        ))?,
         payload,
         envelope,
     })
@@ -209,22 +217,35 @@ pub(super) fn postgres_error(action: &'static str, source: sqlx::Error) -> Ledge
     let code = code_of(&source);
     let code = code.as_deref().unwrap_or_default();
     if is_connection_lost(&source) {
-        return LedgerError::Unreachable { action, retry: Retry::Later, source };
+        return LedgerError::Unreachable {
+            action,
+            retry: Retry::Later,
+            source,
+        };
     }
     match code {
         // read_only_sql_transaction, insufficient_privilege
-        "25006" | "42501" => LedgerError::ReadOnly { action, source: Some(source) },
+        "25006" | "42501" => LedgerError::ReadOnly {
+            action,
+            source: Some(source),
+        },
         // undefined_table, undefined_column
         "42P01" | "42703" => LedgerError::NotMigrated {
             missing: "a table of it is missing".to_owned(),
         },
         // Wrong credentials and a missing database do not mend themselves.
-        "28000" | "28P01" | "3D000" => {
-            LedgerError::Unreachable { action, retry: Retry::Never, source }
-        }
+        "28000" | "28P01" | "3D000" => LedgerError::Unreachable {
+            action,
+            retry: Retry::Never,
+            source,
+        },
         // connection exceptions, too many connections, shutdown, start-up
         _ if code.starts_with("08") || code.starts_with("57P") || code == "53300" => {
-            LedgerError::Unreachable { action, retry: Retry::Later, source }
+            LedgerError::Unreachable {
+                action,
+                retry: Retry::Later,
+                source,
+            }
         }
         // serialization failure and deadlock, out of disk or memory, lock and statement timeouts
         _ if code.starts_with("40")
@@ -232,16 +253,28 @@ pub(super) fn postgres_error(action: &'static str, source: sqlx::Error) -> Ledge
             || code == "55P03"
             || code == "57014" =>
         {
-            LedgerError::Other { action, retry: Retry::Later, source }
+            LedgerError::Other {
+                action,
+                retry: Retry::Later,
+                source,
+            }
         }
-        _ => LedgerError::Other { action, retry: Retry::Never, source },
+        _ => LedgerError::Other {
+            action,
+            retry: Retry::Never,
+            source,
+        },
     }
 }
 
 /// What SQLite's error means for the ledger.
 pub(super) fn sqlite_error(action: &'static str, source: sqlx::Error) -> LedgerError {
     if is_connection_lost(&source) {
-        return LedgerError::Unreachable { action, retry: Retry::Later, source };
+        return LedgerError::Unreachable {
+            action,
+            retry: Retry::Later,
+            source,
+        };
     }
     let code = code_of(&source).and_then(|code| code.parse::<u32>().ok());
     let says_no_table = source
@@ -255,17 +288,35 @@ pub(super) fn sqlite_error(action: &'static str, source: sqlx::Error) -> LedgerE
     // The low byte is the primary code.
     match code.map(|code| code & 0xff) {
         // SQLITE_READONLY, SQLITE_PERM
-        Some(8 | 3) => LedgerError::ReadOnly { action, source: Some(source) },
+        Some(8 | 3) => LedgerError::ReadOnly {
+            action,
+            source: Some(source),
+        },
         // SQLITE_BUSY, SQLITE_LOCKED, SQLITE_IOERR, SQLITE_FULL
-        Some(5 | 6 | 10 | 13) => LedgerError::Other { action, retry: Retry::Later, source },
+        Some(5 | 6 | 10 | 13) => LedgerError::Other {
+            action,
+            retry: Retry::Later,
+            source,
+        },
         // SQLITE_CANTOPEN, SQLITE_NOTADB
-        Some(14 | 26) => LedgerError::Unreachable { action, retry: Retry::Never, source },
-        Some(_) | None => LedgerError::Other { action, retry: Retry::Never, source },
+        Some(14 | 26) => LedgerError::Unreachable {
+            action,
+            retry: Retry::Never,
+            source,
+        },
+        Some(_) | None => LedgerError::Other {
+            action,
+            retry: Retry::Never,
+            source,
+        },
     }
 }
 
 fn code_of(error: &sqlx::Error) -> Option<String> {
-    error.as_database_error()?.code().map(|code| code.into_owned())
+    error
+        .as_database_error()?
+        .code()
+        .map(|code| code.into_owned())
 }
 
 fn is_connection_lost(error: &sqlx::Error) -> bool {

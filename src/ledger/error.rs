@@ -57,10 +57,7 @@ pub enum LedgerError {
     BadUrl { problem: &'static str },
     /// The ledger holds something that kigen has not written in this form.
     #[error("{action}: the ledger holds {found}")]
-    Damaged {
-        action: &'static str,
-        found: String,
-    },
+    Damaged { action: &'static str, found: String },
     /// Anything else that the database said.
     #[error("{action} in the ledger")]
     Other {

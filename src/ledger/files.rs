@@ -74,6 +74,10 @@ mod tests {
         let names = ["job:a", "job_a", "job:A", "run:a", "../job:a", "", "試験"];
         let files: std::collections::BTreeSet<_> = names.into_iter().map(file_name).collect();
         assert_eq!(files.len(), names.len());
-        assert!(files.iter().all(|file| !file.contains('/') && file.len() < 80));
+        assert!(
+            files
+                .iter()
+                .all(|file| !file.contains('/') && file.len() < 80)
+        );
     }
 }

@@ -120,3 +120,97 @@ pub fn fold_runs(entries: &[RecordedEntry]) -> Vec<RunRecord> {
     }
     runs
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::entry::Trigger;
+
+    fn recorded(entry_id: i64, run_id: Option<&str>, entry: Entry) -> RecordedEntry {
+        RecordedEntry {
+            entry_id,
+            run_id: run_id.map(str::to_owned),
+            at: Timestamp::from_second(entry_id).unwrap(),
+            entry,
+        }
+    }
+
+    fn started(version: &str) -> Entry {
+        Entry::RunStarted(RunStarted {
+            as_of: "2025-04-01".parse().unwrap(),
+            trigger: Trigger::Hand,
+            version: version.to_owned(),
+            jobs: Vec::new(),
+            targets: Vec::new(),
+        })
+    }
+
+    fn published(id: &str) -> Entry {
+        Entry::Published {
+            certificate_id: id.to_owned(),
+            folder: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_run_goes_through_its_states_entry_by_entry() {
+        let sealed = Entry::Sealed {
+            certificate_ids: vec!["c1".to_owned(), "c2".to_owned()],
+        };
+        let steps = [
+            (started("1"), RunState::Running),
+            (
+                Entry::RunRecovered {
+                    found_state: RunState::Running,
+                },
+                RunState::Running,
+            ),
+            (
+                Entry::RunFinished {
+                    outcome: Outcome::Partial,
+                },
+                RunState::Finished,
+            ),
+            (sealed, RunState::Sealed),
+            (published("c1"), RunState::Sealed),
+            (published("c1"), RunState::Sealed),
+            (published("c2"), RunState::Published),
+        ];
+        let mut entries = Vec::new();
+        for (entry_id, (entry, state)) in (1..).zip(steps) {
+            entries.push(recorded(entry_id, Some("run-1"), entry));
+            assert_eq!(fold_runs(&entries)[0].state, state, "after {entry_id}");
+        }
+        let run = fold_runs(&entries).remove(0);
+        assert_eq!(run.recovered, 1);
+        assert_eq!(run.published, ["c1", "c2"]);
+        assert_eq!(run.unpublished().count(), 0);
+    }
+
+    #[test]
+    fn entries_of_runs_that_began_elsewhere_belong_to_no_run() {
+        let entries = [
+            recorded(1, Some("old"), published("c0")),
+            recorded(2, None, started("1")),
+            recorded(3, Some("b"), started("1")),
+            recorded(4, Some("a"), started("1")),
+            recorded(5, Some("b"), started("2")),
+        ];
+        let runs = fold_runs(&entries);
+        let names: Vec<_> = runs.iter().map(|run| run.run_id.as_str()).collect();
+        assert_eq!(names, ["b", "a"]);
+        assert_eq!(runs[0].started.version, "1");
+    }
+
+    #[test]
+    fn entries_are_read_with_fields_that_a_later_version_added() {
+        let json = r#"{"kind": "run-finished", "outcome": "complete", "weather": "fine"}"#;
+        let entry: Entry = serde_json::from_str(json).unwrap();
+        assert_eq!(
+            entry,
+            Entry::RunFinished {
+                outcome: Outcome::Complete
+            }
+        );
+    }
+}

@@ -206,8 +206,11 @@ fn pending(
             return Err(MigrationError::Altered { table, version });
         }
     }
-    let is_applied =
-        |script: &Script| applied.iter().any(|(version, _)| *version == script.version);
+    let is_applied = |script: &Script| {
+        applied
+            .iter()
+            .any(|(version, _)| *version == script.version)
+    };
     Ok(set
         .scripts
         .iter()
@@ -217,7 +220,10 @@ fn pending(
 }
 
 fn names(scripts: &[Script]) -> Vec<String> {
-    scripts.iter().map(|script| script.name.to_owned()).collect()
+    scripts
+        .iter()
+        .map(|script| script.name.to_owned())
+        .collect()
 }
 
 fn postgres_table(set: &MigrationSet, schema: Option<&str>) -> String {
@@ -249,7 +255,9 @@ async fn apply_postgres(
                 "create table {table} (version bigint primary key, name text not null, \
                  sha256 text not null, applied_at timestamptz not null)"
             );
-            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *transaction).await?;
+            sqlx::raw_sql(AssertSqlSafe(sql))
+                .execute(&mut *transaction)
+                .await?;
             Vec::new()
         }
     };
@@ -261,7 +269,9 @@ async fn apply_postgres(
             Some(schema) => script.sql.replace("__SCHEMA__", &quoted(schema)),
             None => script.sql.to_owned(),
         };
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *transaction).await?;
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(&mut *transaction)
+            .await?;
         sqlx::query(AssertSqlSafe(insert.clone()))
             .bind(script.version)
             .bind(script.name)
@@ -285,7 +295,9 @@ async fn create_schema(connection: &mut PgConnection, schema: &str) -> Result<()
         return Ok(());
     }
     let sql = format!("create schema {}", quoted(schema));
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await?;
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
@@ -302,7 +314,10 @@ async fn applied_postgres(
         return Ok(None);
     }
     let sql = format!("select version, sha256 from {table} order by version");
-    sqlx::query_as(AssertSqlSafe(sql)).fetch_all(connection).await.map(Some)
+    sqlx::query_as(AssertSqlSafe(sql))
+        .fetch_all(connection)
+        .await
+        .map(Some)
 }
 
 async fn apply_sqlite(
@@ -319,20 +334,24 @@ async fn apply_sqlite(
                 "create table {table} (version integer primary key, name text not null, \
                  sha256 text not null, applied_at text not null)"
             );
-            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *transaction).await?;
+            sqlx::raw_sql(AssertSqlSafe(sql))
+                .execute(&mut *transaction)
+                .await?;
             Vec::new()
         }
     };
     let pending = pending(set, table, &applied)?;
     for script in &pending {
         sqlx::raw_sql(script.sql).execute(&mut *transaction).await?;
-        sqlx::query(AssertSqlSafe(format!("insert into {table} values ($1, $2, $3, $4)")))
-            .bind(script.version)
-            .bind(script.name)
-            .bind(script.sha256())
-            .bind(moment(at))
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query(AssertSqlSafe(format!(
+            "insert into {table} values ($1, $2, $3, $4)"
+        )))
+        .bind(script.version)
+        .bind(script.name)
+        .bind(script.sha256())
+        .bind(moment(at))
+        .execute(&mut *transaction)
+        .await?;
     }
     transaction.commit().await?;
     Ok(names(&pending))
@@ -353,5 +372,8 @@ async fn applied_sqlite(
         return Ok(None);
     }
     let sql = format!("select version, sha256 from {table} order by version");
-    sqlx::query_as(AssertSqlSafe(sql)).fetch_all(connection).await.map(Some)
+    sqlx::query_as(AssertSqlSafe(sql))
+        .fetch_all(connection)
+        .await
+        .map(Some)
 }

@@ -38,8 +38,8 @@ pub use record::Envelope;
 pub use record::LedgerLock;
 pub use record::NewCertificate;
 pub use record::RunKey;
-pub use record::StoredCertificate;
 pub use record::Stored;
+pub use record::StoredCertificate;
 
 /// What a run needs of the ledger.
 #[async_trait]
@@ -99,10 +99,7 @@ pub trait Ledger: Send + Sync {
     ///
     /// Repeatable: the same payload under the same id is [`Stored::AlreadyThere`]. Anything else
     /// for the same id, or for the same run and client, is a [`LedgerError::Conflict`].
-    async fn store_certificate(
-        &self,
-        certificate: &NewCertificate,
-    ) -> Result<Stored, LedgerError>;
+    async fn store_certificate(&self, certificate: &NewCertificate) -> Result<Stored, LedgerError>;
 
     /// Stores the signed envelope of a stored certificate; repeatable like its payload.
     async fn store_envelope(

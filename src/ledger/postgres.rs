@@ -1,9 +1,9 @@
 //! The ledger in PostgreSQL: tables `kigen_…` in the first schema of the search path.
 
 mod certificates;
+mod session;
 
 use std::str::FromStr;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -30,7 +30,6 @@ use super::entry::Entry;
 use super::entry::RecordedEntry;
 use super::error::LedgerError;
 use super::error::LockError;
-use super::error::Retry;
 use super::fold::RunRecord;
 use super::fold::fold_runs;
 use super::migrator;
@@ -42,27 +41,14 @@ use super::record::LedgerLock;
 use super::record::NewCertificate;
 use super::record::RunKey;
 use super::record::Stored;
-
-/// How long to wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+use session::CONNECT_TIMEOUT;
+use session::PREPARE_LOCK_SESSION;
+use session::PREPARE_SESSION;
+use session::connect;
+use session::failed;
 
 /// Connections of one process, beside one for each lock.
 const CONNECTIONS: u32 = 4;
-
-/// Evidence must be durable whatever the role's default is, and no session may hang.
-const PREPARE_SESSION: &str = "select \
-     set_config('statement_timeout', '5min', false), \
-     set_config('lock_timeout', '10s', false), \
-     set_config('idle_in_transaction_session_timeout', '60s', false), \
-     set_config('synchronous_commit', case current_setting('synchronous_commit') \
-         when 'off' then 'on' else current_setting('synchronous_commit') end, false)";
-
-/// A session that holds a lock idles for as long as a run takes, and the server must notice soon
-/// when its client's machine is gone.
-const PREPARE_LOCK_SESSION: &str = "select set_config(name, value, false) from (values \
-     ('idle_session_timeout', '0'), ('tcp_keepalives_idle', '30'), \
-     ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3')) wanted (name, value) \
-     where current_setting(name, true) is not null";
 
 /// A ledger in PostgreSQL.
 #[derive(Debug)]
@@ -75,10 +61,16 @@ impl PostgresLedger {
     /// Reaches the database once, so that a wrong address or password is told at once.
     pub(super) async fn open(url: &str) -> Result<Self, LedgerError> {
         let options = PgConnectOptions::from_str(url)
-            .map_err(|_| LedgerError::BadUrl { problem: "cannot be read" })?
+            .map_err(|_| LedgerError::BadUrl {
+                problem: "cannot be read",
+            })?
             .application_name("kigen ledger")
             .disable_statement_logging();
-        connect(&options, "open it").await?.close().await.map_err(failed("open it"))?;
+        connect(&options, "open it")
+            .await?
+            .close()
+            .await
+            .map_err(failed("open it"))?;
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(CONNECT_TIMEOUT)
@@ -106,35 +98,22 @@ impl PostgresLedger {
         self.pool.begin().await.map_err(failed(action))
     }
 
-    async fn fetch_entries(&self, query: EntryQuery<'_>) -> Result<Vec<RecordedEntry>, LedgerError> {
+    async fn fetch_entries(
+        &self,
+        query: EntryQuery<'_>,
+    ) -> Result<Vec<RecordedEntry>, LedgerError> {
         const ACTION: &str = "read entries";
         let mut connection = self.connection(ACTION).await?;
-        let rows = query.fetch_all(&mut *connection).await.map_err(failed(ACTION))?;
+        let rows = query
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(failed(ACTION))?;
         rows.into_iter().map(recorded).collect()
     }
 }
 
 type EntryQuery<'q> =
     sqlx::query::QueryAs<'q, sqlx::Postgres, EntryRow, sqlx::postgres::PgArguments>;
-
-fn failed(action: &'static str) -> impl Fn(sqlx::Error) -> LedgerError {
-    move |error| postgres_error(action, error)
-}
-
-/// Connects without a pool, whose retries would hide why it fails.
-async fn connect(
-    options: &PgConnectOptions,
-    action: &'static str,
-) -> Result<PgConnection, LedgerError> {
-    match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
-        Ok(connection) => connection.map_err(failed(action)),
-        Err(_) => Err(LedgerError::Unreachable {
-            action,
-            retry: Retry::Later,
-            source: sqlx::Error::PoolTimedOut,
-        }),
-    }
-}
 
 async fn insert_entry(
     connection: &mut PgConnection,
@@ -182,10 +161,9 @@ impl Ledger for PostgresLedger {
 
     async fn check_migrated(&self) -> Result<(), LedgerError> {
         let mut connection = self.connection("check its migrations").await?;
-        let pending =
-            migrator::pending_postgres(&mut connection, &migrator::LEDGER_POSTGRES, None)
-                .await
-                .map_err(|error| migration_error(error, postgres_error))?;
+        let pending = migrator::pending_postgres(&mut connection, &migrator::LEDGER_POSTGRES, None)
+            .await
+            .map_err(|error| migration_error(error, postgres_error))?;
         not_migrated(&pending)
     }
 
@@ -210,7 +188,10 @@ impl Ledger for PostgresLedger {
         if may_insert {
             return Ok(());
         }
-        Err(LedgerError::ReadOnly { action: ACTION, source: None })
+        Err(LedgerError::ReadOnly {
+            action: ACTION,
+            source: None,
+        })
     }
 
     async fn append(
@@ -394,6 +375,9 @@ mod tests {
 
     #[test]
     fn the_number_of_a_lock_never_changes() {
-        assert_eq!(advisory_key(16_384, "job:exam-history"), -7_295_703_130_887_680_317);
+        assert_eq!(
+            advisory_key(16_384, "job:exam-history"),
+            -7_295_703_130_887_680_317
+        );
     }
 }

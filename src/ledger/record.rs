@@ -19,7 +19,11 @@ pub struct RunKey {
 
 impl fmt::Debug for RunKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RunKey {{ kek_id: {:?}, wrapped: <redacted> }}", self.kek_id)
+        write!(
+            f,
+            "RunKey {{ kek_id: {:?}, wrapped: <redacted> }}",
+            self.kek_id
+        )
     }
 }
 

@@ -90,9 +90,11 @@ impl SqliteLedger {
 
     /// The ledger's file by its one true name, or "not migrated" if there is none.
     fn existing_path(&self) -> Result<PathBuf, LedgerError> {
-        self.path().canonicalize().map_err(|_| LedgerError::NotMigrated {
-            missing: "its file does not exist".to_owned(),
-        })
+        self.path()
+            .canonicalize()
+            .map_err(|_| LedgerError::NotMigrated {
+                missing: "its file does not exist".to_owned(),
+            })
     }
 
     async fn reader(
@@ -115,7 +117,10 @@ impl SqliteLedger {
             .map_err(failed(action))
     }
 
-    async fn fetch_entries(&self, query: EntryQuery<'_>) -> Result<Vec<RecordedEntry>, LedgerError> {
+    async fn fetch_entries(
+        &self,
+        query: EntryQuery<'_>,
+    ) -> Result<Vec<RecordedEntry>, LedgerError> {
         const ACTION: &str = "read entries";
         let mut connection = self.reader(ACTION).await?;
         let rows = query
@@ -153,10 +158,7 @@ async fn insert_entry(
     .map_err(failed(action))
 }
 
-async fn has_started(
-    connection: &mut SqliteConnection,
-    run_id: &str,
-) -> Result<bool, LedgerError> {
+async fn has_started(connection: &mut SqliteConnection, run_id: &str) -> Result<bool, LedgerError> {
     sqlx::query_scalar(
         "select exists (select 1 from kigen_entry where run_id = $1 and kind = 'run-started')",
     )

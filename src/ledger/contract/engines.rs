@@ -22,10 +22,16 @@ async fn assert_read_only(url: &str) {
     for error in [
         ledger.probe_writable().await.unwrap_err(),
         ledger.append(None, at(1), &started()).await.unwrap_err(),
-        ledger.start_run("run-1", at(1), &started(), &key()).await.unwrap_err(),
+        ledger
+            .start_run("run-1", at(1), &started(), &key())
+            .await
+            .unwrap_err(),
     ] {
         assert!(matches!(error, LedgerError::ReadOnly { .. }), "{error:?}");
-        assert!(error.to_string().contains("the ledger is read-only; hint:"), "{error}");
+        assert!(
+            error.to_string().contains("the ledger is read-only; hint:"),
+            "{error}"
+        );
         assert_eq!(error.retry(), Retry::Never);
     }
 }
@@ -56,25 +62,39 @@ async fn a_postgres_role_that_may_not_insert_has_a_read_only_ledger() {
          current_schema()); grant select on all tables in schema {schema} to {role}; end $$",
         schema = fixture.url.rsplit("%3D").next().unwrap(),
     );
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
-    let as_role = fixture.url.replace("options=", &format!("options=-crole%3D{role}%20"));
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let as_role = fixture
+        .url
+        .replace("options=", &format!("options=-crole%3D{role}%20"));
     assert_read_only(&as_role).await;
     let sql = format!("drop owned by {role}; drop role {role}");
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(&mut connection)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
 async fn a_ledger_that_cannot_be_reached_is_named_without_its_password() {
     for (url, retry) in [
         ("postgres://user:hunter2@127.0.0.1:9/ledger", Retry::Later),
-        ("postgres://user:hunter2@localhost:notaport/ledger", Retry::Never),
+        (
+            "postgres://user:hunter2@localhost:notaport/ledger",
+            Retry::Never,
+        ),
         ("mysql://user:hunter2@localhost/ledger", Retry::Never),
         ("sqlite::memory:", Retry::Never),
         ("", Retry::Never),
     ] {
         let error = open(url).await.err().unwrap();
         assert_eq!(error.retry(), retry, "{error:?}");
-        assert!(!format!("{error:?} {error}").contains("hunter2"), "{error:?}");
+        assert!(
+            !format!("{error:?} {error}").contains("hunter2"),
+            "{error:?}"
+        );
     }
 }
 
@@ -82,10 +102,17 @@ async fn a_ledger_that_cannot_be_reached_is_named_without_its_password() {
 async fn a_file_that_is_no_database_is_no_ledger() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ledger.db");
-    std::fs::write(&file, "not a database, and long enough to be told apart".repeat(100)).unwrap();
+    std::fs::write(
+        &file,
+        "not a database, and long enough to be told apart".repeat(100),
+    )
+    .unwrap();
     let ledger = open(&format!("sqlite:{}", file.display())).await.unwrap();
     let error = ledger.check_migrated().await.unwrap_err();
-    assert!(matches!(error, LedgerError::Unreachable { .. }), "{error:?}");
+    assert!(
+        matches!(error, LedgerError::Unreachable { .. }),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -157,10 +184,22 @@ fn journal_statements() -> Vec<(String, bool)> {
 async fn a_journal_in_sqlite_is_append_only_and_its_fence_only_closes() {
     let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
     let set = &migrator::JOURNAL_SQLITE;
-    assert_eq!(migrator::pending_sqlite(&mut connection, set).await.unwrap(), ["0001_journal"]);
-    let applied = migrator::migrate_sqlite(&mut connection, set, at(0)).await.unwrap();
+    assert_eq!(
+        migrator::pending_sqlite(&mut connection, set)
+            .await
+            .unwrap(),
+        ["0001_journal"]
+    );
+    let applied = migrator::migrate_sqlite(&mut connection, set, at(0))
+        .await
+        .unwrap();
     assert_eq!(applied, ["0001_journal"]);
-    assert!(migrator::pending_sqlite(&mut connection, set).await.unwrap().is_empty());
+    assert!(
+        migrator::pending_sqlite(&mut connection, set)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     for (sql, succeeds) in journal_statements() {
         let mut sql = sql;
         for table in ["journal", "fence", "intent", "marker"] {
@@ -169,7 +208,9 @@ async fn a_journal_in_sqlite_is_append_only_and_its_fence_only_closes() {
                 sql = sql.replace(&plain, &format!("{verb} kigen_{table}"));
             }
         }
-        let result = sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut connection).await;
+        let result = sqlx::raw_sql(AssertSqlSafe(sql.clone()))
+            .execute(&mut connection)
+            .await;
         assert_eq!(result.is_ok(), succeeds, "{sql}: {result:?}");
     }
 }
@@ -184,17 +225,24 @@ async fn a_journal_in_postgres_is_append_only_and_its_fence_only_closes() {
     let mut connection = PgConnection::connect(&server).await.unwrap();
     let set = &migrator::JOURNAL_POSTGRES;
     let schema_name = Some(schema.as_str());
-    let pending = migrator::pending_postgres(&mut connection, set, schema_name).await.unwrap();
+    let pending = migrator::pending_postgres(&mut connection, set, schema_name)
+        .await
+        .unwrap();
     assert_eq!(pending, ["0001_journal"]);
     for applied in [vec!["0001_journal"], vec![]] {
         let done = migrator::migrate_postgres(&mut connection, set, schema_name, at(0)).await;
         assert_eq!(done.unwrap(), applied);
     }
     let path = format!("set search_path = {}", migrator::quoted(&schema));
-    sqlx::raw_sql(AssertSqlSafe(path)).execute(&mut connection).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(path))
+        .execute(&mut connection)
+        .await
+        .unwrap();
     for (sql, succeeds) in journal_statements() {
         let sql = sql.replace("x'", "'\\x");
-        let result = sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut connection).await;
+        let result = sqlx::raw_sql(AssertSqlSafe(sql.clone()))
+            .execute(&mut connection)
+            .await;
         assert_eq!(result.is_ok(), succeeds, "{sql}: {result:?}");
     }
 }

@@ -1,5 +1,7 @@
 //! A ledger of its own for each test.
 
+use std::io::Write;
+
 use jiff::Timestamp;
 use sqlx::AssertSqlSafe;
 use sqlx::Connection;
@@ -37,7 +39,9 @@ pub(super) async fn postgres() -> Option<Fixture> {
             std::env::var_os("KIGEN_REQUIRE_SERVICES").is_none_or(|value| value != "1"),
             "KIGEN_TEST_POSTGRES_URL is not set"
         );
-        eprintln!("SKIPPED: KIGEN_TEST_POSTGRES_URL is not set, PostgreSQL was not tested");
+        // Past the test harness, which would swallow what a passing test prints.
+        let skipped = "SKIPPED: KIGEN_TEST_POSTGRES_URL is not set, PostgreSQL was not tested\n";
+        std::io::stderr().write_all(skipped.as_bytes()).unwrap();
         return None;
     };
     let schema = format!("ledger_{}", uuid::Uuid::now_v7().simple());
@@ -55,7 +59,9 @@ pub(super) async fn postgres() -> Option<Fixture> {
 }
 
 pub(super) fn server_url() -> Option<String> {
-    std::env::var_os("KIGEN_TEST_POSTGRES_URL")?.into_string().ok()
+    std::env::var_os("KIGEN_TEST_POSTGRES_URL")?
+        .into_string()
+        .ok()
 }
 
 impl Fixture {
@@ -74,13 +80,19 @@ impl Fixture {
         let result = match &self.folder {
             Some(_) => {
                 let mut connection = SqliteConnection::connect(&self.url).await.unwrap();
-                let result = sqlx::raw_sql(sql).execute(&mut connection).await.map(|_| ());
+                let result = sqlx::raw_sql(sql)
+                    .execute(&mut connection)
+                    .await
+                    .map(|_| ());
                 connection.close().await.unwrap();
                 result
             }
             None => {
                 let mut connection = PgConnection::connect(&self.url).await.unwrap();
-                let result = sqlx::raw_sql(sql).execute(&mut connection).await.map(|_| ());
+                let result = sqlx::raw_sql(sql)
+                    .execute(&mut connection)
+                    .await
+                    .map(|_| ());
                 connection.close().await.unwrap();
                 result
             }

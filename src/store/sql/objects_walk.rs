@@ -9,7 +9,6 @@ use std::collections::HashMap;
 
 use super::backend::Backend;
 use super::batch;
-use super::batch::Window;
 use super::evidence::EvidenceWriter;
 use super::goes_with;
 use super::intent;
@@ -26,6 +25,9 @@ use super::session::Access;
 use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
+use super::window::Window;
+use super::window::find_window;
+use super::window::own_key;
 use crate::domain::value::RecordKey;
 use crate::store::PassOutcome;
 use crate::store::Watch;
@@ -175,7 +177,7 @@ impl<'p, 'a> Worker<'p, 'a> {
     ) -> Result<Vec<Intent>, StoreError> {
         let pass = self.pass;
         let window = Window::Keys(listed.keys().cloned().collect());
-        let rows = session.query(&batch::find_window(pass, &window, true)).await?;
+        let rows = session.query(&find_window(pass, &window, true)).await?;
         let rows = adopt(pass, rows);
         batch::decide(pass, &rows)?;
         let found = goes_with::find_all(session, pass, &rows, true).await?;
@@ -280,7 +282,7 @@ fn adopt(pass: &Pass<'_>, rows: Vec<Row>) -> Vec<Row> {
 /// The next due records behind `after`. The key is handed over as a row, so that the database
 /// compares it as its columns' types.
 fn next_rows(pass: &Pass<'_>, after: Option<&RecordKey>) -> Statement {
-    let key = batch::own_key(pass).join(", ");
+    let key = own_key(pass).join(", ");
     let mut args = Vec::new();
     let mut behind = String::new();
     if let Some(after) = after {

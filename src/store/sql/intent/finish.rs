@@ -23,7 +23,6 @@ use crate::store::objects::ObjectPart;
 use crate::store::sql::batch;
 use crate::store::sql::batch::Batch;
 use crate::store::sql::batch::BatchId;
-use crate::store::sql::batch::Window;
 use crate::store::sql::evidence::BatchEvidence;
 use crate::store::sql::evidence::EvidenceWriter;
 use crate::store::sql::evidence::Part;
@@ -31,9 +30,12 @@ use crate::store::sql::goes_with;
 use crate::store::sql::goes_with::Found;
 use crate::store::sql::journal;
 use crate::store::sql::pass::Pass;
+use crate::store::sql::remove::remove;
 use crate::store::sql::session::Access;
 use crate::store::sql::session::Row;
 use crate::store::sql::session::SqlSession;
+use crate::store::sql::window::Window;
+use crate::store::sql::window::find_window;
 
 /// The absent object's version in its leaf: there is none.
 const NO_VERSION: &str = "";
@@ -244,7 +246,7 @@ async fn due_rows(
     window: &Window,
     lock: bool,
 ) -> Result<Vec<Row>, StoreError> {
-    let rows = session.query(&batch::find_window(pass, window, lock)).await?;
+    let rows = session.query(&find_window(pass, window, lock)).await?;
     Ok(rows
         .into_iter()
         .map(|row| pass.selection.adopt(pass.dialect, row))
@@ -331,7 +333,7 @@ async fn remove_rows(
         return Ok(());
     }
     outcome.gone_with = goes_with::remove_found(session, pass, &held.rows, &held.found, proof).await?;
-    batch::remove(session, pass, &held.rows).await?;
+    remove(session, pass, &held.rows).await?;
     let mut counts = Batch::default();
     batch::add_records(pass, &held.rows, &held.ended_by, proof, &mut counts)?;
     outcome.disposed = u64::try_from(held.rows.len()).unwrap_or(u64::MAX);

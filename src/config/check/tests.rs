@@ -1,0 +1,207 @@
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::config::Config;
+use crate::config::ObjectsConfig;
+use crate::config::StoreKind;
+use crate::problem::Problems;
+
+const GOOD: &str = r#"version = 1
+[ledger]
+url = "sqlite://ledger.db"
+[stores.lms]
+kind = "postgres"
+url-env = "LMS_URL"
+connections = 2
+lock-timeout-ms = 500
+[objects.request-scans]
+kind = "s3"
+bucket = "scans"
+endpoint = "http://127.0.0.1:5000"
+path-style = true
+[objects.local]
+kind = "folder"
+folder = "scans"
+[keyring]
+path-env = "KEYRING"
+[certificates]
+folder = "certificates"
+origin = "certs.example.com"
+[issuer]
+organization = "学習株式会社"
+corporate-number = "8700110005901"
+[[clients]]
+name = "own"
+organization = "学習株式会社"
+[[residual]]
+where = "database backups (PITR)"
+retention = "P35D"
+[jobs]
+folder = "jobs"
+[log]
+format = "json"
+"#;
+
+fn env(name: &str) -> Option<String> {
+    match name {
+        "LMS_URL" => Some("postgres://worker:s3cret@db:5432/lms".to_owned()),
+        "KEYRING" => Some("/run/secrets/keyring".to_owned()),
+        "EMPTY" => Some(String::new()),
+        _ => None,
+    }
+}
+
+fn read(text: &str) -> Result<Config, Problems> {
+    Config::parse("kigen.toml", text, Path::new("/etc/kigen"), &env)
+}
+
+#[test]
+fn a_good_file_is_read_and_its_paths_start_from_its_folder() {
+    let config = read(GOOD).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(config.ledger.expose(), "sqlite:///etc/kigen/ledger.db");
+    assert_eq!(config.jobs_folder, PathBuf::from("/etc/kigen/jobs"));
+    assert_eq!(config.keyring, PathBuf::from("/run/secrets/keyring"));
+    assert_eq!(
+        config.objects["local"],
+        ObjectsConfig::Folder("/etc/kigen/scans".into())
+    );
+    let kigen = StoreKind::Postgres {
+        journal_schema: "kigen".to_owned(),
+    };
+    assert_eq!(config.stores["lms"].kind, kigen);
+    assert!(!format!("{config:?}").contains("s3cret"));
+}
+
+#[test]
+fn each_problem_is_told_at_its_line() {
+    let cases = [
+        (
+            "url = \"sqlite://ledger.db\"",
+            "",
+            "exactly one of `url` and `url-env`",
+            2,
+        ),
+        (
+            "url-env = \"LMS_URL\"",
+            "url-env = \"LMS\"",
+            "the environment variable `LMS` is not set",
+            6,
+        ),
+        (
+            "url-env = \"LMS_URL\"",
+            "url-env = \"EMPTY\"",
+            "the environment variable `EMPTY` is not set",
+            6,
+        ),
+        (
+            "kind = \"postgres\"",
+            "kind = \"sqlite\"",
+            "another kind of store",
+            6,
+        ),
+        ("sqlite://ledger.db", "ledger.db", "this is not a URL", 3),
+        (
+            "connections = 2",
+            "conections = 2",
+            "did you mean `connections`?",
+            7,
+        ),
+        ("connections = 2", "connections = 0", "at least 1", 7),
+        ("bucket = \"scans\"\n", "", "the key `bucket` is missing", 9),
+        (
+            "folder = \"scans\"",
+            "folder = \"scans\"\nbucket = \"b\"",
+            "does not belong to the kind `folder`",
+            17,
+        ),
+        (
+            "http://127.0.0.1:5000",
+            "127.0.0.1",
+            "https://host:port",
+            12,
+        ),
+        ("8700110005901", "8700110005902", "法人番号", 24),
+        ("P35D", "35 days", "is not an ISO 8601 period", 30),
+        (
+            "kind = \"s3\"",
+            "kind = \"gcs\"",
+            "one of `s3`, `folder`",
+            10,
+        ),
+        (
+            "[jobs]\nfolder = \"jobs\"\n",
+            "",
+            "the key `jobs` is missing",
+            1,
+        ),
+    ];
+    for (from, to, expected, line) in cases {
+        assert!(GOOD.contains(from), "{from}");
+        let problems = read(&GOOD.replacen(from, to, 1)).unwrap_err();
+        let told = problems
+            .0
+            .iter()
+            .any(|problem| problem.to_string().contains(expected) && problem.line == Some(line));
+        assert!(told && problems.0.len() == 1, "{to}:\n{problems}");
+    }
+}
+
+#[test]
+fn a_file_of_a_newer_version_has_one_clear_problem() {
+    let text = "version = 2\nunknown = true\n";
+    insta::assert_snapshot!(read(text).unwrap_err(), @r#"
+    kigen.toml:1:11: this file is written for a newer kigen (version 2)
+      hint: this kigen reads version 1: install the newer one
+    "#);
+}
+
+#[test]
+fn a_secret_in_the_wrong_place_is_not_repeated() {
+    let cases = [
+        ("connections = 2", "password = \"s3cret\""),
+        ("kind = \"postgres\"", "kind = \"s3cret\""),
+        ("connections = 2", "connections = \"s3cret\""),
+        (
+            "url = \"sqlite://ledger.db\"",
+            "url = \"postgres://u:s3cret@db/kigen",
+        ),
+        (
+            "url = \"sqlite://ledger.db\"",
+            "url = \"postgres://u:p@s3cret@db/kigen\"",
+        ),
+        ("url = \"sqlite://ledger.db\"", "url = [\"s3cret\"]"),
+    ];
+    for (from, to) in cases {
+        let problems = read(&GOOD.replacen(from, to, 1)).unwrap_err();
+        assert!(
+            !format!("{problems} {problems:?}").contains("s3cret"),
+            "{problems}"
+        );
+    }
+}
+
+#[test]
+fn an_unreadable_file_is_told() {
+    let problems = Config::load(Path::new("/nowhere/kigen.toml"), &env).unwrap_err();
+    assert!(
+        problems
+            .to_string()
+            .starts_with("/nowhere/kigen.toml: the file cannot be read")
+    );
+}
+
+#[test]
+fn a_job_whose_store_is_not_there_is_told() {
+    let config = read(GOOD).unwrap();
+    let text =
+        include_str!("../../job/testdata/exam-history.toml").replacen("\"lms\"", "\"lsm\"", 1);
+    let job = crate::job::parse("jobs/exam-history.toml", &text).unwrap();
+    let jobs = crate::job::JobSet::new("jobs", vec![job]).unwrap();
+    let problems = config.check_jobs(&jobs).unwrap_err();
+    insta::assert_snapshot!(problems, @r#"
+    jobs/exam-history.toml: kigen.toml has no `[stores.lsm]`
+      hint: known: `lms`
+    jobs/exam-history.toml: kigen.toml has no `[objects.scans]`
+      hint: known: `local`, `request-scans`
+    "#);
+}

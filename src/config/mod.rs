@@ -1,0 +1,196 @@
+//! `kigen.toml`: where the stores, the ledger, the keys and the output are.
+//!
+//! The only module that reads the environment, and that in one function.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::domain::calendar::Period;
+use crate::job::JobSet;
+use crate::problem::Problem;
+use crate::problem::Problems;
+use crate::problem::near_miss;
+use crate::problem::structure;
+
+mod check;
+mod corporate_number;
+mod raw;
+mod secret_url;
+
+pub use secret_url::SecretUrl;
+pub use secret_url::UrlError;
+
+/// The version of the format that this kigen reads.
+pub const VERSION: i64 = 1;
+
+/// The checked content of `kigen.toml`. Holds secrets only in [`SecretUrl`].
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// kigen's own database.
+    pub ledger: SecretUrl,
+    /// Stores of rows, by name.
+    pub stores: BTreeMap<String, StoreConfig>,
+    /// Stores of objects, by name.
+    pub objects: BTreeMap<String, ObjectsConfig>,
+    /// File with the signing key and the keys for tokens and digests.
+    pub keyring: PathBuf,
+    pub certificates: CertificatesConfig,
+    pub issuer: Issuer,
+    /// Clients (委託元) that are called by a name in jobs or in data.
+    pub clients: Vec<Client>,
+    /// Where copies stay for a while after a disposal; printed in certificates.
+    pub residuals: Vec<Residual>,
+    /// The folder of the job files.
+    pub jobs_folder: PathBuf,
+    /// How to log, if the file says so.
+    pub log_format: Option<LogFormat>,
+}
+
+/// A store of rows.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    pub url: SecretUrl,
+    pub kind: StoreKind,
+    /// Connections that kigen may open to it.
+    pub connections: Option<u32>,
+    pub statement_timeout: Option<Duration>,
+    pub lock_timeout: Option<Duration>,
+}
+
+/// What kind of database a store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreKind {
+    Postgres {
+        /// The schema of the journal and the marker table.
+        journal_schema: String,
+    },
+    Sqlite,
+}
+
+/// A store of objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ObjectsConfig {
+    /// S3 or compatible; credentials come from the usual places of AWS.
+    S3 {
+        bucket: String,
+        /// Put before each object key; empty if none.
+        prefix: String,
+        region: Option<String>,
+        /// Another server than AWS.
+        endpoint: Option<String>,
+        /// Whether the bucket stands in the path rather than in the host's name.
+        path_style: bool,
+    },
+    Folder(PathBuf),
+}
+
+/// Where certificates go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificatesConfig {
+    pub folder: PathBuf,
+    /// Name used in run checkpoints: `certs.example.com`.
+    pub origin: Option<String>,
+}
+
+/// Who issues certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issuer {
+    pub organization: String,
+    /// 法人番号: 13 digits, check digit verified.
+    pub corporate_number: Option<String>,
+}
+
+/// A client (委託元).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    pub name: String,
+    pub organization: String,
+}
+
+/// A place where copies stay for a while after a disposal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Residual {
+    /// `database backups (PITR)`
+    pub place: String,
+    pub retention: Period,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Json,
+    Human,
+}
+
+impl Config {
+    /// Reads and checks the file at `path`; all problems at once.
+    ///
+    /// `env` looks up a variable of the environment. Relative paths in the file, also those in
+    /// URLs of SQLite, start from the file's folder.
+    pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Problems> {
+        let name = path.display().to_string();
+        let text = fs::read_to_string(path).map_err(|error| {
+            let problem = Problem::of_file(&*name, format!("the file cannot be read: {error}"));
+            Problems::from(problem.with_hint("`--config` names another file"))
+        })?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&name, &text, base, env)
+    }
+
+    /// Checks the text of a `kigen.toml` whose folder is `base`.
+    pub fn parse(
+        file_name: &str,
+        text: &str,
+        base: &Path,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Problems> {
+        check::parse(file_name, text, base, env)
+    }
+
+    /// Checks that every store a job names is there.
+    pub fn check_jobs(&self, jobs: &JobSet) -> Result<(), Problems> {
+        let mut problems = Problems::default();
+        for job in jobs.jobs() {
+            let file = job.file.display().to_string();
+            let mut need = |table: &str, name: &str, known: Vec<&str>, path: String| {
+                if known.contains(&name) {
+                    return;
+                }
+                let message = format!("kigen.toml has no `[{table}.{name}]`");
+                let mut problem = Problem::of_file(file.clone(), message);
+                problem.path = path;
+                problem.hint = near_miss::hint(name, known);
+                problems.0.push(problem);
+            };
+            let stores = self.stores.keys().map(String::as_str).collect();
+            need("stores", &job.store, stores, "store.name".to_owned());
+            for (index, object) in job.objects.iter().enumerate() {
+                let objects = self.objects.keys().map(String::as_str).collect();
+                need(
+                    "objects",
+                    &object.store,
+                    objects,
+                    format!("object[{index}].store"),
+                );
+            }
+        }
+        problems.or(())
+    }
+}
+
+/// The JSON Schema of `kigen.toml`, for editors.
+pub fn schema() -> serde_json::Value {
+    structure::schema_of::<raw::RawConfig>()
+}
+
+/// Looks up a variable of the process's environment.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

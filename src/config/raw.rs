@@ -1,0 +1,184 @@
+//! `kigen.toml` as it is written; the one description of its format.
+//!
+//! What may hold a URL has no `Debug`: the URL may hold a password.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Where the stores, the ledger, the keys and the output of kigen are.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Config", title = "kigen.toml")]
+pub(super) struct RawConfig {
+    /// Version of this format: 1.
+    #[schemars(extend("minimum" = 1))]
+    #[expect(dead_code, reason = "checked before the rest of the file is read")]
+    pub version: u32,
+    pub ledger: RawUrl,
+    /// Stores of rows, by the name that jobs use.
+    #[serde(default)]
+    pub stores: BTreeMap<String, RawStore>,
+    /// Stores of objects, by the name that jobs use.
+    #[serde(default)]
+    pub objects: BTreeMap<String, RawObjects>,
+    pub keyring: RawKeyring,
+    pub certificates: RawCertificates,
+    pub issuer: RawIssuer,
+    /// Clients (委託元) that are called by a name in jobs or in data.
+    #[serde(default)]
+    pub clients: Vec<RawClient>,
+    /// Where copies stay for a while after a disposal; printed in certificates.
+    #[serde(default)]
+    pub residual: Vec<RawResidual>,
+    pub jobs: RawJobs,
+    pub log: Option<RawLog>,
+}
+
+/// kigen's own database: exactly one of the two.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Url")]
+pub(super) struct RawUrl {
+    /// `sqlite://ledger.db` or `postgres://host/database`.
+    pub url: Option<String>,
+    /// Name of the environment variable that holds the URL.
+    pub url_env: Option<String>,
+}
+
+/// A store of rows.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Store")]
+pub(super) struct RawStore {
+    pub kind: RawStoreKind,
+    /// Exactly one of `url` and `url-env`.
+    pub url: Option<String>,
+    /// Name of the environment variable that holds the URL.
+    pub url_env: Option<String>,
+    /// PostgreSQL: schema of kigen's journal; `kigen` if it is not given.
+    pub journal_schema: Option<String>,
+    #[schemars(extend("minimum" = 1, "maximum" = 100))]
+    pub connections: Option<u32>,
+    #[schemars(extend("minimum" = 1))]
+    pub statement_timeout_seconds: Option<u64>,
+    #[schemars(extend("minimum" = 1))]
+    pub lock_timeout_ms: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "StoreKind")]
+pub(super) enum RawStoreKind {
+    Postgres,
+    Sqlite,
+}
+
+/// A store of objects.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Objects")]
+pub(super) struct RawObjects {
+    pub kind: RawObjectsKind,
+    /// s3: needed.
+    pub bucket: Option<String>,
+    /// s3: put before each object key.
+    pub prefix: Option<String>,
+    pub region: Option<String>,
+    /// s3: URL of another server than AWS.
+    pub endpoint: Option<String>,
+    /// s3: whether the bucket stands in the path rather than in the host's name.
+    pub path_style: Option<bool>,
+    /// folder: needed.
+    pub folder: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "ObjectsKind")]
+pub(super) enum RawObjectsKind {
+    S3,
+    Folder,
+}
+
+/// The keyring file: exactly one of the two.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Keyring")]
+pub(super) struct RawKeyring {
+    pub path: Option<String>,
+    /// Name of the environment variable that holds the path.
+    pub path_env: Option<String>,
+}
+
+/// Where certificates go.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Certificates")]
+pub(super) struct RawCertificates {
+    #[schemars(length(min = 1))]
+    pub folder: String,
+    /// Name used in run checkpoints: `certs.example.com`.
+    pub origin: Option<String>,
+}
+
+/// Who issues certificates.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Issuer")]
+pub(super) struct RawIssuer {
+    #[schemars(length(min = 1))]
+    pub organization: String,
+    /// 法人番号: 13 digits.
+    pub corporate_number: Option<String>,
+}
+
+/// A client (委託元).
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Client")]
+pub(super) struct RawClient {
+    #[schemars(length(min = 1))]
+    pub name: String,
+    #[schemars(length(min = 1))]
+    pub organization: String,
+}
+
+/// A place where copies stay for a while after a disposal.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Residual")]
+pub(super) struct RawResidual {
+    /// `database backups (PITR)`
+    #[serde(rename = "where")]
+    #[schemars(length(min = 1))]
+    pub place: String,
+    /// ISO 8601 period: `P35D`.
+    pub retention: String,
+}
+
+/// Where the job files are.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Jobs")]
+pub(super) struct RawJobs {
+    #[schemars(length(min = 1))]
+    pub folder: String,
+}
+
+/// How to log.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Log")]
+pub(super) struct RawLog {
+    pub format: Option<RawLogFormat>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "LogFormat")]
+pub(super) enum RawLogFormat {
+    Json,
+    Human,
+}

@@ -1,0 +1,179 @@
+//! Certificates against the tools that an auditor has: openssl, jq and ssh-keygen.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::Command;
+use std::process::Output;
+use std::process::Stdio;
+
+use jiff::civil::date;
+use tempfile::TempDir;
+
+use crate::evidence::dsse;
+use crate::evidence::sample;
+use crate::evidence::sshsig;
+
+use super::Keyring;
+
+const ISSUER: &str = "certificates@example.com";
+
+/// What an auditor does by hand: rebuild the signed bytes and check them with openssl.
+const CHECK_ENVELOPE: &str = r#"set -eu
+jq -r .payloadType cert.dsse.json | tr -d '\n' > type
+jq -r .payload cert.dsse.json | base64 -d > body
+jq -r '.signatures[0].sig' cert.dsse.json | base64 -d > sig
+{ printf 'DSSEv1 %d %s %d ' $(wc -c < type) "$(cat type)" $(wc -c < body); cat body; } > pae
+openssl pkeyutl -verify -pubin -inkey cert.pub.pem -rawin -in pae -sigfile sig
+cmp body statement.json
+"#;
+
+/// Digest of the leaves, and their heads counted, with coreutils and jq.
+const CHECK_LEAVES: &str = r#"set -eu
+jq -r '.subject[0].digest.sha256 + "  leaves.bin"' statement.json | sha256sum -c --quiet
+od -An -v -tx1 -w36 leaves.bin | tr -d ' ' | tee all | LC_ALL=C sort -uc
+test "$(cut -c1-8 all | grep -c '^01010000')" = "$(jq '.predicate.targets[0].counts.deleted' statement.json)"
+test "$(cut -c1-8 all | grep -c '^01050000')" = "$(jq '.predicate.targets[0].counts.alreadyAbsent' statement.json)"
+test "$(cut -c1-8 all | grep -c '^01020001')" = "$(jq '.predicate.targets[1].counts.pseudonymized' statement.json)"
+test "$(cut -c1-2 all | grep -c '^02')" = "$(jq '.predicate.evidence.leaves.subject' statement.json)"
+"#;
+
+/// A folder with everything that the holder of a certificate gets.
+fn certificate() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let keyring = Keyring::create(&folder.path().join("keyring"), date(2026, 11, 22)).unwrap();
+    let leaves = sample::leaves();
+    let payload = sample::statement(&leaves).to_payload().unwrap();
+    let signers = keyring.allowed_signers_line(ISSUER).unwrap();
+    let files = [
+        (
+            "cert.dsse.json",
+            dsse::sign(&payload, keyring.signing_key()).unwrap(),
+        ),
+        ("cert.pub.pem", keyring.public_pem().unwrap().into_bytes()),
+        (
+            "statement.json.sig",
+            sshsig::sign(&payload, keyring.signing_key()).into_bytes(),
+        ),
+        ("allowed_signers", signers.into_bytes()),
+        ("leaves.bin", sample::file(&leaves)),
+        ("statement.json", payload),
+    ];
+    for (name, content) in files {
+        fs::write(folder.path().join(name), content).unwrap();
+    }
+    folder
+}
+
+fn run(folder: &Path, tool: &str, command: &mut Command) -> Output {
+    let output = command.current_dir(folder).stdin(Stdio::null()).output();
+    match output {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            panic!("`{tool}` is needed by this test and not installed: run `make setup`")
+        }
+        output => output.unwrap(),
+    }
+}
+
+fn shell(folder: &Path, script: &str) -> Output {
+    for tool in ["openssl", "jq"] {
+        run(folder, tool, Command::new(tool).arg("--help"));
+    }
+    run(folder, "bash", Command::new("bash").args(["-c", script]))
+}
+
+fn ssh_keygen(folder: &Path, namespace: &str) -> Output {
+    let statement = fs::File::open(folder.join("statement.json")).unwrap();
+    let mut command = Command::new("ssh-keygen");
+    command
+        .args(["-Y", "verify", "-f", "allowed_signers", "-I", ISSUER])
+        .args(["-n", namespace, "-s", "statement.json.sig"]);
+    let output = command.current_dir(folder).stdin(statement).output();
+    match output {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            panic!("`ssh-keygen` is needed by this test and not installed: run `make setup`")
+        }
+        output => output.unwrap(),
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
+}
+
+/// Changes one figure of the statement in `name`, and nothing else.
+fn alter(folder: &Path, name: &str) {
+    let path = folder.join(name);
+    let text = fs::read_to_string(&path).unwrap();
+    let altered = text.replacen("\"deleted\":30", "\"deleted\":29", 1);
+    assert_ne!(altered, text);
+    fs::write(path, altered).unwrap();
+}
+
+#[test]
+fn openssl_and_jq_accept_the_envelope() {
+    let folder = certificate();
+    let output = shell(folder.path(), CHECK_ENVELOPE);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("Signature Verified Successfully"));
+}
+
+#[test]
+fn openssl_refuses_an_altered_envelope_and_another_key() {
+    let folder = certificate();
+    let altered = CHECK_ENVELOPE.replace(
+        "> body\n",
+        "| sed 's/\"deleted\":30/\"deleted\":29/' > body\n",
+    );
+    let output = shell(folder.path(), &altered);
+    assert!(!output.status.success(), "{}", said(&output));
+    assert!(
+        said(&output).contains("Signature Verification Failure"),
+        "{}",
+        said(&output)
+    );
+
+    let other = certificate();
+    fs::copy(
+        other.path().join("cert.pub.pem"),
+        folder.path().join("cert.pub.pem"),
+    )
+    .unwrap();
+    assert!(!shell(folder.path(), CHECK_ENVELOPE).status.success());
+}
+
+#[test]
+fn ssh_keygen_accepts_the_detached_signature() {
+    let folder = certificate();
+    let output = ssh_keygen(folder.path(), sshsig::NAMESPACE);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).starts_with("Good \"deletion-certificate@kigen\" signature"));
+}
+
+#[test]
+fn ssh_keygen_refuses_an_altered_statement_another_namespace_and_another_key() {
+    let folder = certificate();
+    assert!(!ssh_keygen(folder.path(), "file").status.success());
+    let other = certificate();
+    fs::copy(
+        folder.path().join("allowed_signers"),
+        other.path().join("allowed_signers"),
+    )
+    .unwrap();
+    assert!(!ssh_keygen(other.path(), sshsig::NAMESPACE).status.success());
+    alter(folder.path(), "statement.json");
+    assert!(
+        !ssh_keygen(folder.path(), sshsig::NAMESPACE)
+            .status
+            .success()
+    );
+}
+
+#[test]
+fn coreutils_and_jq_find_the_leaves_as_certified() {
+    let folder = certificate();
+    let output = shell(folder.path(), CHECK_LEAVES);
+    assert!(output.status.success(), "{}", said(&output));
+    alter(folder.path(), "statement.json");
+    assert!(!shell(folder.path(), CHECK_LEAVES).status.success());
+}
