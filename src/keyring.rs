@@ -32,6 +32,9 @@ use crate::evidence::public_key::PublicKeyError;
 /// The version of the file's format.
 pub const VERSION: u32 = 1;
 
+/// Ten years of quarters stand in a new keyring beside the present one.
+pub const QUARTERS_AHEAD: u32 = 40;
+
 const NONCE_LENGTH: usize = 12;
 
 /// Bytes of a wrapped run key: nonce, key, tag.
@@ -109,12 +112,17 @@ pub enum KeyringError {
 }
 
 impl Keyring {
-    /// Makes a keyring with new keys, and the key for the quarter of `today`, at `path`.
+    /// Makes a keyring with new keys at `path`, and key-encryption keys for the quarter of
+    /// `today` and [`QUARTERS_AHEAD`] more: a keyring that is mounted read-only never gains one.
     ///
     /// A file that is there already stays as it is, and is an error.
     pub fn create(path: &Path, today: Date) -> Result<Self, KeyringError> {
         let mut key_encryption_keys = BTreeMap::new();
-        key_encryption_keys.insert(Quarter::of(today), random()?);
+        let mut quarter = Quarter::of(today);
+        for _ in 0..=QUARTERS_AHEAD {
+            key_encryption_keys.insert(quarter, random()?);
+            quarter = quarter.next();
+        }
         let keyring = Self {
             path: path.to_owned(),
             certificate_key: SigningKey::from_bytes(&*random()?),
@@ -261,6 +269,21 @@ impl Quarter {
         Self {
             year: day.year(),
             quarter: (day.month() - 1) / 3 + 1,
+        }
+    }
+
+    /// The quarter after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        if self.quarter == 4 {
+            return Self {
+                year: self.year + 1,
+                quarter: 1,
+            };
+        }
+        Self {
+            quarter: self.quarter + 1,
+            ..self
         }
     }
 

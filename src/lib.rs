@@ -8,18 +8,22 @@
 pub mod domain;
 pub mod evidence;
 pub mod job;
+pub mod plan;
 pub mod problem;
 pub mod pseudonym;
 pub mod report;
 
 // Edge: talks to the world.
+pub mod clock;
 pub mod config;
 pub mod keyring;
 pub mod ledger;
 pub mod run;
+pub mod shutdown;
 pub mod store;
 
 // Face: what people see.
 pub mod cli;
 pub mod demo;
 pub mod exit;
+pub mod progress;

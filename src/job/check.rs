@@ -5,9 +5,15 @@ use std::path::PathBuf;
 use sha2::Digest;
 use sha2::Sha256;
 
+use super::ClassifiedColumn;
 use super::ClientSource;
+use super::Example;
 use super::Job;
+use super::Join;
 use super::Limit;
+use super::ObjectLink;
+use super::Reference;
+use super::Stage;
 use super::Subject;
 use super::TableName;
 use super::Title;
@@ -64,10 +70,56 @@ fn check(raw: &RawJob, file_name: &str, text: &str, findings: &mut Findings) -> 
     let zone = header::time_zone(&Path::of("time-zone"), &raw.time_zone, findings);
     header::schedule(raw, findings);
     let clause = header::clause(raw, findings);
-    let table = names::table(&Path::of("store").key("table"), &raw.store.table, findings);
+    let rule = check_rule(raw, findings);
+    let (zone, rule) = (zone?, rule?);
+    Some(Job {
+        cluster: raw.cluster.clone(),
+        title: Title {
+            ja: raw.title.ja.clone(),
+            en: raw.title.en.clone(),
+        },
+        owner: raw.owner.clone(),
+        file: PathBuf::from(file_name),
+        sha256: sha256_hex(text),
+        time_zone: zone,
+        time_zone_name: raw.time_zone.clone(),
+        schedule: raw.schedule.clone(),
+        clause,
+        store: raw.store.name.clone(),
+        table: rule.table,
+        key: raw.store.key.clone(),
+        subject: Subject {
+            kind: raw.subject.kind.clone(),
+            column: raw.subject.column.clone(),
+        },
+        client: rule.client,
+        joins: rule.joins,
+        references: rule.references,
+        objects: rule.objects,
+        stages: rule.stages,
+        columns: rule.columns,
+        limit: limit(raw),
+        examples: rule.examples,
+    })
+}
 
+/// The parts of a job that are checked against each other.
+struct CheckedRule {
+    table: TableName,
+    client: ClientSource,
+    joins: Vec<Join>,
+    references: Vec<Reference>,
+    objects: Vec<ObjectLink>,
+    stages: Vec<Stage>,
+    columns: Vec<ClassifiedColumn>,
+    examples: Vec<Example>,
+}
+
+fn check_rule(raw: &RawJob, findings: &mut Findings) -> Option<CheckedRule> {
+    let store = Path::of("store");
+    let table = names::table(&store.key("table"), &raw.store.table, findings);
     let own = Classified::read(&raw.columns, &Path::of("columns"), "[columns]", findings);
-    own.need_all(&Path::of("store").key("key"), &raw.store.key, findings);
+    own.need_all(&store.key("key"), &raw.store.key, findings);
     check_subject(raw, &own, findings);
     let client = client(raw, &own, findings);
     let joins = joins::check(&raw.join, &own, findings);
@@ -81,34 +133,14 @@ fn check(raw: &RawJob, file_name: &str, text: &str, findings: &mut Findings) -> 
     let objects = references::objects(&ground, table.as_ref(), findings);
     sequence::check(&ground, &stages, findings);
     let examples = examples::check(raw, &stages, findings);
-
-    Some(Job {
-        cluster: raw.cluster.clone(),
-        title: Title {
-            ja: raw.title.ja.clone(),
-            en: raw.title.en.clone(),
-        },
-        owner: raw.owner.clone(),
-        file: PathBuf::from(file_name),
-        sha256: sha256_hex(text),
-        time_zone: zone?,
-        time_zone_name: raw.time_zone.clone(),
-        schedule: raw.schedule.clone(),
-        clause,
-        store: raw.store.name.clone(),
+    Some(CheckedRule {
         table: table?,
-        key: raw.store.key.clone(),
-        subject: Subject {
-            kind: raw.subject.kind.clone(),
-            column: raw.subject.column.clone(),
-        },
         client: client?,
-        joins,
         references,
         objects,
         stages: stages.into_iter().collect::<Option<Vec<_>>>()?,
         columns: own.into_columns(),
-        limit: limit(raw),
+        joins,
         examples,
     })
 }

@@ -29,6 +29,9 @@ use super::VERSION;
 const LONGEST_FILE: u64 = 1024 * 1024;
 const PERMISSIONS: u32 = 0o7777;
 const GROUP_AND_OTHERS: u32 = 0o077;
+/// What Kubernetes makes of a Secret mounted 0400 for a pod with an `fsGroup`: the group is the
+/// pod's own.
+const MOUNTED_SECRET: u32 = 0o440;
 const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
 const HEADER: &str = "\
 # The secrets of one kigen installation. Who reads this file can sign certificates, recompute
@@ -159,7 +162,7 @@ fn read(path: &Path) -> Result<Zeroizing<String>, KeyringError> {
         });
     }
     let mode = about.mode() & PERMISSIONS;
-    if mode & GROUP_AND_OTHERS != 0 {
+    if mode & GROUP_AND_OTHERS != 0 && mode != MOUNTED_SECRET {
         return Err(KeyringError::TooOpen {
             path: path.to_owned(),
             mode,

@@ -101,7 +101,7 @@ fn a_keyring_that_others_can_reach_is_refused() {
         assert!(error.contains(&said), "{error}");
         assert!(error.contains("hint: `chmod 600 "), "{error}");
     }
-    for mode in [0o600, 0o400] {
+    for mode in [0o600, 0o400, 0o440] {
         fs::set_permissions(&home.path, Permissions::from_mode(mode)).unwrap();
         Keyring::load(&home.path).unwrap();
     }

@@ -21,9 +21,9 @@ create table __SCHEMA__.journal (
     records bigint not null check (records >= 0),
     leaves bytea not null check (octet_length(leaves) % 36 = 0),
     refs bytea not null check (octet_length(refs) % 32 = 0),
-    ended_by json not null,
+    ended_by text not null,
     at timestamptz not null,
-    primary key (run_id, slice, batch, target, client)
+    primary key (run_id, slice, batch, target, client, action)
 );
 
 -- What is about to be removed from an object store. Row keys and object keys may be personal
@@ -32,8 +32,8 @@ create table __SCHEMA__.intent (
     run_id text not null references __SCHEMA__.fence (run_id),
     intent_id bigint not null,
     target integer not null,
-    row_key json not null,
-    facts json not null,
+    row_key text not null,
+    facts text not null,
     created_at timestamptz not null,
     primary key (run_id, intent_id)
 );

@@ -23,7 +23,7 @@ create table kigen_journal (
     refs blob not null check (length(refs) % 32 = 0),
     ended_by text not null check (json_valid(ended_by)),
     at text not null,
-    primary key (run_id, slice, batch, target, client)
+    primary key (run_id, slice, batch, target, client, action)
 );
 
 -- What is about to be removed from an object store. Row keys and object keys may be personal

@@ -125,7 +125,7 @@ impl Dialect for SqliteDialect {
     }
 
     fn now(&self) -> &'static str {
-        "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+        "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')"
     }
 
     fn instant(&self, expression: &str) -> String {

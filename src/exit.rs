@@ -1,0 +1,59 @@
+//! Exit codes, made for a Kubernetes `podFailurePolicy`: may a retry help, or must a person look?
+//!
+//! 10 to 19: a person must look; a retry fails in the same way. 20 to 29: trying again may help.
+//! 30 to 39: the removal is done and safe, its certificate is still to come.
+//! `k8s/base` and the README are checked against these names.
+
+use std::process::ExitCode;
+
+/// Every due record was disposed of, or nothing was due.
+pub const DONE: u8 = 0;
+/// kigen failed in a way it does not know. (A panic is 101.)
+pub const UNEXPECTED: u8 = 1;
+/// The command line is wrong.
+pub const USAGE: u8 = 2;
+/// A file in `jobs/` does not load or check.
+pub const JOBS_INVALID: u8 = 10;
+/// A plan is over its limit; nothing of that cluster was removed.
+pub const NOT_APPROVED: u8 = 11;
+/// `kigen.toml` or the keyring does not load.
+pub const CONFIG_INVALID: u8 = 12;
+/// The ledger or a journal is not migrated.
+pub const NOT_MIGRATED: u8 = 13;
+/// A store does not fit its job, or its role may not do what the job asks; nothing was removed.
+pub const SCHEMA_MISMATCH: u8 = 14;
+/// Something that is due is still there. Trying again may help.
+pub const INCOMPLETE: u8 = 20;
+/// A store could not be reached. Trying again may help.
+pub const STORE_UNREACHABLE: u8 = 21;
+/// The ledger could not be read or written. Trying again may help.
+pub const LEDGER_UNAVAILABLE: u8 = 22;
+/// Another run of one of the jobs is under way.
+pub const BUSY: u8 = 23;
+/// The run is done, but a certificate could not be signed or written; running again does it.
+pub const NOT_CERTIFIED: u8 = 30;
+/// Stopped by SIGTERM or SIGINT at the border of a batch; the next run goes on.
+pub const TERMINATED: u8 = 143;
+
+/// Every code with its name and its meaning, for the README and its test.
+pub const ALL: &[(u8, &str, &str)] = &[
+    (DONE, "DONE", "every due record was disposed of, or nothing was due"),
+    (UNEXPECTED, "UNEXPECTED", "kigen failed in a way it does not know"),
+    (USAGE, "USAGE", "the command line is wrong"),
+    (JOBS_INVALID, "JOBS_INVALID", "a file in `jobs/` does not load or check"),
+    (NOT_APPROVED, "NOT_APPROVED", "a plan is over its limit; nothing of that cluster was removed"),
+    (CONFIG_INVALID, "CONFIG_INVALID", "`kigen.toml` or the keyring does not load"),
+    (NOT_MIGRATED, "NOT_MIGRATED", "the ledger or a journal is not migrated"),
+    (SCHEMA_MISMATCH, "SCHEMA_MISMATCH", "a store does not fit its job; nothing of it was removed"),
+    (INCOMPLETE, "INCOMPLETE", "something that is due is still there; trying again may help"),
+    (STORE_UNREACHABLE, "STORE_UNREACHABLE", "a store could not be reached; trying again may help"),
+    (LEDGER_UNAVAILABLE, "LEDGER_UNAVAILABLE", "the ledger could not be read or written; trying again may help"),
+    (BUSY, "BUSY", "another run of one of the jobs is under way"),
+    (NOT_CERTIFIED, "NOT_CERTIFIED", "the run is done, its certificate is not; running again seals it"),
+    (TERMINATED, "TERMINATED", "stopped at the border of a batch; the next run goes on"),
+];
+
+/// The process's exit status for `code`.
+pub fn status(code: u8) -> ExitCode {
+    ExitCode::from(code)
+}
