@@ -31,26 +31,26 @@ use crate::server::Copy;
 use crate::server::JOURNAL_SCHEMA;
 
 /// The day of decision: what was taken before 2025-01-01 is due.
-pub const AS_OF: Date = date(2026, 1, 1);
+pub(crate) const AS_OF: Date = date(2026, 1, 1);
 const RUN_ID: &str = "019b7000-0000-7000-8000-000000000001";
 const OWN_TARGET: u16 = 0;
 
 /// A job of the benchmark, and the plain statement that does the same to the table.
-pub struct Case {
-    pub name: &'static str,
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
     /// The job file's text.
-    pub job: &'static str,
-    pub plain: &'static str,
+    pub(crate) job: &'static str,
+    pub(crate) plain: &'static str,
 }
 
-pub const DELETE: Case = Case {
+pub(crate) const DELETE: Case = Case {
     name: "delete",
     job: include_str!("jobs/delete.toml"),
     plain: "delete from exam_attempts where taken_at < timestamptz '2025-01-01 00:00+09'",
 };
 
 /// The plain statement makes a new value for the learner too: as quick a one as SQL has.
-pub const PSEUDONYMIZE: Case = Case {
+pub(crate) const PSEUDONYMIZE: Case = Case {
     name: "pseudonymize",
     job: include_str!("jobs/pseudonymize.toml"),
     plain: "update exam_attempts set learner_id = md5(learner_id::text)::uuid, answers = null, \
@@ -58,15 +58,15 @@ pub const PSEUDONYMIZE: Case = Case {
 };
 
 /// One pass over a copy.
-pub struct Pass {
-    pub records: u64,
-    pub took: Duration,
+pub(crate) struct Pass {
+    pub(crate) records: u64,
+    pub(crate) took: Duration,
     /// How long each batch took, in their order, if there was one connection.
-    pub batches: Vec<Duration>,
+    pub(crate) batches: Vec<Duration>,
 }
 
 /// Runs the first stage of `case` on `copy`, and checks that its evidence tells of every record.
-pub async fn dispose(case: &Case, copy: &mut Copy, connections: u32) -> Result<Pass> {
+pub(crate) async fn dispose(case: &Case, copy: &mut Copy, connections: u32) -> Result<Pass> {
     let job = job::parse(case.name, case.job).map_err(|problems| anyhow::anyhow!("{problems}"))?;
     let store = open(&job, copy, connections).await?;
     let fit = store.inspect(&job).await?;
@@ -83,7 +83,10 @@ pub async fn dispose(case: &Case, copy: &mut Copy, connections: u32) -> Result<P
         stage: 0,
         as_of: AS_OF,
         run: &run,
-        targets: StageTargets { own: OWN_TARGET, ..StageTargets::default() },
+        targets: StageTargets {
+            own: OWN_TARGET,
+            ..StageTargets::default()
+        },
         max_records: u64::MAX,
         surveyed: store.survey(&job, 0, AS_OF).await?,
         pass: 0,
@@ -151,15 +154,24 @@ impl Watch for Recorder {
     }
 
     fn advanced(&self, _records: u64) {
-        let mut committed = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut committed = self
+            .committed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         committed.push(Instant::now());
     }
 }
 
 impl Recorder {
     fn intervals(self, begun: Instant) -> Vec<Duration> {
-        let committed = self.committed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let committed = self
+            .committed
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         let before = std::iter::once(&begun).chain(&committed);
-        before.zip(&committed).map(|(earlier, later)| *later - *earlier).collect()
+        before
+            .zip(&committed)
+            .map(|(earlier, later)| *later - *earlier)
+            .collect()
     }
 }

@@ -8,34 +8,34 @@ use crate::machine::Machine;
 
 /// Everything that one call of the benchmark found.
 #[derive(Serialize)]
-pub struct Report {
-    pub machine: Machine,
-    pub rows: u32,
-    pub runs: u32,
-    pub figures: Vec<Figure>,
+pub(crate) struct Report {
+    pub(crate) machine: Machine,
+    pub(crate) rows: u32,
+    pub(crate) runs: u32,
+    pub(crate) figures: Vec<Figure>,
     /// Whether every goal is met.
-    pub met: bool,
+    pub(crate) met: bool,
 }
 
 /// One row of the report.
 #[derive(Serialize)]
-pub struct Figure {
-    pub name: String,
+pub(crate) struct Figure {
+    pub(crate) name: String,
     /// What it is compared with, and what kigen did; both in `unit`.
-    pub base: f64,
-    pub kigen: f64,
-    pub unit: Unit,
+    pub(crate) base: f64,
+    pub(crate) kigen: f64,
+    pub(crate) unit: Unit,
     /// `kigen` against `base`: their quotient, or for memory their difference.
-    pub value: f64,
+    pub(crate) value: f64,
     /// The value of each run.
-    pub each: Vec<f64>,
-    pub goal: Option<Goal>,
+    pub(crate) each: Vec<f64>,
+    pub(crate) goal: Option<Goal>,
 }
 
 /// What a figure counts.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Unit {
+pub(crate) enum Unit {
     RowsPerSecond,
     MillisecondsPerBatch,
     Mebibytes,
@@ -44,14 +44,19 @@ pub enum Unit {
 /// What a value has to reach.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Goal {
+pub(crate) enum Goal {
     AtLeast(f64),
     AtMost(f64),
 }
 
 impl Figure {
     /// A figure of several runs: pairs of (base, kigen). Each value is a quotient within one run.
-    pub fn of_pairs(name: impl Into<String>, unit: Unit, pairs: &[(f64, f64)], goal: Option<Goal>) -> Self {
+    pub(crate) fn of_pairs(
+        name: impl Into<String>,
+        unit: Unit,
+        pairs: &[(f64, f64)],
+        goal: Option<Goal>,
+    ) -> Self {
         let each: Vec<f64> = pairs.iter().map(|(base, kigen)| kigen / base).collect();
         Self {
             name: name.into(),
@@ -64,7 +69,7 @@ impl Figure {
         }
     }
 
-    pub fn is_met(&self) -> bool {
+    pub(crate) fn is_met(&self) -> bool {
         match self.goal {
             None => true,
             Some(Goal::AtLeast(least)) => self.value >= least,
@@ -74,7 +79,7 @@ impl Figure {
 }
 
 /// The middle of `values`; of an even number the mean of the two middle ones, of none 0.
-pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
@@ -86,9 +91,12 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
 }
 
 /// Median batch times, in milliseconds, of the first and of the last tenth of a pass.
-pub fn first_and_last_tenth(batches: &[Duration]) -> (f64, f64) {
+pub(crate) fn first_and_last_tenth(batches: &[Duration]) -> (f64, f64) {
     let tenth = batches.len().div_ceil(10);
     let milliseconds = |part: &[Duration]| median(part.iter().map(|took| took.as_secs_f64() * 1e3));
     let last = batches.len() - tenth;
-    (milliseconds(&batches[..tenth]), milliseconds(&batches[last..]))
+    (
+        milliseconds(&batches[..tenth]),
+        milliseconds(&batches[last..]),
+    )
 }

@@ -35,12 +35,15 @@ const TIMES: u32 = 10;
 const IDLE: Duration = Duration::from_secs(3);
 
 /// Finds the program: the one named, or the one beside the folder of built examples.
-pub fn program(named: Option<OsString>) -> Result<PathBuf> {
+pub(crate) fn program(named: Option<OsString>) -> Result<PathBuf> {
     let program = match named {
         Some(path) => PathBuf::from(path),
         None => {
             let example = std::env::current_exe()?;
-            let built = example.ancestors().nth(2).context("this program lies in no folder")?;
+            let built = example
+                .ancestors()
+                .nth(2)
+                .context("this program lies in no folder")?;
             built.join(format!("kigen{}", std::env::consts::EXE_SUFFIX))
         }
     };
@@ -53,7 +56,7 @@ pub fn program(named: Option<OsString>) -> Result<PathBuf> {
 }
 
 /// Measures both disposals.
-pub async fn measure(server: &mut Server, program: &Path, rows: u32) -> Result<Vec<Figure>> {
+pub(crate) async fn measure(server: &mut Server, program: &Path, rows: u32) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for case in [&DELETE, &PSEUDONYMIZE] {
         figures.extend(of_case(server, program, case, rows).await?);
@@ -61,7 +64,12 @@ pub async fn measure(server: &mut Server, program: &Path, rows: u32) -> Result<V
     Ok(figures)
 }
 
-async fn of_case(server: &mut Server, program: &Path, case: &Case, rows: u32) -> Result<Vec<Figure>> {
+async fn of_case(
+    server: &mut Server,
+    program: &Path,
+    case: &Case,
+    rows: u32,
+) -> Result<Vec<Figure>> {
     let few = rows / TIMES;
     let mut copy = server.copy().await?;
     copy.shrink(few).await?;
@@ -69,7 +77,9 @@ async fn of_case(server: &mut Server, program: &Path, case: &Case, rows: u32) ->
     let idle = small.idle()?;
     let of_few = small.run(&mut copy).await?;
     let mut copy = server.copy().await?;
-    let of_many = Worker::prepare(program, case, &copy)?.run(&mut copy).await?;
+    let of_many = Worker::prepare(program, case, &copy)?
+        .run(&mut copy)
+        .await?;
     say(&format!(
         "{}: idle {idle:.1} MiB, {few} rows {of_few:.1} MiB, {rows} rows {of_many:.1} MiB",
         case.name
@@ -84,9 +94,24 @@ async fn of_case(server: &mut Server, program: &Path, case: &Case, rows: u32) ->
         goal: Some(goal),
     };
     Ok(vec![
-        figure(format!("{few} rows above idle"), idle, of_few, ABOVE_IDLE_GOAL),
-        figure(format!("{rows} rows above idle"), idle, of_many, ABOVE_IDLE_GOAL),
-        figure(format!("{rows} rows above {few}"), of_few, of_many, GROWTH_GOAL),
+        figure(
+            format!("{few} rows above idle"),
+            idle,
+            of_few,
+            ABOVE_IDLE_GOAL,
+        ),
+        figure(
+            format!("{rows} rows above idle"),
+            idle,
+            of_many,
+            ABOVE_IDLE_GOAL,
+        ),
+        figure(
+            format!("{rows} rows above {few}"),
+            of_few,
+            of_many,
+            GROWTH_GOAL,
+        ),
     ])
 }
 
@@ -108,7 +133,11 @@ impl<'a> Worker<'a> {
         fs::create_dir(&jobs)?;
         fs::write(jobs.join(format!("{}.toml", case.name)), case.job)?;
         fs::write(worker.config(), include_str!("kigen.toml"))?;
-        for words in [["ledger", "migrate"], ["journal", "migrate"], ["keyring", "init"]] {
+        for words in [
+            ["ledger", "migrate"],
+            ["journal", "migrate"],
+            ["keyring", "init"],
+        ] {
             let output = worker.command(&words).output()?;
             ensure!(
                 output.status.success(),
@@ -136,7 +165,10 @@ impl<'a> Worker<'a> {
             .number("select coalesce(sum(records), 0)::bigint from kigen.journal")
             .await?;
         ensure!(records > 0, "`kigen run` disposed of nothing");
-        say(&format!("`kigen run` took {:.1} s for {records} records", took.as_secs_f64()));
+        say(&format!(
+            "`kigen run` took {:.1} s for {records} records",
+            took.as_secs_f64()
+        ));
         Ok(peak)
     }
 

@@ -17,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 const KIB_PER_MIB: f64 = 1024.0;
 
 /// Runs `command` to its end; returns its status, its peak resident memory in MiB, and its time.
-pub fn of(command: &mut Command) -> Result<(ExitStatus, f64, Duration)> {
+pub(crate) fn of(command: &mut Command) -> Result<(ExitStatus, f64, Duration)> {
     let begun = Instant::now();
     let mut child = start(command)?;
     let mut peak = 0.0_f64;
@@ -31,7 +31,7 @@ pub fn of(command: &mut Command) -> Result<(ExitStatus, f64, Duration)> {
 }
 
 /// Runs `command` for `time` and ends it; returns its peak resident memory in MiB.
-pub fn during(command: &mut Command, time: Duration) -> Result<f64> {
+pub(crate) fn during(command: &mut Command, time: Duration) -> Result<f64> {
     let mut child = start(command)?;
     sleep(time);
     let peak = resident_peak(&child);

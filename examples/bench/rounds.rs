@@ -25,13 +25,18 @@ const PSEUDONYMIZE_GOAL: Goal = Goal::AtLeast(0.8);
 const FLAT_GOAL: Goal = Goal::AtMost(1.3);
 
 /// Rows per second against the plain statement.
-pub async fn speed(server: &mut Server, runs: u32) -> Result<Vec<Figure>> {
+pub(crate) async fn speed(server: &mut Server, runs: u32) -> Result<Vec<Figure>> {
     let mut figures = against_plain(server, &DELETE, DELETE_GOAL, runs).await?;
     figures.extend(against_plain(server, &PSEUDONYMIZE, PSEUDONYMIZE_GOAL, runs).await?);
     Ok(figures)
 }
 
-async fn against_plain(server: &mut Server, case: &Case, goal: Goal, runs: u32) -> Result<Vec<Figure>> {
+async fn against_plain(
+    server: &mut Server,
+    case: &Case,
+    goal: Goal,
+    runs: u32,
+) -> Result<Vec<Figure>> {
     let mut by_default = Vec::new();
     let mut with_one = Vec::new();
     for run in 0..runs {
@@ -82,7 +87,7 @@ fn rate(rows: u64, took: Duration) -> f64 {
 }
 
 /// Batch times of the last tenth against the first, alone and beside an old snapshot.
-pub async fn flatness(server: &mut Server, runs: u32) -> Result<Vec<Figure>> {
+pub(crate) async fn flatness(server: &mut Server, runs: u32) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for case in [&DELETE, &PSEUDONYMIZE] {
         for (beside, held) in [("alone", false), ("beside an old snapshot", true)] {
@@ -96,7 +101,12 @@ pub async fn flatness(server: &mut Server, runs: u32) -> Result<Vec<Figure>> {
                 ));
             }
             let name = format!("{} {beside}: last tenth against first", case.name);
-            figures.push(Figure::of_pairs(name, Unit::MillisecondsPerBatch, &pairs, Some(FLAT_GOAL)));
+            figures.push(Figure::of_pairs(
+                name,
+                Unit::MillisecondsPerBatch,
+                &pairs,
+                Some(FLAT_GOAL),
+            ));
         }
     }
     Ok(figures)
@@ -105,7 +115,11 @@ pub async fn flatness(server: &mut Server, runs: u32) -> Result<Vec<Figure>> {
 /// With one connection the time between two commits is one batch.
 async fn tenths(server: &mut Server, case: &Case, held: bool) -> Result<(f64, f64)> {
     let mut copy = server.copy().await?;
-    let snapshot = if held { Some(copy.hold_snapshot().await?) } else { None };
+    let snapshot = if held {
+        Some(copy.hold_snapshot().await?)
+    } else {
+        None
+    };
     let pass = engine::dispose(case, &mut copy, 1).await?;
     drop(snapshot);
     ensure!(!pass.batches.is_empty(), "the pass had no batch");

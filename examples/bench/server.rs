@@ -19,29 +19,33 @@ const MASTER: &str = "kigen_bench_master";
 /// The database that one measurement works on.
 const COPY: &str = "kigen_bench_copy";
 /// Schema of the journal.
-pub const JOURNAL_SCHEMA: &str = "kigen";
+pub(crate) const JOURNAL_SCHEMA: &str = "kigen";
 /// The first PostgreSQL that can copy a template through its write-ahead log, which is slower.
 const KNOWS_STRATEGY: i32 = 150_000;
 
 /// A PostgreSQL server on which databases may be created and dropped.
-pub struct Server {
+pub(crate) struct Server {
     url: Url,
     admin: PgConnection,
     version: i32,
 }
 
 impl Server {
-    pub async fn connect(url: &str) -> Result<Self> {
+    pub(crate) async fn connect(url: &str) -> Result<Self> {
         let url = Url::parse(url).context("the server's URL cannot be read")?;
         let mut admin = open(&url).await?;
         let version: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int")
             .fetch_one(&mut admin)
             .await?;
-        Ok(Self { url, admin, version })
+        Ok(Self {
+            url,
+            admin,
+            version,
+        })
     }
 
     /// The value of a setting, as the server shows it.
-    pub async fn setting(&mut self, name: &str) -> Result<String> {
+    pub(crate) async fn setting(&mut self, name: &str) -> Result<String> {
         sqlx::query_scalar("select current_setting($1)")
             .bind(name)
             .fetch_one(&mut self.admin)
@@ -50,7 +54,7 @@ impl Server {
     }
 
     /// Fills the master, with a journal beside the table.
-    pub async fn fill_master(&mut self, rows: u32) -> Result<()> {
+    pub(crate) async fn fill_master(&mut self, rows: u32) -> Result<()> {
         self.clear().await?;
         self.execute(&format!("create database {MASTER}")).await?;
         let mut connection = open(&self.url_of(MASTER)).await?;
@@ -76,10 +80,18 @@ impl Server {
     }
 
     /// Makes a fresh copy of the master, in memory and on disk.
-    pub async fn copy(&mut self) -> Result<Copy> {
-        self.execute(&format!("drop database if exists {COPY} with (force)")).await?;
-        let strategy = if self.version >= KNOWS_STRATEGY { " strategy file_copy" } else { "" };
-        self.execute(&format!("create database {COPY} template {MASTER}{strategy}")).await?;
+    pub(crate) async fn copy(&mut self) -> Result<Copy> {
+        self.execute(&format!("drop database if exists {COPY} with (force)"))
+            .await?;
+        let strategy = if self.version >= KNOWS_STRATEGY {
+            " strategy file_copy"
+        } else {
+            ""
+        };
+        self.execute(&format!(
+            "create database {COPY} template {MASTER}{strategy}"
+        ))
+        .await?;
         let url = self.url_of(COPY);
         let mut connection = open(&url).await?;
         for relation in ["", "_pkey", "_taken_at", "_learner"] {
@@ -94,9 +106,10 @@ impl Server {
     }
 
     /// Drops what the benchmark made.
-    pub async fn clear(&mut self) -> Result<()> {
+    pub(crate) async fn clear(&mut self) -> Result<()> {
         for name in [COPY, MASTER] {
-            self.execute(&format!("drop database if exists {name} with (force)")).await?;
+            self.execute(&format!("drop database if exists {name} with (force)"))
+                .await?;
         }
         Ok(())
     }
@@ -113,43 +126,54 @@ impl Server {
 }
 
 /// A fresh copy of the table, in a database of its own.
-pub struct Copy {
-    pub url: Url,
+pub(crate) struct Copy {
+    pub(crate) url: Url,
     connection: PgConnection,
 }
 
 impl Copy {
     /// Runs one statement; returns the rows that it changed and how long it took.
-    pub async fn plain(&mut self, sql: &str) -> Result<(u64, Duration)> {
+    pub(crate) async fn plain(&mut self, sql: &str) -> Result<(u64, Duration)> {
         let begun = Instant::now();
-        let done = sqlx::query(AssertSqlSafe(sql)).execute(&mut self.connection).await?;
+        let done = sqlx::query(AssertSqlSafe(sql))
+            .execute(&mut self.connection)
+            .await?;
         Ok((done.rows_affected(), begun.elapsed()))
     }
 
     /// Reads one number.
-    pub async fn number(&mut self, sql: &str) -> Result<i64> {
-        Ok(sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut self.connection).await?)
+    pub(crate) async fn number(&mut self, sql: &str) -> Result<i64> {
+        Ok(sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_one(&mut self.connection)
+            .await?)
     }
 
     /// Keeps the table as it is now in sight of another session until that is dropped: no row that
     /// is removed meanwhile can be reclaimed.
-    pub async fn hold_snapshot(&self) -> Result<PgConnection> {
+    pub(crate) async fn hold_snapshot(&self) -> Result<PgConnection> {
         let mut other = open(&self.url).await?;
-        let begin = "begin isolation level repeatable read read only; select from exam_attempts limit 1";
+        let begin =
+            "begin isolation level repeatable read read only; select from exam_attempts limit 1";
         script(&mut other, begin).await?;
         Ok(other)
     }
 
     /// Keeps the first `rows` rows, packed as if there had never been others.
-    pub async fn shrink(&mut self, rows: u32) -> Result<()> {
-        script(&mut self.connection, &format!("delete from exam_attempts where id > {rows}")).await?;
+    pub(crate) async fn shrink(&mut self, rows: u32) -> Result<()> {
+        script(
+            &mut self.connection,
+            &format!("delete from exam_attempts where id > {rows}"),
+        )
+        .await?;
         script(&mut self.connection, "vacuum (full, analyze) exam_attempts").await
     }
 }
 
 async fn open(url: &Url) -> Result<PgConnection> {
     let options = PgConnectOptions::from_url(url).context("the server's URL cannot be read")?;
-    PgConnection::connect_with(&options).await.context("the server cannot be reached")
+    PgConnection::connect_with(&options)
+        .await
+        .context("the server cannot be reached")
 }
 
 async fn script(connection: &mut PgConnection, sql: &str) -> Result<()> {

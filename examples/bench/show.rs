@@ -11,7 +11,7 @@ use crate::figures::Report;
 use crate::figures::Unit;
 
 /// The report as a table.
-pub fn text(report: &Report) -> String {
+pub(crate) fn text(report: &Report) -> String {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
     table.set_header(["figure", "base", "kigen", "value", "min–max", "goal", ""]);
@@ -30,13 +30,17 @@ pub fn text(report: &Report) -> String {
 }
 
 /// The report as one JSON document.
-pub fn json(report: &Report) -> Result<String> {
+pub(crate) fn json(report: &Report) -> Result<String> {
     Ok(serde_json::to_string_pretty(report)?)
 }
 
 fn cells(figure: &Figure) -> [String; 7] {
     let least = figure.each.iter().copied().fold(f64::INFINITY, f64::min);
-    let greatest = figure.each.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let greatest = figure
+        .each
+        .iter()
+        .copied()
+        .fold(f64::NEG_INFINITY, f64::max);
     let goal = match figure.goal {
         None => "–".to_owned(),
         Some(Goal::AtLeast(least)) => format!("≥ {least}"),
