@@ -376,12 +376,6 @@ pub(crate) fn uses_marker_table(job: &Job) -> bool {
     })
 }
 
-/// `"a", "b"`: quoted names.
-pub(crate) fn quoted(columns: &[String]) -> String {
-    let quoted: Vec<String> = columns.iter().map(|column| quote(column)).collect();
-    quoted.join(", ")
-}
-
 /// The own table's name, quoted.
 pub(crate) fn own_table(job: &Job) -> String {
     table(&job.table)

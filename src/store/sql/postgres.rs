@@ -1,6 +1,7 @@
 //! PostgreSQL: sessions and how to open them.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -271,7 +272,7 @@ impl SqlSession for PostgresSession {
     }
 
     async fn stream(&mut self, statement: &Statement, sink: RowSink<'_>) -> Result<(), StoreError> {
-        let doing = statement.doing.clone();
+        let doing = Arc::clone(&statement.doing);
         let connection = self.connection(&doing).await?;
         let mut rows = bound(statement).fetch(connection);
         let failed = |error: sqlx::Error| StoreError::from_driver(&doing, &error);
@@ -293,7 +294,7 @@ impl SqlSession for PostgresSession {
 
 fn bound(statement: &Statement) -> Query<'_, Postgres, PgArguments> {
     // The text was made by `text` and its neighbours, which quote every name.
-    let mut query = sqlx::query(AssertSqlSafe(statement.sql.clone()));
+    let mut query = sqlx::query(AssertSqlSafe(Arc::clone(&statement.sql)));
     for arg in &statement.args {
         query = match arg {
             Arg::Int(value) => query.bind(*value),
