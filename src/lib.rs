@@ -14,13 +14,22 @@ pub mod pseudonym;
 pub mod report;
 
 // Edge: talks to the world.
+pub mod clock;
 pub mod config;
 pub mod keyring;
 pub mod ledger;
 pub mod run;
+pub mod schedule;
+pub mod shutdown;
 pub mod store;
 
 // Face: what people see.
 pub mod cli;
 pub mod demo;
 pub mod exit;
+pub mod progress;
+pub mod telemetry;
+
+// For crash tests only.
+#[cfg(feature = "failpoints")]
+pub mod failpoints;
