@@ -61,7 +61,7 @@ check: ## Format, lints and documentation, without a warning
 .PHONY: test
 test: setup ## Every test, beside a real PostgreSQL and a real S3 server
 	cargo test $(LOCKED) --workspace --all-features --doc
-	cargo run $(LOCKED) --quiet --all-features --bin kigen -- check --config kigen.example.toml
+	KIGEN_LMS_URL=postgres://db.example.jp/lms cargo run $(LOCKED) --quiet --all-features --bin kigen -- check --config kigen.example.toml
 	scripts/check-k8s.sh
 	KIGEN_REQUIRE_SERVICES=1 $(WITH_SERVICES) -- \
 	  cargo nextest run $(LOCKED) --workspace --all-features $(if $(CI),--no-fail-fast)

@@ -19,6 +19,7 @@ pub mod config;
 pub mod keyring;
 pub mod ledger;
 pub mod run;
+pub mod schedule;
 pub mod shutdown;
 pub mod store;
 
@@ -27,3 +28,8 @@ pub mod cli;
 pub mod demo;
 pub mod exit;
 pub mod progress;
+pub mod telemetry;
+
+// For crash tests only.
+#[cfg(feature = "failpoints")]
+pub mod failpoints;

@@ -95,6 +95,14 @@ pub struct CertificatesConfig {
     pub origin: Option<String>,
 }
 
+impl CertificatesConfig {
+    /// The issuer's name in checkpoints and signatures; one that can belong to nobody if the file
+    /// gives none.
+    pub fn origin(&self) -> &str {
+        self.origin.as_deref().unwrap_or("kigen.invalid")
+    }
+}
+
 /// Who issues certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {

@@ -164,6 +164,13 @@ pub struct TargetEntry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CutoffEntry {
     pub purpose: String,
+    /// The event from which the period runs, as the job names it; empty in entries that were
+    /// written before it was kept.
+    #[serde(default)]
+    pub starting_point: String,
+    /// ISO 8601; empty in entries that were written before it was kept.
+    #[serde(default)]
+    pub period: String,
     /// Starting points before this day have ended.
     pub cutoff: Date,
 }

@@ -12,10 +12,12 @@ use super::backend::Backend;
 use super::batch;
 use super::batch::Batch;
 use super::batch::BatchId;
-use super::batch::Window;
+use super::batch::Room;
 use super::evidence::EvidenceWriter;
 use super::pass::Pass;
 use super::session::SqlSession;
+use super::window::Window;
+use super::window::by_blocks;
 use crate::domain::value::RecordKey;
 use crate::store::PassOutcome;
 use crate::store::Watch;
@@ -36,8 +38,7 @@ const LONGEST_BATCH: Duration = Duration::from_millis(250);
 struct Shared {
     /// The first block that nobody has claimed.
     next_block: AtomicU64,
-    /// Records that may still go.
-    room: AtomicU64,
+    room: Room,
     /// Set when one worker fails, so that the others end at their next border.
     failed: AtomicBool,
     batches: AtomicU64,
@@ -52,11 +53,11 @@ pub(crate) async fn walk(
 ) -> PassOutcome {
     let shared = Shared {
         next_block: AtomicU64::new(0),
-        room: AtomicU64::new(pass.order.max_records),
+        room: Room::new(pass.order.max_records),
         failed: AtomicBool::new(false),
         batches: AtomicU64::new(0),
     };
-    if !batch::by_blocks(pass) {
+    if !by_blocks(pass) {
         return worker(backend, pass, &shared, Position::Keys(None), watch).await;
     }
     let step = blocks_per_window(pass, blocks);
@@ -162,14 +163,11 @@ async fn try_batch(
             slice: i64::from(pass.order.pass),
             batch: i64::try_from(shared.batches.fetch_add(1, Ordering::Relaxed)).unwrap_or(i64::MAX),
         };
-        let room = shared.room.load(Ordering::Relaxed);
         let around_locks = attempt > 1;
+        let room = &shared.room;
         let tried = batch::dispose(session, pass, evidence, window, id, room, around_locks).await;
         match tried {
-            Ok(done) => {
-                shared.room.fetch_sub(done.disposed.min(room), Ordering::Relaxed);
-                return Ok(done);
-            }
+            Ok(done) => return Ok(done),
             Err(StoreError::Locked { .. } | StoreError::Conflict { .. }) if attempt < TRIES => {
                 tokio::time::sleep(pause).await;
                 pause *= 2;

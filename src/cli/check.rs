@@ -1,0 +1,123 @@
+//! `kigen check`: configuration, jobs and their examples; with `--connect` also the live schema.
+
+use serde::Serialize;
+
+use super::Global;
+use super::failure::Failure;
+use super::load;
+use super::output;
+use crate::exit;
+use crate::job;
+use crate::job::Job;
+use crate::progress::Progress;
+use crate::run::open::Inventories;
+use crate::store::Inventory;
+
+/// Options of `kigen check`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Compare the jobs with the live schema of their stores as well
+    #[arg(long)]
+    connect: bool,
+}
+
+/// What was checked.
+#[derive(Serialize)]
+struct Checked {
+    jobs: Vec<CheckedJob>,
+}
+
+#[derive(Serialize)]
+struct CheckedJob {
+    job: String,
+    file: String,
+    sha256: String,
+    examples: usize,
+    /// The rule in words.
+    rule: String,
+    /// What does not fit the live schema; none if it was not looked at.
+    schema_problems: Option<Vec<String>>,
+    exit: u8,
+}
+
+/// Checks everything that can be checked without removing anything.
+pub(super) async fn check(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
+    let config = load::config(global)?;
+    load::log(global, config.log_format, &Progress::on_stderr())?;
+    let jobs = load::jobs(&config)?;
+    let mut inventories = Inventories::default();
+    let mut checked = Vec::new();
+    for job in load::selected(global, &jobs)? {
+        let mut line = offline(job);
+        if arguments.connect {
+            let problems = match inventories.rows(&config, &job.store).await {
+                Ok(store) => problems(&*store, job, &mut line).await,
+                Err(error) => {
+                    line.exit = exit::STORE_UNREACHABLE;
+                    vec![error.to_string()]
+                }
+            };
+            line.schema_problems = Some(problems);
+        }
+        checked.push(line);
+    }
+    let code = checked.iter().map(|job| job.exit).max().unwrap_or(exit::DONE);
+    output::print(global.format, &Checked { jobs: checked }, render)?;
+    Ok(code)
+}
+
+fn offline(job: &Job) -> CheckedJob {
+    CheckedJob {
+        job: job.cluster.clone(),
+        file: job.file.display().to_string(),
+        sha256: job.sha256.clone(),
+        examples: job.examples.len(),
+        rule: job::explain(job),
+        schema_problems: None,
+        exit: exit::DONE,
+    }
+}
+
+async fn problems(store: &dyn Inventory, job: &Job, line: &mut CheckedJob) -> Vec<String> {
+    match store.inspect(job).await {
+        Ok(fit) => {
+            if !fit.problems.is_empty() {
+                line.exit = exit::SCHEMA_MISMATCH;
+            }
+            fit.problems
+        }
+        Err(error) => {
+            line.exit = exit::STORE_UNREACHABLE;
+            vec![error.to_string()]
+        }
+    }
+}
+
+fn render(checked: &Checked) -> String {
+    let mut lines = Vec::new();
+    for job in &checked.jobs {
+        lines.push(format!("{}  {}  ({} examples hold)", job.job, job.file, job.examples));
+        lines.extend(job.rule.lines().map(|line| format!("  {line}")));
+        match &job.schema_problems {
+            None => {}
+            Some(problems) if problems.is_empty() => lines.push("  the live schema fits".to_owned()),
+            Some(problems) => lines.extend(
+                problems
+                    .iter()
+                    .map(|problem| format!("  problem: {}", problem.replace('\n', "\n  "))),
+            ),
+        }
+        lines.push(String::new());
+    }
+    let problems: usize = checked
+        .jobs
+        .iter()
+        .filter_map(|job| job.schema_problems.as_ref())
+        .map(Vec::len)
+        .sum();
+    lines.push(match problems {
+        0 => format!("{} jobs checked, no problem", checked.jobs.len()),
+        problems => format!("{} jobs checked, {problems} problems with the live schema", checked.jobs.len()),
+    });
+    lines.join("\n")
+}

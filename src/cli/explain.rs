@@ -1,0 +1,162 @@
+//! `kigen explain`: why one record is due or kept, in words, from the code that decides.
+
+use jiff::civil::Date;
+use serde::Serialize;
+
+use super::Global;
+use super::failure::Failure;
+use super::load;
+use super::output;
+use crate::domain::calendar::FirstDay;
+use crate::domain::rule::Candidate;
+use crate::domain::rule::Decision;
+use crate::domain::rule::StartingPoint;
+use crate::exit;
+use crate::job::Job;
+use crate::job::Stage;
+use crate::progress::Progress;
+use crate::run::open::Inventories;
+use crate::run::outcome::JobError;
+
+/// Options of `kigen explain`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The cluster, as its job names it
+    cluster: String,
+    /// The record's key: one value for each key column, in the job's order
+    #[arg(required = true)]
+    key: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Explained {
+    cluster: String,
+    as_of: Date,
+    stages: Vec<ExplainedStage>,
+}
+
+#[derive(Serialize)]
+struct ExplainedStage {
+    stage: String,
+    disposal: &'static str,
+    /// `dispose` or `retain`
+    decision: &'static str,
+    reason: Option<&'static str>,
+    purposes: Vec<ExplainedPurpose>,
+    due_from: Option<Date>,
+}
+
+#[derive(Serialize)]
+struct ExplainedPurpose {
+    purpose: String,
+    starting_point: &'static str,
+    applies: bool,
+    starts_on: Option<Date>,
+    counted_from: Option<Date>,
+    period: String,
+    last_day_kept: Option<Date>,
+}
+
+/// Looks the record up and derives every stage's decision.
+pub(super) async fn explain(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
+    let config = load::config(global)?;
+    load::log(global, config.log_format, &Progress::on_stderr())?;
+    let jobs = load::jobs(&config)?;
+    let named = jobs
+        .select(std::slice::from_ref(&arguments.cluster))
+        .map_err(|unknown| Failure::new(exit::USAGE, unknown.to_string()))?;
+    let Some(job) = named.first().copied() else {
+        return Err(Failure::new(exit::USAGE, "no job of this name"));
+    };
+    let as_of = load::as_of(global, &[job]);
+    let mut inventories = Inventories::default();
+    let store = inventories.rows(&config, &job.store).await.map_err(|error| failed(&error))?;
+    let found = store.find(job, &arguments.key).await.map_err(|error| failed(&error))?;
+    let Some(found) = found else {
+        // The key was typed by the reader; it is not repeated into logs.
+        let message = format!("cluster `{}` has no record of this key", job.cluster);
+        return Err(Failure::new(exit::USAGE, message));
+    };
+    let stages = job.stages.iter().zip(&found.candidates);
+    let explained = Explained {
+        cluster: job.cluster.clone(),
+        as_of,
+        stages: stages.map(|(stage, candidate)| derive(stage, candidate, as_of)).collect(),
+    };
+    output::print(global.format, &explained, |explained| render(job, explained))?;
+    Ok(exit::DONE)
+}
+
+fn failed(error: &crate::store::error::StoreError) -> Failure {
+    let error = JobError::of_store(error);
+    Failure::new(error.exit, error.message)
+}
+
+fn derive(stage: &Stage, candidate: &Candidate, as_of: Date) -> ExplainedStage {
+    let purposes = stage.rule.purposes.iter().zip(&stage.sources).zip(&candidate.purposes);
+    let purposes = purposes.map(|((purpose, source), state)| {
+        let starts_on = match state.start {
+            StartingPoint::On(day) => Some(day),
+            StartingPoint::Missing | StartingPoint::Unreadable => None,
+        };
+        let counted_from = starts_on.and_then(|day| match purpose.first_day {
+            FirstDay::NotCounted => day.tomorrow().ok(),
+            FirstDay::Counted => Some(day),
+        });
+        ExplainedPurpose {
+            purpose: purpose.name.clone(),
+            starting_point: source.kind.name(),
+            applies: state.applies,
+            starts_on,
+            counted_from,
+            period: purpose.period.to_string(),
+            last_day_kept: starts_on.and_then(|day| purpose.period.last_day_kept(day, purpose.first_day)),
+        }
+    });
+    let (decision, reason) = match stage.rule.decide(candidate, as_of) {
+        Decision::Dispose { .. } => ("dispose", None),
+        Decision::Retain(reason) => ("retain", Some(reason.name())),
+    };
+    let ends = stage.rule.ends(candidate);
+    ExplainedStage {
+        stage: stage.name.clone(),
+        disposal: stage.disposal.name(),
+        decision,
+        reason,
+        purposes: purposes.collect(),
+        due_from: ends.and_then(|ends| ends.last_day_kept.tomorrow().ok()),
+    }
+}
+
+fn render(job: &Job, explained: &Explained) -> String {
+    let mut lines = vec![format!(
+        "{} ({}, {}), as of {}",
+        explained.cluster, job.title.ja, job.title.en, explained.as_of
+    )];
+    for stage in &explained.stages {
+        lines.push(String::new());
+        lines.push(format!("stage {} ({})", stage.stage, stage.disposal));
+        lines.extend(stage.purposes.iter().map(purpose_line));
+        lines.push(match (stage.reason, stage.due_from) {
+            (None, Some(due)) => format!("  → due since {due}"),
+            (None, None) => "  → due".to_owned(),
+            (Some(reason), Some(due)) => format!("  → kept: {reason} (all purposes end before {due})"),
+            (Some(reason), None) => format!("  → kept: {reason}"),
+        });
+    }
+    lines.join("\n")
+}
+
+fn purpose_line(purpose: &ExplainedPurpose) -> String {
+    let name = format!("  purpose {}", purpose.purpose);
+    if !purpose.applies {
+        return format!("{name}: does not apply to this record");
+    }
+    match (purpose.starts_on, purpose.counted_from, purpose.last_day_kept) {
+        (Some(start), Some(from), Some(last)) => format!(
+            "{name}: {} {start} → counted from {from} → {} → kept until {last} 24:00",
+            purpose.starting_point, purpose.period
+        ),
+        _ => format!("{name}: {} has no day, so its end cannot be computed", purpose.starting_point),
+    }
+}

@@ -1,0 +1,86 @@
+//! What most commands start with: configuration, jobs, day, ledger, keyring, log.
+
+use std::path::Path;
+
+use jiff::civil::Date;
+
+use super::Global;
+use super::failure::Failure;
+use crate::clock;
+use crate::config;
+use crate::config::Config;
+use crate::config::LogFormat;
+use crate::exit;
+use crate::job;
+use crate::job::Job;
+use crate::job::JobSet;
+use crate::keyring::Keyring;
+use crate::ledger;
+use crate::ledger::Ledger;
+use crate::progress::Progress;
+use crate::telemetry;
+use crate::telemetry::LogFilter;
+use crate::telemetry::TelemetryError;
+
+/// Reads kigen.toml.
+pub(super) fn config(global: &Global) -> Result<Config, Failure> {
+    Config::load(&global.config, &config::environment)
+        .map_err(|problems| Failure::of_files(exit::CONFIG_INVALID, problems))
+}
+
+/// Reads every job file, and compares them with kigen.toml.
+pub(super) fn jobs(config: &Config) -> Result<JobSet, Failure> {
+    let invalid = |problems| Failure::of_files(exit::JOBS_INVALID, problems);
+    let jobs = job::load_folder(&config.jobs_folder).map_err(invalid)?;
+    config.check_jobs(&jobs).map_err(invalid)?;
+    Ok(jobs)
+}
+
+/// The jobs that `--job` names, in run order; all if it names none.
+pub(super) fn selected<'a>(global: &Global, jobs: &'a JobSet) -> Result<Vec<&'a Job>, Failure> {
+    jobs.select(&global.jobs)
+        .map_err(|unknown| Failure::new(exit::USAGE, unknown.to_string()))
+}
+
+/// The day to decide for: `--as-of`, or the earliest of the days that it is now in the jobs' time
+/// zones, so that no record is due before its own zone says so.
+pub(super) fn as_of(global: &Global, jobs: &[&Job]) -> Date {
+    global.as_of.unwrap_or_else(|| {
+        let today = jobs.iter().map(|job| clock::today(&job.time_zone)).min();
+        today.unwrap_or_else(|| clock::today(&jiff::tz::TimeZone::UTC))
+    })
+}
+
+/// Opens kigen's own database.
+pub(super) async fn ledger(config: &Config) -> Result<Box<dyn Ledger>, Failure> {
+    Ok(ledger::open(config.ledger.expose()).await?)
+}
+
+/// Reads the keys.
+pub(super) fn keyring(config: &Config) -> Result<Keyring, Failure> {
+    Keyring::load(&config.keyring).map_err(|error| {
+        let hint = if config.keyring.exists() { "" } else { "\nhint: `kigen keyring init` makes one" };
+        Failure::new(exit::CONFIG_INVALID, format!("{error}{hint}"))
+    })
+}
+
+/// Starts the log; lines go above the progress bar.
+pub(super) fn log(global: &Global, format: Option<LogFormat>, progress: &Progress) -> Result<(), Failure> {
+    let wrong = |error: TelemetryError| Failure::new(exit::USAGE, error.to_string());
+    let filter = LogFilter::parse(&global.log).map_err(wrong)?;
+    let colours = config::environment("NO_COLOR").is_none_or(|value| value.is_empty());
+    telemetry::start(format.unwrap_or(LogFormat::Human), &filter, colours, progress).map_err(wrong)
+}
+
+/// Makes the folder that a file will stand in.
+pub(super) fn make_parent(file: &Path) -> Result<(), Failure> {
+    let Some(parent) = file.parent() else {
+        return Ok(());
+    };
+    std::fs::create_dir_all(parent).map_err(|error| {
+        Failure::new(
+            exit::CONFIG_INVALID,
+            format!("make folder `{}`: {error}", parent.display()),
+        )
+    })
+}

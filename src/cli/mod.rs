@@ -1,0 +1,145 @@
+//! The command line: one file for each command, and what people see.
+//!
+//! Data goes to stdout, everything else to stderr. With `--format json` stdout is one document.
+
+mod certificate;
+mod check;
+mod daemon;
+mod demo;
+mod explain;
+mod failure;
+mod keyring;
+mod load;
+mod migrate;
+mod output;
+mod plan;
+mod render;
+mod report;
+mod run;
+mod schema;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::Subcommand;
+use clap::ValueEnum;
+use jiff::civil::Date;
+
+use crate::exit;
+use failure::Failure;
+
+/// Carries out data-retention rules: deletes or pseudonymizes what is due, and issues certificates
+/// that prove it. 期限の過ぎた個人データを消去・仮名加工し、証明書を発行します。
+#[derive(Debug, Parser)]
+#[command(name = "kigen", version, propagate_version = true)]
+pub struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Global {
+    /// The configuration file
+    #[arg(long, global = true, default_value = "kigen.toml", value_name = "FILE")]
+    config: PathBuf,
+    /// The day to decide for, in the past or the future; today if left out
+    #[arg(long, global = true, value_name = "YYYY-MM-DD")]
+    as_of: Option<Date>,
+    /// Only this job; may be repeated
+    #[arg(long = "job", global = true, value_name = "NAME")]
+    jobs: Vec<String>,
+    /// How to print the result
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Which log lines to write to stderr: error, warn, info, debug, or a tracing filter
+    #[arg(long, global = true, default_value = "info", value_name = "FILTER")]
+    log: String,
+}
+
+/// The form of a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// One stable, documented JSON document
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Checks kigen.toml and every file in jobs/ and runs their examples
+    Check(check::Arguments),
+    /// Shows what a run would do (dry run); can only read
+    Plan,
+    /// Disposes of what is due and certifies it
+    Run(run::Arguments),
+    /// Says why one record is due or kept
+    Explain(explain::Arguments),
+    /// Lists, shows and verifies certificates
+    #[command(subcommand)]
+    Certificate(certificate::Command),
+    /// Reports what was disposed of, what is overdue and why
+    Report(report::Arguments),
+    /// kigen's own database
+    #[command(subcommand)]
+    Ledger(migrate::LedgerCommand),
+    /// kigen's tables in the stores' databases
+    #[command(subcommand)]
+    Journal(migrate::JournalCommand),
+    /// The file with kigen's keys
+    #[command(subcommand)]
+    Keyring(keyring::Command),
+    /// Runs the jobs by their schedules until SIGTERM
+    Daemon,
+    /// Generates sample data and shows a whole run on it
+    Demo(demo::Arguments),
+    /// Prints the JSON Schema of job files or of kigen.toml, for editors
+    Schema(schema::Arguments),
+}
+
+/// Reads the command line, does what it says, and returns the documented exit status.
+pub async fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return output::usage(&error),
+    };
+    let global = arguments.global;
+    match dispatch(&global, arguments.command).await {
+        Ok(code) => exit::status(code),
+        Err(failure) => {
+            output::failure(&failure, global.format);
+            exit::status(failure.exit)
+        }
+    }
+}
+
+async fn dispatch(global: &Global, command: Command) -> Result<u8, Failure> {
+    match command {
+        Command::Check(arguments) => check::check(global, &arguments).await,
+        Command::Plan => plan::plan(global).await,
+        Command::Run(arguments) => run::run(global, &arguments).await,
+        Command::Explain(arguments) => explain::explain(global, &arguments).await,
+        Command::Certificate(command) => certificate::certificate(global, &command).await,
+        Command::Report(arguments) => report::report(global, &arguments).await,
+        Command::Ledger(command) => migrate::ledger(global, &command).await,
+        Command::Journal(command) => migrate::journal(global, &command).await,
+        Command::Keyring(command) => keyring::keyring(global, &command),
+        Command::Daemon => daemon::daemon(global).await,
+        Command::Demo(arguments) => demo::demo(global, &arguments).await,
+        Command::Schema(arguments) => schema::schema(&arguments),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,21 @@
+//! `kigen plan`: the dry run.
+
+use super::Global;
+use super::failure::Failure;
+use super::load;
+use super::output;
+use super::render;
+use crate::progress::Progress;
+use crate::run;
+
+/// Surveys every stage through stores that can only be read.
+pub(super) async fn plan(global: &Global) -> Result<u8, Failure> {
+    let config = load::config(global)?;
+    load::log(global, config.log_format, &Progress::on_stderr())?;
+    let jobs = load::jobs(&config)?;
+    let selected = load::selected(global, &jobs)?;
+    let as_of = load::as_of(global, &selected);
+    let plan = run::plan::plan(&config, &selected, as_of).await;
+    output::print(global.format, &plan, render::plan)?;
+    Ok(plan.exit())
+}

@@ -1,0 +1,165 @@
+//! Plans and runs as text for people.
+
+use comfy_table::CellAlignment;
+use comfy_table::Table;
+use comfy_table::presets;
+
+use crate::run::FinishedRun;
+use crate::run::outcome::CertificateLine;
+use crate::run::outcome::JobOutcome;
+use crate::run::outcome::PlanOutcome;
+use crate::run::outcome::StageOutcome;
+
+/// What `kigen plan` prints.
+pub(super) fn plan(plan: &PlanOutcome) -> String {
+    let mut lines = vec![format!("plan as of {} (dry run: nothing is removed)", plan.as_of), String::new()];
+    let headers = ["cluster", "stage", "disposal", "records", "due", "persons", "oldest overdue"];
+    let mut table = table(&headers);
+    for (job, stage) in stages(&plan.jobs) {
+        table.add_row([
+            named(job),
+            stage.stage.clone(),
+            disposal(stage),
+            stage.total.to_string(),
+            stage.due.records.to_string(),
+            stage.due.subjects.to_string(),
+            days(stage),
+        ]);
+    }
+    lines.push(aligned(table, 3));
+    lines.extend(kept(&plan.jobs));
+    lines.extend(errors(&plan.jobs));
+    for job in &plan.jobs {
+        for over in &job.over_limit {
+            lines.push(format!("over its limit, a run would refuse it: {}: {over}", job.job));
+        }
+    }
+    lines.join("\n")
+}
+
+/// What `kigen run` prints.
+pub(super) fn run(run: &FinishedRun) -> String {
+    let mut lines = Vec::new();
+    for recovered in &run.recovered {
+        lines.push(format!("run {} had been killed; taken up again", recovered.run_id));
+        lines.extend(certificates(&recovered.certificates));
+        lines.extend(recovered.error.iter().map(|error| format!("  not certified: {error}")));
+    }
+    let id = run.run_id.as_deref().unwrap_or("(not started)");
+    lines.push(format!("run {id} as of {}", run.as_of));
+    lines.push(String::new());
+    let headers = ["cluster", "stage", "disposal", "due", "persons", "disposed", "failed", "still due", "oldest overdue"];
+    let mut table = table(&headers);
+    for (job, stage) in stages(&run.jobs) {
+        table.add_row([
+            named(job),
+            stage.stage.clone(),
+            disposal(stage),
+            stage.due.records.to_string(),
+            stage.due.subjects.to_string(),
+            stage.disposed.to_string(),
+            stage.failed.to_string(),
+            stage.remaining_due.to_string(),
+            days(stage),
+        ]);
+    }
+    lines.push(aligned(table, 3));
+    lines.extend(disposed(&run.jobs));
+    lines.extend(kept(&run.jobs));
+    lines.extend(errors(&run.jobs));
+    lines.extend(certificates(&run.certificates));
+    if run.certificates.is_empty() && run.not_certified.is_none() && run.run_id.is_some() {
+        lines.push("nothing was removed, so there is no certificate".to_owned());
+    }
+    lines.extend(run.not_certified.iter().map(|error| format!("not certified: {error}")));
+    if run.stopped {
+        lines.push("stopped on request at the border of a batch; the next run goes on".to_owned());
+    }
+    lines.join("\n")
+}
+
+fn table(headers: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header(headers.iter().copied());
+    table
+}
+
+/// Numbers to the right, from column `first` on.
+fn aligned(mut table: Table, first: usize) -> String {
+    for column in table.column_iter_mut().skip(first) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.to_string()
+}
+
+fn stages(jobs: &[JobOutcome]) -> impl Iterator<Item = (&JobOutcome, &StageOutcome)> {
+    jobs.iter().flat_map(|job| job.stages.iter().map(move |stage| (job, stage)))
+}
+
+fn named(job: &JobOutcome) -> String {
+    match job.title.get("ja") {
+        Some(title) => format!("{} {title}", job.job),
+        None => job.job.clone(),
+    }
+}
+
+fn disposal(stage: &StageOutcome) -> String {
+    match stage.disposal {
+        "delete" => "delete 消去".to_owned(),
+        "pseudonymize" => "pseudonymize 仮名加工".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+fn days(stage: &StageOutcome) -> String {
+    if stage.due.records == 0 {
+        return "-".to_owned();
+    }
+    format!("{} days", stage.oldest_overdue_days)
+}
+
+fn counts<'a, K: AsRef<str> + 'a>(counts: impl IntoIterator<Item = (K, &'a u64)>) -> String {
+    let counts: Vec<String> = counts
+        .into_iter()
+        .map(|(name, count)| format!("{} {count}", name.as_ref()))
+        .collect();
+    counts.join(", ")
+}
+
+fn disposed(jobs: &[JobOutcome]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (job, stage) in stages(jobs).filter(|(_, stage)| stage.disposed > 0) {
+        lines.push(format!("{}, {}:", job.job, stage.stage));
+        lines.push(format!("  ended by  {}", counts(&stage.ended_by)));
+        lines.push(format!("  client    {}", counts(&stage.by_client)));
+        if !stage.gone_with.is_empty() {
+            lines.push(format!("  with it   {}", counts(&stage.gone_with)));
+        }
+        if stage.objects_absent > 0 {
+            lines.push(format!("  objects that were absent before  {}", stage.objects_absent));
+        }
+    }
+    lines
+}
+
+fn kept(jobs: &[JobOutcome]) -> Vec<String> {
+    stages(jobs)
+        .filter(|(_, stage)| !stage.retained.is_empty())
+        .map(|(job, stage)| format!("kept in {}, {}: {}", job.job, stage.stage, counts(&stage.retained)))
+        .collect()
+}
+
+fn errors(jobs: &[JobOutcome]) -> Vec<String> {
+    jobs.iter()
+        .filter_map(|job| job.error.as_ref().map(|error| (job, error)))
+        .map(|(job, error)| format!("job {} stopped ({}): {}", job.job, error.code, error.message))
+        .collect()
+}
+
+fn certificates(lines: &[CertificateLine]) -> Vec<String> {
+    lines
+        .iter()
+        .map(|line| format!("certificate {} for {} in {}", line.certificate_id, line.client, line.folder))
+        .collect()
+}

@@ -1,0 +1,103 @@
+//! `kigen run`: disposes of what is due, under the standing limits of the job files.
+
+use clap::ValueEnum;
+
+use super::Global;
+use super::failure::Failure;
+use super::load;
+use super::output;
+use super::render;
+use crate::clock;
+use crate::config::Config;
+use crate::exit;
+use crate::job::Job;
+use crate::job::JobSet;
+use crate::ledger::Ledger;
+use crate::ledger::entry;
+use crate::progress::Progress;
+use crate::run;
+use crate::run::FinishedRun;
+use crate::run::RunRequest;
+use crate::run::execute::Environment;
+use crate::shutdown::Shutdown;
+
+/// Options of `kigen run`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// What starts the run, for the ledger
+    #[arg(long, value_enum, default_value_t = Trigger::Hand)]
+    trigger: Trigger,
+}
+
+/// What starts a run.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Trigger {
+    /// A person
+    Hand,
+    /// A scheduler such as a Kubernetes CronJob
+    Cron,
+}
+
+/// Runs the selected jobs once.
+pub(super) async fn run(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
+    let config = load::config(global)?;
+    let progress = Progress::on_stderr();
+    load::log(global, config.log_format, &progress)?;
+    let jobs = load::jobs(&config)?;
+    let selected = load::selected(global, &jobs)?;
+    let ledger = load::ledger(&config).await?;
+    let trigger = match arguments.trigger {
+        Trigger::Hand => entry::Trigger::Hand,
+        Trigger::Cron => entry::Trigger::Cron,
+    };
+    let shutdown = signals()?;
+    let with = With {
+        config: &config,
+        ledger: &*ledger,
+        shutdown: &shutdown,
+        progress: &progress,
+    };
+    let finished = once(global, &with, &jobs, &selected, trigger).await?;
+    output::print(global.format, &finished, render::run)?;
+    ledger.close().await;
+    Ok(finished.exit())
+}
+
+/// What a run needs besides its jobs.
+pub(super) struct With<'a> {
+    pub(super) config: &'a Config,
+    pub(super) ledger: &'a dyn Ledger,
+    pub(super) shutdown: &'a Shutdown,
+    pub(super) progress: &'a Progress,
+}
+
+/// SIGTERM and SIGINT end at the border of a batch.
+pub(super) fn signals() -> Result<Shutdown, Failure> {
+    Shutdown::on_signals(|code| std::process::exit(code))
+        .map_err(|error| Failure::new(exit::UNEXPECTED, format!("listen for signals: {error}")))
+}
+
+/// One run of `selected`.
+pub(super) async fn once(
+    global: &Global,
+    with: &With<'_>,
+    jobs: &JobSet,
+    selected: &[&Job],
+    trigger: entry::Trigger,
+) -> Result<FinishedRun, Failure> {
+    let mut keyring = load::keyring(with.config)?;
+    let environment = Environment {
+        config: with.config,
+        ledger: with.ledger,
+        now: &clock::now,
+        shutdown: with.shutdown,
+        progress: with.progress,
+    };
+    let request = RunRequest {
+        jobs: selected,
+        all_jobs: jobs.jobs(),
+        as_of: load::as_of(global, selected),
+        trigger,
+    };
+    Ok(run::run(&environment, &mut keyring, &request).await?)
+}

@@ -1,0 +1,314 @@
+//! A run from its lock to its certificates.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use thiserror::Error;
+
+use super::open::Stores;
+use super::outcome::FinishedRun;
+use super::outcome::JobError;
+use super::outcome::JobOutcome;
+use super::plan;
+use super::recover;
+use super::stage::JobRun;
+use super::start;
+use super::start::Ready;
+use super::start::Targets;
+use crate::config::Config;
+use crate::exit;
+use crate::job::Job;
+use crate::keyring::Keyring;
+use crate::keyring::KeyringError;
+use crate::ledger::Ledger;
+use crate::ledger::LedgerLock;
+use crate::ledger::entry::Entry;
+use crate::ledger::entry::JobFailed;
+use crate::ledger::entry::Outcome;
+use crate::ledger::entry::Trigger;
+use crate::ledger::error::LedgerError;
+use crate::ledger::error::LockError;
+use crate::progress::Progress;
+use crate::shutdown::Shutdown;
+use crate::store::Disposer;
+use crate::store::Watch;
+
+/// What a run works with.
+pub struct Environment<'a> {
+    pub config: &'a Config,
+    pub ledger: &'a dyn Ledger,
+    /// The clock; only `clock` reads the system's.
+    pub now: &'a (dyn Fn() -> Timestamp + Sync),
+    pub shutdown: &'a Shutdown,
+    pub progress: &'a Progress,
+}
+
+/// What is to be run.
+pub struct RunRequest<'a> {
+    /// In run order.
+    pub jobs: &'a [&'a Job],
+    /// Every job of the folder: a killed run may have had others.
+    pub all_jobs: &'a [Job],
+    pub as_of: Date,
+    pub trigger: Trigger,
+}
+
+/// Why a run could not begin, or could not be written down. Nothing was removed unless said.
+#[derive(Debug, Error)]
+pub enum RunError {
+    #[error("{0}")]
+    Busy(LockError),
+    #[error("{0}")]
+    Ledger(#[from] LedgerError),
+    #[error("{0}")]
+    Keyring(#[from] KeyringError),
+    #[error("{}", .0.message)]
+    Step(JobError),
+}
+
+impl RunError {
+    /// The documented exit code.
+    pub fn exit(&self) -> u8 {
+        match self {
+            Self::Busy(_) => exit::BUSY,
+            Self::Ledger(LedgerError::NotMigrated { .. }) => exit::NOT_MIGRATED,
+            Self::Ledger(_) => exit::LEDGER_UNAVAILABLE,
+            Self::Keyring(_) => exit::CONFIG_INVALID,
+            Self::Step(error) => error.exit,
+        }
+    }
+}
+
+impl Environment<'_> {
+    /// Writes an entry of a run. A ledger that cannot be written stops the run.
+    pub(super) async fn append(&self, run_id: &str, entry: &Entry) -> Result<(), JobError> {
+        let written = self.ledger.append(Some(run_id), (self.now)(), entry).await;
+        written
+            .map(|_| ())
+            .map_err(|error| JobError::new(exit::LEDGER_UNAVAILABLE, error.to_string()))
+    }
+}
+
+impl Watch for Environment<'_> {
+    fn stop_requested(&self) -> bool {
+        self.shutdown.is_requested()
+    }
+
+    fn advanced(&self, records: u64) {
+        self.progress.advance(records);
+    }
+}
+
+/// Runs `request`, after certifying what killed runs left behind.
+pub async fn run(
+    environment: &Environment<'_>,
+    keyring: &mut Keyring,
+    request: &RunRequest<'_>,
+) -> Result<FinishedRun, RunError> {
+    environment.ledger.check_migrated().await?;
+    environment.ledger.probe_writable().await?;
+    let started_at = (environment.now)();
+    let run_id = crate::clock::uuid_at(started_at).to_string();
+    let lock = take_locks(environment, request, &run_id).await?;
+    let mut stores = Stores::default();
+    let recovered = recover::recover(environment, keyring, &mut stores, request.all_jobs).await?;
+    let mut finished = FinishedRun {
+        run_id: None,
+        as_of: request.as_of,
+        jobs: Vec::new(),
+        certificates: Vec::new(),
+        recovered,
+        stopped: false,
+        not_certified: None,
+    };
+    let (ready, outcomes) = make_ready(environment, &mut stores, request).await;
+    finished.jobs = outcomes;
+    if !ready.is_empty() {
+        let ready = Prepared {
+            ready,
+            run_id,
+            started_at,
+        };
+        execute(environment, keyring, &mut stores, request, ready, &mut finished).await?;
+    }
+    release(lock).await;
+    Ok(finished)
+}
+
+async fn release(lock: LedgerLock) {
+    if let Err(error) = lock.release().await {
+        // The lock ends with the process at the latest.
+        tracing::warn!(error = %error, "the run's lock could not be released");
+    }
+}
+
+/// One run of a job at a time; never waits.
+async fn take_locks(
+    environment: &Environment<'_>,
+    request: &RunRequest<'_>,
+    run_id: &str,
+) -> Result<LedgerLock, RunError> {
+    let mut names: Vec<String> = request
+        .jobs
+        .iter()
+        .map(|job| format!("job:{}", job.cluster))
+        .collect();
+    names.push(format!("run:{run_id}"));
+    environment.ledger.lock(&names).await.map_err(|error| match error {
+        LockError::Ledger(error) => RunError::Ledger(error),
+        busy => RunError::Busy(busy),
+    })
+}
+
+struct Prepared<'a> {
+    ready: Vec<Ready<'a>>,
+    run_id: String,
+    started_at: Timestamp,
+}
+
+/// Opens and compares every job's store. A job that does not fit stops; the others run.
+async fn make_ready<'a>(
+    environment: &Environment<'_>,
+    stores: &mut Stores,
+    request: &RunRequest<'a>,
+) -> (Vec<Ready<'a>>, Vec<JobOutcome>) {
+    let mut ready = Vec::new();
+    let mut outcomes = Vec::new();
+    for job in request.jobs.iter().copied() {
+        let mut outcome = JobOutcome::of(job);
+        match fits(environment, stores, job).await {
+            Ok(engine) => ready.push(Ready { job, engine }),
+            Err(error) => outcome.error = Some(error),
+        }
+        outcomes.push(outcome);
+    }
+    (ready, outcomes)
+}
+
+async fn fits(
+    environment: &Environment<'_>,
+    stores: &mut Stores,
+    job: &Job,
+) -> Result<String, JobError> {
+    let store = stores.rows(environment.config, &job.store).await;
+    let store = store.map_err(|error| JobError::of_store(&error))?;
+    let journal = store.check_journal().await;
+    journal.map_err(|error| JobError::of_store(&error))?;
+    plan::inspect(&*store, job).await?;
+    let objects = stores.objects(environment.config, job).await;
+    objects.map_err(|error| JobError::of_store(&error))?;
+    Ok(store.engine().to_owned())
+}
+
+async fn execute(
+    environment: &Environment<'_>,
+    keyring: &mut Keyring,
+    stores: &mut Stores,
+    request: &RunRequest<'_>,
+    prepared: Prepared<'_>,
+    finished: &mut FinishedRun,
+) -> Result<(), RunError> {
+    let Prepared {
+        ready,
+        run_id,
+        started_at,
+    } = prepared;
+    let targets = Targets::of(&ready, request.as_of);
+    let (context, wrapped) = start::context(keyring, &run_id, started_at)?;
+    let entry = Entry::RunStarted(start::entry(&ready, &targets, request.as_of, request.trigger));
+    environment
+        .ledger
+        .start_run(&run_id, started_at, &entry, &wrapped)
+        .await?;
+    finished.run_id = Some(run_id.clone());
+    fail::fail_point!("run.started");
+    for failed in finished.jobs.iter().filter(|job| job.error.is_some()) {
+        note_failure(environment, &run_id, failed).await?;
+    }
+    let mut fenced: BTreeMap<String, Arc<dyn Disposer>> = BTreeMap::new();
+    for ready in &ready {
+        let outcome = finished.jobs.iter_mut().find(|outcome| outcome.job == ready.job.cluster);
+        let Some(outcome) = outcome else { continue };
+        if environment.shutdown.is_requested() {
+            break;
+        }
+        let done = one_job(environment, stores, &context, &targets, ready.job, request.as_of, &mut fenced, outcome).await;
+        if let Err(error) = done {
+            tracing::error!(job.name = %outcome.job, code = error.code, "job `{}` stopped: {}", outcome.job, error.message);
+            outcome.error = Some(error);
+            note_failure(environment, &run_id, outcome).await?;
+        }
+    }
+    finished.stopped = environment.shutdown.is_requested();
+    let outcome = overall(finished);
+    environment
+        .append(&run_id, &Entry::RunFinished { outcome })
+        .await
+        .map_err(RunError::Step)?;
+    fail::fail_point!("run.finished");
+    match recover::certify(environment, keyring, stores, &run_id).await {
+        Ok(certificates) => finished.certificates = certificates,
+        Err(error) => finished.not_certified = Some(error),
+    }
+    Ok(())
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is one thing the step needs")]
+async fn one_job(
+    environment: &Environment<'_>,
+    stores: &mut Stores,
+    context: &crate::store::RunContext,
+    targets: &Targets,
+    job: &Job,
+    as_of: Date,
+    fenced: &mut BTreeMap<String, Arc<dyn Disposer>>,
+    outcome: &mut JobOutcome,
+) -> Result<(), JobError> {
+    let store = stores.rows(environment.config, &job.store).await;
+    let store = store.map_err(|error| JobError::of_store(&error))?;
+    if !fenced.contains_key(&job.store) {
+        let opened = store.open_fence(&context.run_id).await;
+        opened.map_err(|error| JobError::of_store(&error))?;
+        fenced.insert(job.store.clone(), Arc::clone(&store));
+    }
+    let objects = stores.objects(environment.config, job).await;
+    let job_run = JobRun {
+        environment,
+        run: context,
+        job,
+        store,
+        objects: objects.map_err(|error| JobError::of_store(&error))?,
+        targets,
+        as_of,
+    };
+    job_run.execute(outcome).await
+}
+
+async fn note_failure(
+    environment: &Environment<'_>,
+    run_id: &str,
+    outcome: &JobOutcome,
+) -> Result<(), RunError> {
+    let Some(error) = &outcome.error else {
+        return Ok(());
+    };
+    let entry = Entry::JobFailed(JobFailed {
+        job: outcome.job.clone(),
+        code: error.code.to_owned(),
+        message: error.message.clone(),
+    });
+    environment.append(run_id, &entry).await.map_err(RunError::Step)
+}
+
+fn overall(finished: &FinishedRun) -> Outcome {
+    if finished.stopped {
+        return Outcome::Stopped;
+    }
+    let whole = finished.jobs.iter().all(|job| {
+        let stages = job.stages.iter();
+        job.error.is_none() && stages.clone().all(|stage| stage.remaining_due == 0 && stage.failed == 0)
+    });
+    if whole { Outcome::Complete } else { Outcome::Partial }
+}

@@ -1,0 +1,17 @@
+//! One run, from the lock to the certificate. CronJob, daemon and hand are three ways into it.
+//!
+//! Each step's output is the next one's input: `open` (stores), `start` (targets, run key, fences),
+//! `stage` (survey, approve, execute), `recover` (what a killed run left), `seal` (certificates).
+
+pub mod execute;
+pub mod open;
+pub mod outcome;
+pub mod plan;
+pub mod recover;
+pub mod seal;
+mod stage;
+mod start;
+
+pub use execute::RunRequest;
+pub use execute::run;
+pub use outcome::FinishedRun;

@@ -1,0 +1,168 @@
+//! Opening the stores that jobs name, to read or to remove.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::config::ObjectsConfig;
+use crate::config::StoreConfig;
+use crate::config::StoreKind;
+use crate::job::Job;
+use crate::store::Disposer;
+use crate::store::Inventory;
+use crate::store::error::StoreError;
+use crate::store::objects::FolderObjects;
+use crate::store::objects::ObjectDisposer;
+use crate::store::objects::S3Objects;
+use crate::store::objects::S3Options;
+use crate::store::sql::PostgresOptions;
+use crate::store::sql::SqlStore;
+use crate::store::sql::SqliteOptions;
+use crate::store::sql::open_postgres;
+use crate::store::sql::open_sqlite;
+
+/// Batches at the same time where `kigen.toml` does not say.
+const CONNECTIONS: u32 = 2;
+
+/// How long a batch waits for rows that others have locked, where `kigen.toml` does not say.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long SQLite waits while another process writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The stores of a run, each opened once, by name.
+#[derive(Default)]
+pub struct Stores {
+    rows: BTreeMap<String, Result<Arc<dyn Disposer>, StoreError>>,
+    objects: BTreeMap<String, Arc<dyn ObjectDisposer>>,
+}
+
+/// The stores of a plan: they can only be read.
+#[derive(Default)]
+pub struct Inventories {
+    rows: BTreeMap<String, Result<Arc<dyn Inventory>, StoreError>>,
+}
+
+impl Stores {
+    /// The store of this name, opened with the right to remove.
+    pub async fn rows(&mut self, config: &Config, name: &str) -> Result<Arc<dyn Disposer>, StoreError> {
+        if !self.rows.contains_key(name) {
+            let opened = open(config, name, false).await;
+            let opened = opened.map(|store| Arc::new(store) as Arc<dyn Disposer>);
+            self.rows.insert(name.to_owned(), opened);
+        }
+        self.rows.get(name).cloned().unwrap_or_else(|| Err(unknown(name)))
+    }
+
+    /// Opens the object stores that `job` names.
+    pub async fn objects(
+        &mut self,
+        config: &Config,
+        job: &Job,
+    ) -> Result<BTreeMap<String, Arc<dyn ObjectDisposer>>, StoreError> {
+        let mut named = BTreeMap::new();
+        for link in &job.objects {
+            if !self.objects.contains_key(&link.store) {
+                let opened = open_objects(config, &link.store).await?;
+                self.objects.insert(link.store.clone(), opened);
+            }
+            if let Some(store) = self.objects.get(&link.store) {
+                named.insert(link.store.clone(), Arc::clone(store));
+            }
+        }
+        Ok(named)
+    }
+
+    /// The stores of rows that could be opened so far.
+    pub fn opened(&self) -> BTreeMap<String, Arc<dyn Disposer>> {
+        self.rows
+            .iter()
+            .filter_map(|(name, store)| Some((name.clone(), Arc::clone(store.as_ref().ok()?))))
+            .collect()
+    }
+}
+
+impl Inventories {
+    /// The store of this name, opened to be read.
+    pub async fn rows(&mut self, config: &Config, name: &str) -> Result<Arc<dyn Inventory>, StoreError> {
+        if !self.rows.contains_key(name) {
+            let opened = open(config, name, true).await;
+            let opened = opened.map(|store| Arc::new(store) as Arc<dyn Inventory>);
+            self.rows.insert(name.to_owned(), opened);
+        }
+        self.rows.get(name).cloned().unwrap_or_else(|| Err(unknown(name)))
+    }
+}
+
+fn unknown(name: &str) -> StoreError {
+    StoreError::Unusable(format!("kigen.toml has no store `{name}`"))
+}
+
+async fn open(config: &Config, name: &str, read_only: bool) -> Result<SqlStore, StoreError> {
+    let store = config.stores.get(name).ok_or_else(|| unknown(name))?;
+    match &store.kind {
+        StoreKind::Postgres { journal_schema } => {
+            open_postgres(postgres_options(name, store, journal_schema, read_only)).await
+        }
+        StoreKind::Sqlite => {
+            let file = store.url.expose().trim_start_matches("sqlite://");
+            let file = file.split('?').next().unwrap_or(file);
+            open_sqlite(SqliteOptions {
+                name: name.to_owned(),
+                file: file.into(),
+                busy_timeout: BUSY_TIMEOUT,
+                read_only,
+            })
+            .await
+        }
+    }
+}
+
+fn postgres_options(
+    name: &str,
+    store: &StoreConfig,
+    journal_schema: &str,
+    read_only: bool,
+) -> PostgresOptions {
+    PostgresOptions {
+        name: name.to_owned(),
+        url: store.url.expose().to_owned(),
+        address: store.url.to_string(),
+        journal_schema: journal_schema.to_owned(),
+        connections: store.connections.unwrap_or(CONNECTIONS),
+        lock_timeout: store.lock_timeout.unwrap_or(LOCK_TIMEOUT),
+        statement_timeout: store.statement_timeout,
+        read_only,
+    }
+}
+
+/// Opens an object store with the right to remove.
+pub async fn open_objects(config: &Config, name: &str) -> Result<Arc<dyn ObjectDisposer>, StoreError> {
+    let missing = || StoreError::Unusable(format!("kigen.toml has no object store `{name}`"));
+    match config.objects.get(name).ok_or_else(missing)? {
+        ObjectsConfig::Folder(folder) => {
+            let opened = FolderObjects::open(folder);
+            let opened = opened.map_err(|error| StoreError::Unusable(format!("open object store `{name}`: {error}")))?;
+            Ok(Arc::new(opened))
+        }
+        ObjectsConfig::S3 {
+            bucket,
+            prefix,
+            region,
+            endpoint,
+            path_style,
+        } => {
+            let options = S3Options {
+                bucket: bucket.clone(),
+                prefix: prefix.clone(),
+                region: region.clone(),
+                endpoint: endpoint.clone(),
+                path_style: *path_style,
+            };
+            let opened = S3Objects::connect(options).await;
+            let opened = opened.map_err(|error| StoreError::Unusable(format!("open object store `{name}`: {error}")))?;
+            Ok(Arc::new(opened))
+        }
+    }
+}

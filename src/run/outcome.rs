@@ -1,0 +1,217 @@
+//! What a run or a plan says at its end: the stable, documented JSON of `plan` and `run`.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use serde::Serialize;
+
+use crate::exit;
+use crate::plan::OverLimit;
+use crate::store::Due;
+use crate::store::PassOutcome;
+use crate::store::Survey;
+use crate::store::error::StoreError;
+
+/// One run, at its end.
+#[derive(Clone, Debug, Serialize)]
+pub struct FinishedRun {
+    /// UUID of version 7; none where nothing could be started.
+    pub run_id: Option<String>,
+    pub as_of: Date,
+    pub jobs: Vec<JobOutcome>,
+    /// Certificates of this run.
+    pub certificates: Vec<CertificateLine>,
+    /// Earlier runs that had been killed and are certified now.
+    pub recovered: Vec<RecoveredRun>,
+    /// Whether the run was asked to end early.
+    pub stopped: bool,
+    /// Why no certificate was issued, if that failed.
+    pub not_certified: Option<String>,
+}
+
+/// What `plan` shows.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlanOutcome {
+    pub as_of: Date,
+    pub jobs: Vec<JobOutcome>,
+}
+
+/// One job of a run or plan.
+#[derive(Clone, Debug, Serialize)]
+pub struct JobOutcome {
+    pub job: String,
+    pub title: BTreeMap<&'static str, String>,
+    pub stages: Vec<StageOutcome>,
+    /// The limits of the job file that its plan would pass; a run refuses such a plan.
+    pub over_limit: Vec<OverLimit>,
+    pub error: Option<JobError>,
+}
+
+/// One stage of a job.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct StageOutcome {
+    pub stage: String,
+    /// `delete` or `pseudonymize`.
+    pub disposal: &'static str,
+    /// Records of the cluster when the stage was surveyed.
+    pub total: u64,
+    pub due: Due,
+    pub disposed: u64,
+    /// Records that are kept, by reason.
+    pub retained: BTreeMap<&'static str, u64>,
+    /// For how many days the oldest due record had been due; 0 if none was.
+    pub oldest_overdue_days: i64,
+    pub no_longer_due: u64,
+    pub failed: u64,
+    /// Records that are still due after the stage.
+    pub remaining_due: u64,
+    /// Disposed records by the purpose that ended last.
+    pub ended_by: BTreeMap<String, u64>,
+    /// Disposed records by client.
+    pub by_client: BTreeMap<String, u64>,
+    /// Rows of other tables that went with them.
+    pub gone_with: BTreeMap<String, u64>,
+    pub objects_absent: u64,
+}
+
+/// Why a job stopped.
+#[derive(Clone, Debug, Serialize)]
+pub struct JobError {
+    /// The name of the exit code: `SCHEMA_MISMATCH`.
+    pub code: &'static str,
+    pub message: String,
+    #[serde(skip)]
+    pub exit: u8,
+}
+
+/// A certificate that was issued.
+#[derive(Clone, Debug, Serialize)]
+pub struct CertificateLine {
+    pub certificate_id: String,
+    pub client: String,
+    /// The folder it was written to.
+    pub folder: String,
+    /// Removals that it certifies.
+    pub records: u64,
+    /// Leaves by which persons can ask for theirs.
+    pub subjects: u64,
+}
+
+/// A killed run that this one took up.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecoveredRun {
+    pub run_id: String,
+    pub certificates: Vec<CertificateLine>,
+    /// Why it could not be certified, if so.
+    pub error: Option<String>,
+}
+
+impl StageOutcome {
+    /// A stage that was surveyed and not (yet) executed.
+    pub fn surveyed(stage: &str, disposal: &'static str, survey: &Survey) -> Self {
+        Self {
+            stage: stage.to_owned(),
+            disposal,
+            total: survey.total,
+            due: survey.due,
+            retained: survey
+                .retained
+                .iter()
+                .map(|(reason, records)| (reason.name(), *records))
+                .collect(),
+            oldest_overdue_days: survey.oldest_overdue_days.unwrap_or(0),
+            remaining_due: survey.due.records,
+            ..Self::default()
+        }
+    }
+
+    /// Adds what a pass did.
+    pub fn add(&mut self, pass: PassOutcome) {
+        self.disposed += pass.disposed;
+        self.no_longer_due += pass.no_longer_due;
+        self.failed += pass.failed;
+        self.objects_absent += pass.objects_absent;
+        crate::store::add_counts(&mut self.ended_by, pass.ended_by);
+        crate::store::add_counts(&mut self.by_client, pass.by_client);
+        crate::store::add_counts(&mut self.gone_with, pass.gone_with);
+    }
+}
+
+impl JobError {
+    /// An error with one of the documented exit codes.
+    pub fn new(exit: u8, message: impl Into<String>) -> Self {
+        let code = exit::ALL
+            .iter()
+            .find(|(code, ..)| *code == exit)
+            .map_or("UNEXPECTED", |(_, name, _)| name);
+        Self {
+            code,
+            message: message.into(),
+            exit,
+        }
+    }
+
+    /// The exit code for a store's error.
+    pub fn of_store(error: &StoreError) -> Self {
+        let exit = match error {
+            StoreError::Unreachable { .. } | StoreError::ConnectionLost { .. } => exit::STORE_UNREACHABLE,
+            StoreError::Refused { .. } | StoreError::NotPermitted { .. } | StoreError::Unusable(_) => {
+                exit::SCHEMA_MISMATCH
+            }
+            StoreError::NotMigrated { .. } => exit::NOT_MIGRATED,
+            StoreError::OverLimit { .. } => exit::NOT_APPROVED,
+            StoreError::Locked { .. }
+            | StoreError::Conflict { .. }
+            | StoreError::Failed { .. }
+            | StoreError::FenceClosed { .. }
+            | StoreError::Vetoed { .. } => exit::INCOMPLETE,
+            StoreError::Disagreement { .. } => exit::UNEXPECTED,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl FinishedRun {
+    /// The run's exit code: the first of the reasons that asks most of a person.
+    pub fn exit(&self) -> u8 {
+        if let Some(code) = worst(&self.jobs) {
+            return code;
+        }
+        if self.not_certified.is_some() || self.recovered.iter().any(|run| run.error.is_some()) {
+            return exit::NOT_CERTIFIED;
+        }
+        if self.stopped {
+            return exit::TERMINATED;
+        }
+        let incomplete = |stage: &StageOutcome| stage.failed > 0 || stage.remaining_due > 0;
+        if self.jobs.iter().any(|job| job.stages.iter().any(incomplete)) {
+            return exit::INCOMPLETE;
+        }
+        exit::DONE
+    }
+}
+
+impl PlanOutcome {
+    /// The plan's exit code.
+    pub fn exit(&self) -> u8 {
+        worst(&self.jobs).unwrap_or(exit::DONE)
+    }
+}
+
+/// The most pressing error of the jobs: those where a retry cannot help come first.
+fn worst(jobs: &[JobOutcome]) -> Option<u8> {
+    let order = [
+        exit::UNEXPECTED,
+        exit::SCHEMA_MISMATCH,
+        exit::NOT_MIGRATED,
+        exit::NOT_APPROVED,
+        exit::STORE_UNREACHABLE,
+        exit::LEDGER_UNAVAILABLE,
+        exit::INCOMPLETE,
+    ];
+    let codes: Vec<u8> = jobs.iter().filter_map(|job| job.error.as_ref()).map(|error| error.exit).collect();
+    order
+        .into_iter()
+        .find(|code| codes.contains(code))
+        .or_else(|| codes.first().copied())
+}

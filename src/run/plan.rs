@@ -1,0 +1,99 @@
+//! The dry run: the survey of every stage, by stores that can only be read.
+
+use jiff::civil::Date;
+
+use super::open::Inventories;
+use super::outcome::JobError;
+use super::outcome::JobOutcome;
+use super::outcome::PlanOutcome;
+use super::outcome::StageOutcome;
+use crate::config::Config;
+use crate::exit;
+use crate::job::Job;
+use crate::plan;
+use crate::plan::StagePlan;
+use crate::store::Inventory;
+
+/// Surveys all stages of `jobs` on the day `as_of`. Removes nothing and writes nothing.
+///
+/// What an earlier job of a run would free for a later one is not foreseen: a record that such a
+/// job's rows still name is shown as `referenced`.
+pub async fn plan(config: &Config, jobs: &[&Job], as_of: Date) -> PlanOutcome {
+    let mut inventories = Inventories::default();
+    let mut outcomes = Vec::new();
+    for job in jobs {
+        let mut outcome = JobOutcome::of(job);
+        match inventories.rows(config, &job.store).await {
+            Ok(store) => {
+                outcome.error = survey_job(&*store, job, as_of, &mut outcome).await.err();
+            }
+            Err(error) => outcome.error = Some(JobError::of_store(&error)),
+        }
+        outcomes.push(outcome);
+    }
+    PlanOutcome {
+        as_of,
+        jobs: outcomes,
+    }
+}
+
+async fn survey_job(
+    store: &dyn Inventory,
+    job: &Job,
+    as_of: Date,
+    outcome: &mut JobOutcome,
+) -> Result<(), JobError> {
+    inspect(store, job).await?;
+    let mut planned = Vec::new();
+    for (index, stage) in job.stages.iter().enumerate() {
+        let survey = store.survey(job, index, as_of).await;
+        let survey = survey.map_err(|error| JobError::of_store(&error))?;
+        planned.push(StagePlan {
+            stage: index,
+            total: survey.total,
+            records: survey.due.records,
+            persons: survey.due.subjects,
+        });
+        outcome
+            .stages
+            .push(StageOutcome::surveyed(&stage.name, stage.disposal.name(), &survey));
+    }
+    // The limit stops only what removes: a plan over it is shown whole, and says so.
+    if let Err(refusal) = plan::approve(plan::plan(job, as_of, planned), &job.limit) {
+        outcome.over_limit = refusal.over;
+    }
+    Ok(())
+}
+
+/// Compares the job with the live schema; all that does not fit is one error.
+pub(super) async fn inspect(store: &dyn Inventory, job: &Job) -> Result<(), JobError> {
+    let fit = store.inspect(job).await;
+    let fit = fit.map_err(|error| JobError::of_store(&error))?;
+    for warning in &fit.warnings {
+        tracing::warn!(job.name = %job.cluster, "{warning}");
+    }
+    if fit.problems.is_empty() {
+        return Ok(());
+    }
+    Err(JobError::new(
+        exit::SCHEMA_MISMATCH,
+        format!(
+            "`{}` does not fit its store, nothing was removed:\n{}",
+            job.cluster,
+            fit.problems.join("\n")
+        ),
+    ))
+}
+
+impl JobOutcome {
+    /// A job of which nothing is known yet.
+    pub fn of(job: &Job) -> Self {
+        Self {
+            job: job.cluster.clone(),
+            title: [("ja", job.title.ja.clone()), ("en", job.title.en.clone())].into(),
+            stages: Vec::new(),
+            over_limit: Vec::new(),
+            error: None,
+        }
+    }
+}

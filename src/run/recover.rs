@@ -1,0 +1,207 @@
+//! What a killed run left: its removals are journaled, so they only need to be certified.
+
+use super::execute::Environment;
+use super::execute::RunError;
+use super::open::Stores;
+use super::outcome::CertificateLine;
+use super::outcome::RecoveredRun;
+use super::seal;
+use super::seal::SealContext;
+use super::start::Targets;
+use crate::job::Job;
+use crate::keyring::Keyring;
+use crate::keyring::WrappedRunKey;
+use crate::ledger::entry::Entry;
+use crate::ledger::entry::Outcome;
+use crate::ledger::entry::RunState;
+use crate::ledger::error::LockError;
+use crate::ledger::fold::RunRecord;
+use crate::ledger::fold::fold_runs;
+use crate::store::RunContext;
+use crate::store::StageOrder;
+use crate::store::Survey;
+use crate::store::TokenKey;
+
+/// Takes up every run that no living process holds, and brings it to its certificates.
+pub(super) async fn recover(
+    environment: &Environment<'_>,
+    keyring: &Keyring,
+    stores: &mut Stores,
+    jobs: &[Job],
+) -> Result<Vec<RecoveredRun>, RunError> {
+    let mut recovered = Vec::new();
+    for run in environment.ledger.unfinished_runs().await? {
+        let name = format!("run:{}", run.run_id);
+        let lock = match environment.ledger.lock(&[name]).await {
+            Ok(lock) => lock,
+            // Somebody is working on it right now.
+            Err(LockError::Busy { .. }) => continue,
+            Err(LockError::Ledger(error)) => return Err(RunError::Ledger(error)),
+            Err(other) => return Err(RunError::Busy(other)),
+        };
+        tracing::warn!(run.id = %run.run_id, "run {} was not finished; taking it up again", run.run_id);
+        recovered.push(take_up(environment, keyring, stores, jobs, &run).await?);
+        if let Err(error) = lock.release().await {
+            tracing::warn!(error = %error, "the lock of a recovered run could not be released");
+        }
+    }
+    Ok(recovered)
+}
+
+async fn take_up(
+    environment: &Environment<'_>,
+    keyring: &Keyring,
+    stores: &mut Stores,
+    jobs: &[Job],
+    run: &RunRecord,
+) -> Result<RecoveredRun, RunError> {
+    let entry = Entry::RunRecovered {
+        found_state: run.state,
+    };
+    environment.append(&run.run_id, &entry).await.map_err(RunError::Step)?;
+    if run.state == RunState::Running {
+        if let Err(error) = finish_intents(environment, keyring, stores, jobs, run).await {
+            return Ok(RecoveredRun {
+                run_id: run.run_id.clone(),
+                certificates: Vec::new(),
+                error: Some(error),
+            });
+        }
+        let entry = Entry::RunFinished {
+            outcome: Outcome::Partial,
+        };
+        environment.append(&run.run_id, &entry).await.map_err(RunError::Step)?;
+    }
+    let certified = certify(environment, keyring, stores, &run.run_id).await;
+    let (certificates, error) = match certified {
+        Ok(certificates) => (certificates, None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    Ok(RecoveredRun {
+        run_id: run.run_id.clone(),
+        certificates,
+        error,
+    })
+}
+
+/// Seals a run that has ended: fences closed, certificates stored, signed, published.
+///
+/// Repeatable: what an earlier attempt did stays as it is. On an error the run remains to be
+/// certified, and the next run does it.
+pub(super) async fn certify(
+    environment: &Environment<'_>,
+    keyring: &Keyring,
+    stores: &mut Stores,
+    run_id: &str,
+) -> Result<Vec<CertificateLine>, String> {
+    let entries = environment.ledger.entries_of(run_id).await.map_err(|error| error.to_string())?;
+    let Some(run) = fold_runs(&entries).into_iter().next() else {
+        return Err(format!("the ledger has no run {run_id}"));
+    };
+    for target in &run.started.targets {
+        let opened = stores.rows(environment.config, &target.store).await;
+        opened.map_err(|error| error.to_string())?;
+    }
+    let config = environment.config;
+    let context = SealContext {
+        ledger: environment.ledger,
+        stores: &stores.opened(),
+        keyring,
+        issuer: &config.issuer,
+        clients: &config.clients,
+        residuals: &config.residuals,
+        origin: config.certificates.origin(),
+        folder: &config.certificates.folder,
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    let label = "sealing";
+    environment.progress.start(run.stages.iter().map(|stage| stage.disposed).sum(), label);
+    let sealed = seal::seal(&context, run_id, (environment.now)(), &|records| {
+        environment.progress.advance(records);
+    })
+    .await;
+    environment.progress.finish();
+    let sealed = sealed.map_err(|error| whole(&error))?;
+    Ok(sealed
+        .certificates
+        .into_iter()
+        .map(|certificate| CertificateLine {
+            folder: config.certificates.folder.join(&certificate.folder).display().to_string(),
+            certificate_id: certificate.certificate_id,
+            client: certificate.client,
+            records: certificate.records,
+            subjects: certificate.subjects,
+        })
+        .collect())
+}
+
+/// An error with its causes, on one line.
+fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
+/// Finishes what a killed run had announced to do with objects, before its fence closes.
+async fn finish_intents(
+    environment: &Environment<'_>,
+    keyring: &Keyring,
+    stores: &mut Stores,
+    jobs: &[Job],
+    run: &RunRecord,
+) -> Result<(), String> {
+    for name in run.started.jobs.iter().map(|job| &job.job) {
+        let Some(job) = jobs.iter().find(|job| job.cluster == *name) else {
+            continue;
+        };
+        if job.objects.is_empty() {
+            continue;
+        }
+        let context = reopen(environment, keyring, run).await?;
+        let store = stores.rows(environment.config, &job.store).await.map_err(|error| error.to_string())?;
+        let objects = stores.objects(environment.config, job).await.map_err(|error| error.to_string())?;
+        let numbers = Targets::recorded(job, &run.started.targets);
+        for (index, targets) in numbers.into_iter().enumerate() {
+            let order = StageOrder {
+                job,
+                stage: index,
+                as_of: run.started.as_of,
+                run: &context,
+                targets,
+                max_records: job.limit.max_records,
+                surveyed: Survey::default(),
+                pass: 0,
+            };
+            let done = store.finish_intents(&order, &objects, environment).await;
+            if let Some(error) = done.stopped_by {
+                return Err(error.to_string());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The context of a run that another process began.
+async fn reopen(
+    environment: &Environment<'_>,
+    keyring: &Keyring,
+    run: &RunRecord,
+) -> Result<RunContext, String> {
+    let stored = environment.ledger.run_key(&run.run_id).await.map_err(|error| error.to_string())?;
+    let stored = stored.ok_or_else(|| format!("the key of run {} is gone", run.run_id))?;
+    let damaged = |_| format!("the wrapped key of run {} is damaged", run.run_id);
+    let wrapped = WrappedRunKey {
+        key_id: stored.kek_id,
+        bytes: stored.wrapped.try_into().map_err(damaged)?,
+    };
+    Ok(RunContext {
+        run_id: run.run_id.clone(),
+        run_key: keyring.unwrap(&run.run_id, &wrapped).map_err(|error| error.to_string())?,
+        token_key: TokenKey(*keyring.token_key()),
+        started_at: run.started_at,
+    })
+}

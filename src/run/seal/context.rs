@@ -1,0 +1,54 @@
+//! What sealing is handed, and what it hands back.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::Client;
+use crate::config::Issuer;
+use crate::config::Residual;
+use crate::keyring::Keyring;
+use crate::ledger::Ledger;
+use crate::store::Disposer;
+
+/// Everything that sealing needs beside the run's id.
+pub struct SealContext<'a> {
+    pub ledger: &'a dyn Ledger,
+    /// The stores that hold journals, by their name in `kigen.toml`.
+    pub stores: &'a BTreeMap<String, Arc<dyn Disposer>>,
+    pub keyring: &'a Keyring,
+    pub issuer: &'a Issuer,
+    /// The organisations behind the clients' names. A client that is not listed has none.
+    pub clients: &'a [Client],
+    /// Places that keep copies for a while.
+    pub residuals: &'a [Residual],
+    /// The issuer's name in checkpoints, without a scheme: `certs.example.com`.
+    pub origin: &'a str,
+    /// Where certificates are published.
+    pub folder: &'a Path,
+    /// Version of kigen.
+    pub version: &'a str,
+}
+
+/// A run whose certificates all stand in the ledger and in the folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedRun {
+    pub run_id: String,
+    /// One for each client, in the order of the clients' names; empty if nothing was removed.
+    pub certificates: Vec<SealedCertificate>,
+}
+
+/// One published certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedCertificate {
+    pub certificate_id: String,
+    pub client: String,
+    /// Relative to the place of certificates.
+    pub folder: String,
+    /// Record leaves.
+    pub records: u64,
+    /// Subject leaves.
+    pub subjects: u64,
+    /// Removals of a key that had been removed before in the same run; they have no second leaf.
+    pub repeated: u64,
+}

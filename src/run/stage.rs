@@ -1,0 +1,230 @@
+//! The stages of one job: survey, approve, execute, look again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::civil::Date;
+
+use super::execute::Environment;
+use super::outcome::JobError;
+use super::outcome::JobOutcome;
+use super::outcome::StageOutcome;
+use super::start::Targets;
+use crate::exit;
+use crate::job::Job;
+use crate::ledger::entry;
+use crate::ledger::entry::Entry;
+use crate::ledger::entry::StageFinished;
+use crate::ledger::entry::StageRefused;
+use crate::ledger::entry::StageSurveyed;
+use crate::plan;
+use crate::plan::ApprovedPlan;
+use crate::plan::StagePlan;
+use crate::store::Disposer;
+use crate::store::Inventory;
+use crate::store::RunContext;
+use crate::store::StageOrder;
+use crate::store::Survey;
+use crate::store::error::StoreError;
+use crate::store::objects::ObjectDisposer;
+
+/// How often a stage's table is walked: rows that moved or were locked are met again.
+const PASSES: u32 = 3;
+
+/// What the stages of one job work with.
+pub(super) struct JobRun<'a> {
+    pub environment: &'a Environment<'a>,
+    pub run: &'a RunContext,
+    pub job: &'a Job,
+    pub store: Arc<dyn Disposer>,
+    pub objects: BTreeMap<String, Arc<dyn ObjectDisposer>>,
+    pub targets: &'a Targets,
+    pub as_of: Date,
+}
+
+impl JobRun<'_> {
+    /// Executes the job's stages one after the other, each surveyed right before it runs.
+    pub(super) async fn execute(&self, outcome: &mut JobOutcome) -> Result<(), JobError> {
+        let surveys = self.survey_all().await?;
+        let approved = self.approve(&surveys, outcome).await?;
+        let mut room = approved.max_records();
+        for (index, first) in surveys.into_iter().enumerate() {
+            if self.environment.shutdown.is_requested() {
+                return Ok(());
+            }
+            // An earlier stage may have changed what this one finds.
+            let survey = if index == 0 { first } else { self.survey(index).await? };
+            let stage = self.stage(index, survey, &mut room).await;
+            let (done, error) = stage?;
+            outcome.stages.push(done);
+            if let Some(error) = error {
+                return Err(JobError::of_store(&error));
+            }
+        }
+        Ok(())
+    }
+
+    async fn survey(&self, stage: usize) -> Result<Survey, JobError> {
+        let store: &dyn Inventory = &*self.store;
+        let survey = store.survey(self.job, stage, self.as_of).await;
+        survey.map_err(|error| JobError::of_store(&error))
+    }
+
+    async fn survey_all(&self) -> Result<Vec<Survey>, JobError> {
+        let mut surveys = Vec::new();
+        for index in 0..self.job.stages.len() {
+            surveys.push(self.survey(index).await?);
+        }
+        Ok(surveys)
+    }
+
+    /// Approves all stages of the job together, before the first removal.
+    async fn approve(
+        &self,
+        surveys: &[Survey],
+        outcome: &mut JobOutcome,
+    ) -> Result<ApprovedPlan, JobError> {
+        let stages = surveys
+            .iter()
+            .enumerate()
+            .map(|(stage, survey)| StagePlan {
+                stage,
+                total: survey.total,
+                records: survey.due.records,
+                persons: survey.due.subjects,
+            })
+            .collect();
+        let refusal = match plan::approve(plan::plan(self.job, self.as_of, stages), &self.job.limit) {
+            Ok(approved) => return Ok(approved),
+            Err(refusal) => refusal,
+        };
+        for (stage, survey) in self.job.stages.iter().zip(surveys) {
+            outcome
+                .stages
+                .push(StageOutcome::surveyed(&stage.name, stage.disposal.name(), survey));
+            self.append(Entry::StageSurveyed(self.surveyed(&stage.name, stage.disposal.name(), survey)))
+                .await?;
+            self.append(Entry::StageRefused(StageRefused {
+                job: self.job.cluster.clone(),
+                stage: stage.name.clone(),
+                code: "limit-exceeded".to_owned(),
+                message: refusal.to_string(),
+            }))
+            .await?;
+        }
+        outcome.over_limit.clone_from(&refusal.over);
+        Err(JobError::new(exit::NOT_APPROVED, refusal.to_string()))
+    }
+
+    fn surveyed(&self, stage: &str, disposal: &str, survey: &Survey) -> StageSurveyed {
+        StageSurveyed {
+            job: self.job.cluster.clone(),
+            stage: stage.to_owned(),
+            disposal: disposal.to_owned(),
+            total_records: survey.total,
+            due: entry::Due {
+                records: survey.due.records,
+                subjects: survey.due.subjects,
+            },
+            retained: survey
+                .retained
+                .iter()
+                .map(|(reason, records)| (reason.name().to_owned(), *records))
+                .collect(),
+            oldest_overdue_days: survey.oldest_overdue_days,
+            limit: entry::LimitEntry {
+                max_records: self.job.limit.max_records,
+                max_percent: self.job.limit.max_percent,
+                max_persons: self.job.limit.max_persons,
+            },
+        }
+    }
+
+    async fn append(&self, entry: Entry) -> Result<(), JobError> {
+        self.environment.append(&self.run.run_id, &entry).await
+    }
+
+    async fn stage(
+        &self,
+        index: usize,
+        survey: Survey,
+        room: &mut u64,
+    ) -> Result<(StageOutcome, Option<StoreError>), JobError> {
+        let stage = &self.job.stages[index];
+        let begun = Instant::now();
+        let disposal = stage.disposal.name();
+        self.append(Entry::StageSurveyed(self.surveyed(&stage.name, disposal, &survey))).await?;
+        let mut outcome = StageOutcome::surveyed(&stage.name, disposal, &survey);
+        let label = format!("{} {}", self.job.cluster, stage.name);
+        let mut left = survey.clone();
+        let mut error = None;
+        self.environment.progress.start(survey.due.records, &label);
+        for pass in 0..PASSES {
+            if left.due.records == 0 || self.environment.shutdown.is_requested() {
+                break;
+            }
+            let order = StageOrder {
+                job: self.job,
+                stage: index,
+                as_of: self.as_of,
+                run: self.run,
+                targets: self.targets.stage(&self.job.cluster, index),
+                max_records: *room,
+                surveyed: left.clone(),
+                pass,
+            };
+            let mut walked = self.walk(&order).await;
+            *room = room.saturating_sub(walked.disposed);
+            error = walked.stopped_by.take();
+            let moved = walked.disposed > 0;
+            outcome.add(walked);
+            if error.is_some() {
+                break;
+            }
+            // The last look: rows that moved past the pass, or were locked.
+            left = self.survey(index).await?;
+            if !moved {
+                break;
+            }
+        }
+        self.environment.progress.finish();
+        outcome.remaining_due = if error.is_some() || self.environment.shutdown.is_requested() {
+            survey.due.records.saturating_sub(outcome.disposed)
+        } else {
+            left.due.records
+        };
+        let overdue = if outcome.remaining_due == 0 { None } else { left.oldest_overdue_days };
+        self.append(Entry::StageFinished(self.finished(&outcome, overdue, begun))).await?;
+        Ok((outcome, error))
+    }
+
+    async fn walk(&self, order: &StageOrder<'_>) -> crate::store::PassOutcome {
+        let has_objects = !order.targets.objects.is_empty();
+        if has_objects {
+            return self
+                .store
+                .dispose_with_objects(order, &self.objects, self.environment)
+                .await;
+        }
+        self.store.dispose(order, self.environment).await
+    }
+
+    fn finished(&self, outcome: &StageOutcome, overdue: Option<i64>, begun: Instant) -> StageFinished {
+        StageFinished {
+            job: self.job.cluster.clone(),
+            stage: outcome.stage.clone(),
+            disposal: outcome.disposal.to_owned(),
+            disposed: outcome.disposed,
+            absent: 0,
+            no_longer_due: outcome.no_longer_due,
+            failed: outcome.failed,
+            unattempted: outcome.remaining_due.saturating_sub(outcome.failed),
+            remaining_due: outcome.remaining_due,
+            oldest_overdue_days: overdue,
+            elapsed_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            ended_by: outcome.ended_by.clone(),
+            by_client: outcome.by_client.clone(),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The start of a run: its targets, its key, its first entry; nothing is touched before that.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::evidence::leaf::Action;
+use crate::job::Disposal;
+use crate::job::Job;
+use crate::job::OnDispose;
+use crate::job::Stage;
+use crate::keyring::Keyring;
+use crate::keyring::KeyringError;
+use crate::keyring::Quarter;
+use crate::keyring::new_run_key;
+use crate::ledger::RunKey;
+use crate::ledger::entry::ClauseEntry;
+use crate::ledger::entry::CutoffEntry;
+use crate::ledger::entry::JobEntry;
+use crate::ledger::entry::RunStarted;
+use crate::ledger::entry::TargetEntry;
+use crate::ledger::entry::TitleEntry;
+use crate::ledger::entry::Trigger;
+use crate::store::RunContext;
+use crate::store::StageTargets;
+use crate::store::TokenKey;
+
+/// The targets of a run: what its leaves number.
+#[derive(Default)]
+pub(super) struct Targets {
+    entries: Vec<TargetEntry>,
+    /// By job and stage.
+    of_stage: BTreeMap<(String, usize), StageTargets>,
+}
+
+/// A job, and the engine of its store.
+pub(super) struct Ready<'a> {
+    pub job: &'a Job,
+    pub engine: String,
+}
+
+impl Targets {
+    /// Numbers everything that `jobs` may remove from, in run order.
+    pub(super) fn of(jobs: &[Ready<'_>], as_of: Date) -> Self {
+        let mut targets = Self::default();
+        for ready in jobs {
+            for (index, stage) in ready.job.stages.iter().enumerate() {
+                targets.add_stage(ready, index, stage, as_of);
+            }
+        }
+        targets
+    }
+
+    /// The numbers of one stage.
+    pub(super) fn stage(&self, job: &str, stage: usize) -> StageTargets {
+        self.of_stage
+            .get(&(job.to_owned(), stage))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// The numbers that an earlier run gave to the stages of `job`, from its first entry.
+    pub(super) fn recorded(job: &Job, entries: &[TargetEntry]) -> Vec<StageTargets> {
+        job.stages
+            .iter()
+            .map(|stage| recorded_stage(job, stage, entries))
+            .collect()
+    }
+
+    fn add_stage(&mut self, ready: &Ready<'_>, index: usize, stage: &Stage, as_of: Date) {
+        let job = ready.job;
+        let action = match stage.disposal {
+            Disposal::Delete => Action::RowDeleted,
+            Disposal::Pseudonymize { .. } => Action::Pseudonymized,
+        };
+        let own = self.add(ready, stage, &job.table.to_string(), action, as_of);
+        let mut numbers = StageTargets {
+            own,
+            ..StageTargets::default()
+        };
+        for reference in &job.references {
+            if !matches!(reference.on_dispose, OnDispose::GoesWith { .. }) {
+                continue;
+            }
+            // A reference that takes no part in the stage has no number; its place stays filled.
+            let number = if reference.stages.contains(&stage.name) {
+                self.add(ready, stage, &reference.table.to_string(), Action::RowDeleted, as_of)
+            } else {
+                u16::MAX
+            };
+            numbers.goes_with.push(number);
+        }
+        if matches!(stage.disposal, Disposal::Delete) {
+            for link in &job.objects {
+                let number = self.add(ready, stage, &link.store, Action::ObjectVersionDeleted, as_of);
+                numbers.objects.push(number);
+            }
+        }
+        self.of_stage.insert((job.cluster.clone(), index), numbers);
+    }
+
+    fn add(
+        &mut self,
+        ready: &Ready<'_>,
+        stage: &Stage,
+        object: &str,
+        action: Action,
+        as_of: Date,
+    ) -> u16 {
+        let job = ready.job;
+        let index = u16::try_from(self.entries.len()).unwrap_or(u16::MAX);
+        let purposes = stage.rule.purposes.iter().zip(stage.rule.cutoffs(as_of));
+        self.entries.push(TargetEntry {
+            index,
+            job: job.cluster.clone(),
+            stage: stage.name.clone(),
+            store: job.store.clone(),
+            engine: ready.engine.clone(),
+            object: object.to_owned(),
+            action: action.code(),
+            disposal: stage.disposal.name().to_owned(),
+            rule_sha256: job.sha256.clone(),
+            cutoffs: purposes
+                .zip(&stage.sources)
+                .map(|((purpose, cutoff), source)| CutoffEntry {
+                    purpose: purpose.name.clone(),
+                    cutoff,
+                    starting_point: source.kind.name().to_owned(),
+                    period: purpose.period.to_string(),
+                })
+                .collect(),
+        });
+        index
+    }
+}
+
+fn recorded_stage(job: &Job, stage: &Stage, entries: &[TargetEntry]) -> StageTargets {
+    let of_stage: Vec<&TargetEntry> = entries
+        .iter()
+        .filter(|entry| entry.job == job.cluster && entry.stage == stage.name)
+        .collect();
+    let number = |object: &str| {
+        of_stage
+            .iter()
+            .find(|entry| entry.object == object)
+            .map_or(u16::MAX, |entry| entry.index)
+    };
+    let goes_with = job
+        .references
+        .iter()
+        .filter(|reference| matches!(reference.on_dispose, OnDispose::GoesWith { .. }));
+    let deletes = matches!(stage.disposal, Disposal::Delete);
+    StageTargets {
+        own: number(&job.table.to_string()),
+        goes_with: goes_with.map(|reference| number(&reference.table.to_string())).collect(),
+        objects: job
+            .objects
+            .iter()
+            .filter(|_| deletes)
+            .map(|link| number(&link.store))
+            .collect(),
+    }
+}
+
+/// The first entry of a run.
+pub(super) fn entry(jobs: &[Ready<'_>], targets: &Targets, as_of: Date, trigger: Trigger) -> RunStarted {
+    RunStarted {
+        as_of,
+        trigger,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        jobs: jobs.iter().map(|ready| job_entry(ready.job)).collect(),
+        targets: targets.entries.clone(),
+    }
+}
+
+fn job_entry(job: &Job) -> JobEntry {
+    JobEntry {
+        job: job.cluster.clone(),
+        title: TitleEntry {
+            ja: job.title.ja.clone(),
+            en: job.title.en.clone(),
+        },
+        owner: job.owner.clone(),
+        sha256: job.sha256.clone(),
+        time_zone: job.time_zone_name.clone(),
+        clause: ClauseEntry {
+            document: job.clause.document.clone(),
+            version: job.clause.version.clone(),
+            text_sha256: job.clause.text_sha256.clone(),
+        },
+    }
+}
+
+/// Makes a new run's secrets: its own key, wrapped for the ledger, and the token key.
+pub(super) fn context(
+    keyring: &mut Keyring,
+    run_id: &str,
+    started_at: Timestamp,
+) -> Result<(RunContext, RunKey), KeyringError> {
+    let quarter = Quarter::of(started_at.to_zoned(jiff::tz::TimeZone::UTC).date());
+    keyring.ensure_kek(quarter)?;
+    let run_key = new_run_key()?;
+    let wrapped = keyring.wrap(quarter, run_id, &run_key)?;
+    let context = RunContext {
+        run_id: run_id.to_owned(),
+        run_key,
+        token_key: TokenKey(*keyring.token_key()),
+        started_at,
+    };
+    let stored = RunKey {
+        kek_id: wrapped.key_id,
+        wrapped: wrapped.bytes.to_vec(),
+    };
+    Ok((context, stored))
+}
