@@ -365,7 +365,7 @@ fn can_go_direct(text: &StageText<'_>) -> bool {
         && job.objects.is_empty()
         && !uses_marker_table(job)
         // A vetoed row would only be missing from the answer; counted removals see it.
-        && text.tables.get(&job.table).is_some_and(|own| !own.may_veto)
+        && text.tables.own(job).is_ok_and(|own| !own.may_veto)
 }
 
 /// Whether some stage of `job` remembers its records in kigen's marker table.
