@@ -1,8 +1,9 @@
 //! Stores of rows. One set of statements for every engine; a dialect spells, a session carries.
 //!
 //! Read in this order: `resolved` (names become columns), `text` (the rule as SQL), `survey`
-//! (count), `pass` and `walk` (go over the table once), `batch` (one transaction), `goes_with`
-//! (rows of other tables), `evidence` and `journal` (what proves it).
+//! (count), `pass` and `walk` (go over the table once), `batch` (one transaction) with `window`
+//! (find and lock) and `remove` (delete or rewrite), `goes_with` (rows of other tables),
+//! `evidence` and `journal` (what proves it); `objects_walk` and `intent` (rows that name objects).
 
 mod backend;
 mod batch;
@@ -13,11 +14,14 @@ mod find;
 mod fit;
 mod fit_changes;
 mod goes_with;
+mod intent;
 mod journal;
+mod objects_walk;
 mod pass;
 mod postgres;
 mod postgres_catalog;
 mod postgres_dialect;
+mod remove;
 mod resolved;
 mod session;
 mod sqlite;
@@ -28,6 +32,7 @@ mod store;
 mod survey;
 mod text;
 mod walk;
+mod window;
 
 pub use postgres::PostgresOptions;
 pub use postgres::open_postgres;
