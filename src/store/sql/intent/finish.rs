@@ -118,10 +118,10 @@ async fn try_once<'a>(
             session.commit().await?;
             Ok(outcome)
         }
-        Err(error) => {
-            session.rollback().await?;
-            Err(error)
-        }
+        // If even this fails, the transaction ends with its connection; the cause comes first.
+        Err(error) => match session.rollback().await {
+            Ok(()) | Err(_) => Err(error),
+        },
     }
 }
 
