@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use thiserror::Error;
 
+use super::open;
 use super::open::Stores;
 use super::outcome::FinishedRun;
 use super::outcome::JobError;
@@ -179,7 +180,11 @@ async fn make_ready<'a>(
     for job in request.jobs.iter().copied() {
         let mut outcome = JobOutcome::of(job);
         match fits(environment, stores, job).await {
-            Ok(engine) => ready.push(Ready { job, engine }),
+            Ok(engine) => ready.push(Ready {
+                job,
+                engine,
+                object_engines: open::object_engines(environment.config, job),
+            }),
             Err(error) => outcome.error = Some(error),
         }
         outcomes.push(outcome);

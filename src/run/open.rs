@@ -166,3 +166,18 @@ pub async fn open_objects(config: &Config, name: &str) -> Result<Arc<dyn ObjectD
         }
     }
 }
+
+/// What the object stores of `job` are, as certificates call them, by name.
+pub fn object_engines(config: &Config, job: &Job) -> BTreeMap<String, String> {
+    job.objects
+        .iter()
+        .filter_map(|link| {
+            let engine = match config.objects.get(&link.store)? {
+                ObjectsConfig::Folder(_) => "folder",
+                ObjectsConfig::S3 { endpoint: None, .. } => "Amazon S3",
+                ObjectsConfig::S3 { endpoint: Some(_), .. } => "S3-compatible",
+            };
+            Some((link.store.clone(), engine.to_owned()))
+        })
+        .collect()
+}
