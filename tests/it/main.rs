@@ -14,3 +14,5 @@ mod bad_input_postgres;
 mod cli;
 mod cli_signals;
 mod scene;
+mod stores;
+mod support;
