@@ -74,6 +74,8 @@ async fn without_its_journal_a_postgresql_store_is_not_touched() {
     let Some(scene) = Scene::postgres().await else { return };
     scene.database.execute("drop schema kigen cascade").await;
     refuses(&scene, "postgres_journal_not_migrated", RUN_LEARNER, exit::NOT_MIGRATED).await;
+    let plan = scene.on_the_day(&["plan"]);
+    assert_eq!(plan.code, i32::from(exit::NOT_MIGRATED), "{}", plan.stderr);
     remove(scene, None).await;
 }
 
@@ -82,6 +84,12 @@ async fn a_role_that_may_only_read_can_plan_but_not_run() {
     let Some(scene) = Scene::postgres().await else { return };
     let role = reader(&scene).await;
     use_store(&scene, &scene.database.url_of(&role, PASSWORD));
+    // What was disposed of before stands in kigen's own table.
+    let blind = scene.on_the_day(&["plan"]);
+    assert_eq!(blind.code, i32::from(exit::SCHEMA_MISMATCH), "{}", blind.stderr);
+    assert!(blind.stderr.contains("hint: `migrations/README.md` has the grants"), "{}", blind.stderr);
+    let grants = format!("grant usage on schema kigen to {role}; grant select on kigen.marker to {role}");
+    scene.database.execute(&grants).await;
     // No right on the ledger at all: its file is not there.
     scene.edit("kigen.toml", "sqlite://kigen-ledger.db", "sqlite:///nowhere/ledger.db");
     let plan = scene.on_the_day(&["--format", "json", "plan"]);
@@ -110,6 +118,27 @@ async fn a_role_that_may_write_the_journal_but_not_delete_is_refused() {
     assert_eq!(run.code, i32::from(exit::SCHEMA_MISMATCH), "{}", run.stderr);
     assert_eq!(scene.database.records().await, before);
     assert_eq!(scene.database.number("select count(*) from kigen.journal").await, 0);
+    remove(scene, Some(&role)).await;
+}
+
+#[tokio::test]
+async fn the_documented_grants_are_enough_for_a_run() {
+    let Some(scene) = Scene::postgres().await else { return };
+    let role = reader(&scene).await;
+    let ledger = format!("url = \"{}\"", scene.database.url());
+    scene.edit("kigen.toml", "url = \"sqlite://kigen-ledger.db\"", &ledger);
+    assert_eq!(scene.kigen(&["ledger", "migrate"]).code, 0);
+    let readme = include_str!("../../migrations/README.md");
+    let grants = readme.split("```sql").nth(1).unwrap().split("```").next().unwrap();
+    scene.database.execute(&grants.replace("to worker", &format!("to {role}"))).await;
+    let tables = format!("grant update, delete on learner, learner_contact, exam_attempt to {role}");
+    scene.database.execute(&tables).await;
+    let url = scene.database.url_of(&role, PASSWORD);
+    scene.edit("kigen.toml", &ledger, &format!("url = \"{url}\""));
+    use_store(&scene, &url);
+    let run = scene.on_the_day(&["run"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert_eq!(scene.database.records().await, [("learner", 4), ("learner_contact", 1), ("exam_attempt", 4)]);
     remove(scene, Some(&role)).await;
 }
 

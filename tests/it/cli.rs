@@ -163,6 +163,19 @@ async fn a_certificate_is_listed_shown_and_verified() {
     // A stranger has the folder and nothing else.
     let stranger = scene.kigen(&["--config", "nowhere.toml", "certificate", "verify", "certificates"]);
     assert_eq!(stranger.code, 0, "{}{}", stranger.stdout, stranger.stderr);
+    // Nor does a folder that is not there, or has lost its keys, pass for one that holds.
+    let nowhere = scene.kigen(&["certificate", "verify", "nowhere"]);
+    assert_eq!(nowhere.code, i32::from(exit::USAGE), "{}", nowhere.stdout);
+    std::fs::remove_dir_all(scene.path("certificates/keys")).unwrap();
+    let without_keys = scene.kigen(&["certificate", "verify"]);
+    assert_eq!(without_keys.code, i32::from(exit::USAGE), "{}", without_keys.stdout);
+}
+
+#[tokio::test]
+async fn before_the_first_certificate_there_is_nothing_to_verify() {
+    let scene = Scene::sqlite().await;
+    let verified = scene.kigen(&["--format", "json", "certificate", "verify"]);
+    assert_eq!((verified.code, verified.json()), (0, serde_json::json!([])));
 }
 
 #[tokio::test]
@@ -176,8 +189,9 @@ async fn a_certificate_that_was_altered_does_not_verify() {
     bytes[last] ^= 1;
     std::fs::write(scene.path(&leaves), bytes).unwrap();
     let verified = scene.kigen(&["--format", "json", "certificate", "verify"]);
-    assert_ne!(verified.code, 0);
-    assert!(verified.json().is_object());
+    assert_eq!(verified.code, i32::from(exit::UNEXPECTED), "{}", verified.stderr);
+    let holds: Vec<Value> = verified.json().as_array().unwrap().iter().map(|one| one["holds"].clone()).collect();
+    assert_eq!(holds, [false, true]);
 }
 
 #[tokio::test]

@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use sqlx::AssertSqlSafe;
 use sqlx::Column;
+use sqlx::Connection;
+use sqlx::PgConnection;
 use sqlx::PgPool;
 use sqlx::Postgres;
 use sqlx::Row as _;
@@ -35,6 +37,9 @@ use super::store::SqlStore;
 use crate::domain::value::Value;
 use crate::job::TableName;
 use crate::store::error::StoreError;
+
+/// How long a server may take to answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The oldest PostgreSQL whose planner knows TID ranges.
 const OLDEST_VERSION: u32 = 140_000;
@@ -92,9 +97,13 @@ pub async fn open_postgres(options: PostgresOptions) -> Result<SqlStore, StoreEr
             // A partition or index scan by many workers would only take cores from the others.
             ("jit", "off"),
         ]);
+    // A pool tries a server that refuses again and again; the first connection says at once why.
+    let first = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&connect)).await;
+    let first = first.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+    drop(first.map_err(|error| connect_error(&options, &error))?.close().await);
     let pool = PgPoolOptions::new()
         .max_connections(options.connections + 2)
-        .acquire_timeout(Duration::from_secs(10))
+        .acquire_timeout(CONNECT_TIMEOUT)
         .connect_with(connect)
         .await
         .map_err(|error| connect_error(&options, &error))?;
@@ -135,7 +144,7 @@ fn connect_error(options: &PostgresOptions, error: &sqlx::Error) -> StoreError {
         },
         sqlx::Error::Io(io) => io.kind().to_string(),
         sqlx::Error::Tls(_) => "the TLS handshake failed".to_owned(),
-        sqlx::Error::PoolTimedOut => "no answer within 10 seconds".to_owned(),
+        sqlx::Error::PoolTimedOut => format!("no answer within {} seconds", CONNECT_TIMEOUT.as_secs()),
         _ => "the connection could not be made".to_owned(),
     };
     StoreError::Unreachable {
