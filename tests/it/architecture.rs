@@ -7,7 +7,15 @@ use std::path::PathBuf;
 use kigen::exit;
 
 /// The core: values and decisions.
-const CORE: &[&str] = &["domain", "job", "plan", "problem", "pseudonym", "evidence", "report"];
+const CORE: &[&str] = &[
+    "domain",
+    "job",
+    "plan",
+    "problem",
+    "pseudonym",
+    "evidence",
+    "report",
+];
 
 /// Files over [`MAX_LINES`], each with its reason.
 const LONG: &[(&str, &str)] = &[];
@@ -47,7 +55,12 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 
 fn source(file: &Path) -> Source {
     let text = fs::read_to_string(file).unwrap();
-    let name = file.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+    let name = file
+        .strip_prefix(root())
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned();
     // A test module stands at the end of its file.
     let production = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
     let code: Vec<&str> = production
@@ -60,7 +73,14 @@ fn source(file: &Path) -> Source {
 
 fn is_test(source: &Source) -> bool {
     // Suites that several implementations must pass stand in files of their own.
-    let of_tests = ["tests", "tests.rs", "contract", "contract.rs", "sample.rs", "testing.rs"];
+    let of_tests = [
+        "tests",
+        "tests.rs",
+        "contract",
+        "contract.rs",
+        "sample.rs",
+        "testing.rs",
+    ];
     source.name.split('/').any(|part| of_tests.contains(&part))
 }
 
@@ -76,7 +96,11 @@ fn assert_free(sources: &[&Source], forbidden: &[&str], why: &str) {
     for source in sources {
         for (number, line) in source.code.lines().enumerate() {
             for text in forbidden.iter().filter(|text| line.contains(**text)) {
-                found.push(format!("{}: `{text}` in code line {}: {line}", source.name, number + 1));
+                found.push(format!(
+                    "{}: `{text}` in code line {}: {line}",
+                    source.name,
+                    number + 1
+                ));
             }
         }
     }
@@ -92,10 +116,28 @@ fn the_core_does_no_input_or_output_and_knows_no_clock() {
         .collect();
     assert!(core.len() > 30);
     let forbidden = [
-        "sqlx", "tokio", "async fn", "async move", ".await", "std::env", "std::net", "std::process", "std::thread",
-        "Timestamp::now", "Zoned::now", "SystemTime", "Instant::now", "tracing::", "println!", "eprintln!",
+        "sqlx",
+        "tokio",
+        "async fn",
+        "async move",
+        ".await",
+        "std::env",
+        "std::net",
+        "std::process",
+        "std::thread",
+        "Timestamp::now",
+        "Zoned::now",
+        "SystemTime",
+        "Instant::now",
+        "tracing::",
+        "println!",
+        "eprintln!",
     ];
-    assert_free(&core, &forbidden, "the core decides; the edge talks to the world");
+    assert_free(
+        &core,
+        &forbidden,
+        "the core decides; the edge talks to the world",
+    );
 }
 
 #[test]
@@ -112,8 +154,18 @@ fn only_the_reader_of_the_jobs_folder_touches_files_in_the_core() {
 fn the_core_knows_no_edge() {
     let sources = sources();
     let edge = [
-        "crate::store", "crate::run", "crate::cli", "crate::config", "crate::keyring", "crate::schedule",
-        "crate::clock", "crate::telemetry", "crate::shutdown", "crate::progress", "crate::demo", "crate::exit",
+        "crate::store",
+        "crate::run",
+        "crate::cli",
+        "crate::config",
+        "crate::keyring",
+        "crate::schedule",
+        "crate::clock",
+        "crate::telemetry",
+        "crate::shutdown",
+        "crate::progress",
+        "crate::demo",
+        "crate::exit",
     ];
     let core: Vec<&Source> = sources
         .iter()
@@ -121,14 +173,31 @@ fn the_core_knows_no_edge() {
         .collect();
     assert_free(&core, &edge, "the core knows no edge");
     let in_report = |source: &&&Source| source.name.starts_with("src/report");
-    let rest: Vec<&Source> = core.iter().filter(|source| !in_report(source)).copied().collect();
-    assert_free(&rest, &["crate::ledger"], "only the report folds over the ledger's entries");
+    let rest: Vec<&Source> = core
+        .iter()
+        .filter(|source| !in_report(source))
+        .copied()
+        .collect();
+    assert_free(
+        &rest,
+        &["crate::ledger"],
+        "only the report folds over the ledger's entries",
+    );
     // What the ledger holds is pure; the ledger itself is not.
     for source in core.iter().filter(in_report) {
-        for line in source.code.lines().filter(|line| line.contains("crate::ledger")) {
-            let is_pure = ["crate::ledger::entry", "crate::ledger::fold", "crate::ledger::StoredEntry", "crate::ledger::CertificateSummary"]
-                .iter()
-                .any(|path| line.contains(path));
+        for line in source
+            .code
+            .lines()
+            .filter(|line| line.contains("crate::ledger"))
+        {
+            let is_pure = [
+                "crate::ledger::entry",
+                "crate::ledger::fold",
+                "crate::ledger::StoredEntry",
+                "crate::ledger::CertificateSummary",
+            ]
+            .iter()
+            .any(|path| line.contains(path));
             assert!(is_pure, "{}: {line}", source.name);
         }
     }
@@ -145,7 +214,11 @@ fn the_edge_does_not_know_the_face() {
                 .any(|name| source.name.starts_with(&format!("src/{name}")))
         })
         .collect();
-    assert_free(&edge, &["crate::cli", "crate::demo"], "only `cli` knows everything");
+    assert_free(
+        &edge,
+        &["crate::cli", "crate::demo"],
+        "only `cli` knows everything",
+    );
 }
 
 #[test]
@@ -155,7 +228,12 @@ fn a_text_search_finds_every_dependency() {
     assert_free(&all, &["use crate::{"], "one `use` line for each name");
     let globs: Vec<String> = all
         .iter()
-        .flat_map(|source| source.code.lines().map(move |line| (source, line.trim_start())))
+        .flat_map(|source| {
+            source
+                .code
+                .lines()
+                .map(move |line| (source, line.trim_start()))
+        })
         .filter(|(_, line)| line.starts_with("use ") || line.starts_with("pub use "))
         .filter(|(_, line)| line.contains('*') || line.contains('{'))
         .map(|(source, line)| format!("{}: {line}", source.name))
@@ -167,7 +245,11 @@ fn a_text_search_finds_every_dependency() {
 fn a_dry_run_is_a_capability_and_never_a_flag() {
     let sources = sources();
     let all: Vec<&Source> = sources.iter().collect();
-    assert_free(&all, &["dry_run", "dry-run", "is_dry", "DryRun"], "a plan is made through stores that can only read");
+    assert_free(
+        &all,
+        &["dry_run", "dry-run", "is_dry", "DryRun"],
+        "a plan is made through stores that can only read",
+    );
 }
 
 #[test]
@@ -175,10 +257,17 @@ fn a_plan_is_made_without_the_ledger_and_without_a_right_to_remove() {
     let sources = sources();
     let plan: Vec<&Source> = sources
         .iter()
-        .filter(|source| ["src/run/plan.rs", "src/cli/plan.rs", "src/cli/explain.rs"].contains(&source.name.as_str()))
+        .filter(|source| {
+            ["src/run/plan.rs", "src/cli/plan.rs", "src/cli/explain.rs"]
+                .contains(&source.name.as_str())
+        })
         .collect();
     assert_eq!(plan.len(), 3);
-    assert_free(&plan, &["Disposer", "open::Stores", "crate::ledger", "load::ledger"], "a plan can only read");
+    assert_free(
+        &plan,
+        &["Disposer", "open::Stores", "crate::ledger", "load::ledger"],
+        "a plan can only read",
+    );
 }
 
 #[test]
@@ -186,9 +275,17 @@ fn only_the_command_line_prints() {
     let sources = sources();
     let silent: Vec<&Source> = sources
         .iter()
-        .filter(|source| !source.name.starts_with("src/cli/") && !source.name.starts_with("src/demo/") && !is_test(source))
+        .filter(|source| {
+            !source.name.starts_with("src/cli/")
+                && !source.name.starts_with("src/demo/")
+                && !is_test(source)
+        })
         .collect();
-    assert_free(&silent, &["println!", "print!(", "io::stdout"], "data is printed by `cli` alone");
+    assert_free(
+        &silent,
+        &["println!", "print!(", "io::stdout"],
+        "data is printed by `cli` alone",
+    );
 }
 
 #[test]
@@ -200,8 +297,21 @@ fn only_clock_reads_the_clock_and_only_config_the_environment() {
             .filter(|source| !is_test(source) && !source.name.starts_with(&format!("src/{module}")))
             .collect()
     };
-    assert_free(&but("clock.rs"), &["Timestamp::now", "Zoned::now", "SystemTime::now", "Utc::now"], "time is an argument");
-    assert_free(&but("config/"), &["env::var"], "the environment is an argument");
+    assert_free(
+        &but("clock.rs"),
+        &[
+            "Timestamp::now",
+            "Zoned::now",
+            "SystemTime::now",
+            "Utc::now",
+        ],
+        "time is an argument",
+    );
+    assert_free(
+        &but("config/"),
+        &["env::var"],
+        "the environment is an argument",
+    );
 }
 
 #[test]
@@ -213,21 +323,36 @@ fn no_file_is_longer_than_a_reader_can_hold() {
         .filter(|(lines, _)| *lines > MAX_LINES)
         .map(|(lines, name)| format!("{name}: {lines} lines"))
         .collect();
-    assert!(too_long.is_empty(), "over {MAX_LINES} lines:\n{}", too_long.join("\n"));
+    assert!(
+        too_long.is_empty(),
+        "over {MAX_LINES} lines:\n{}",
+        too_long.join("\n")
+    );
 }
 
 #[test]
 fn the_readme_lists_every_exit_code() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let row_of = |code: u8| readme.lines().find(|line| cells(line).first() == Some(&code.to_string()));
+    let row_of = |code: u8| {
+        readme
+            .lines()
+            .find(|line| cells(line).first() == Some(&code.to_string()))
+    };
     for (code, name, _) in exit::ALL {
-        let row = row_of(*code).unwrap_or_else(|| panic!("README.md has no row for exit code {code} ({name})"));
-        assert!(row.contains(name), "README.md, exit code {code}: the row does not say {name}");
+        let row = row_of(*code)
+            .unwrap_or_else(|| panic!("README.md has no row for exit code {code} ({name})"));
+        assert!(
+            row.contains(name),
+            "README.md, exit code {code}: the row does not say {name}"
+        );
     }
 }
 
 /// The cells of a row of a table, without the marks of code.
 fn cells(line: &str) -> Vec<String> {
     let inner = line.trim().trim_matches('|');
-    inner.split('|').map(|cell| cell.trim().trim_matches('`').to_owned()).collect()
+    inner
+        .split('|')
+        .map(|cell| cell.trim().trim_matches('`').to_owned())
+        .collect()
 }

@@ -8,13 +8,30 @@ use crate::scene::redacted;
 
 /// Asserts that `value` is an object with exactly these keys.
 fn assert_keys(value: &Value, keys: &[&str]) {
-    let found: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    let found: Vec<&str> = value
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
     assert_eq!(found, keys);
 }
 
 const STAGE: &[&str] = &[
-    "stage", "disposal", "total", "due", "disposed", "retained", "oldest_overdue_days", "no_longer_due", "failed",
-    "remaining_due", "ended_by", "by_client", "gone_with", "objects_absent",
+    "stage",
+    "disposal",
+    "total",
+    "due",
+    "disposed",
+    "retained",
+    "oldest_overdue_days",
+    "no_longer_due",
+    "failed",
+    "remaining_due",
+    "ended_by",
+    "by_client",
+    "gone_with",
+    "objects_absent",
 ];
 
 const JOB: &[&str] = &["job", "title", "stages", "over_limit", "error"];
@@ -26,7 +43,10 @@ async fn the_help_says_what_every_command_does() {
     assert_eq!(help.code, 0);
     insta::assert_snapshot!("help", help.stdout);
     let version = scene.kigen(&["--version"]);
-    assert_eq!(version.stdout, format!("kigen {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        version.stdout,
+        format!("kigen {}\n", env!("CARGO_PKG_VERSION"))
+    );
 }
 
 #[tokio::test]
@@ -41,7 +61,10 @@ async fn a_plan_shows_what_a_run_then_does() {
     let run = scene.on_the_day(&["run"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
     insta::assert_snapshot!("run", redacted(&run.stdout));
-    assert_eq!(scene.database.records().await, [("learner", 4), ("learner_contact", 1), ("exam_attempt", 4)]);
+    assert_eq!(
+        scene.database.records().await,
+        [("learner", 4), ("learner_contact", 1), ("exam_attempt", 4)]
+    );
     let in_clear = "select count(*) from exam_attempt where learner_id > 0 and comment is not null";
     assert_eq!(scene.database.number(in_clear).await, 3);
 
@@ -67,18 +90,32 @@ async fn a_plan_as_json_has_the_documented_fields() {
             assert_keys(&stage["due"], &["records", "subjects"]);
             assert_eq!(stage["disposed"], 0);
             let due = stage["due"]["records"].as_u64().unwrap();
-            let retained: u64 = stage["retained"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+            let retained: u64 = stage["retained"]
+                .as_object()
+                .unwrap()
+                .values()
+                .filter_map(Value::as_u64)
+                .sum();
             assert_eq!(stage["total"].as_u64().unwrap(), due + retained, "{stage}");
         }
     }
     assert_eq!(jobs[0]["stages"][0]["disposal"], "pseudonymize");
-    assert_eq!(jobs[0]["stages"][0]["due"], serde_json::json!({"records": 2, "subjects": 2}));
+    assert_eq!(
+        jobs[0]["stages"][0]["due"],
+        serde_json::json!({"records": 2, "subjects": 2})
+    );
     assert_eq!(jobs[0]["stages"][1]["disposal"], "delete");
     assert_eq!(jobs[0]["stages"][0]["oldest_overdue_days"], 1461);
-    assert_eq!(jobs[1]["stages"][0]["due"], serde_json::json!({"records": 1, "subjects": 1}));
-    assert_eq!(jobs[1]["stages"][0]["retained"], serde_json::json!({
-        "not-expired": 1, "referenced": 2, "starts-in-future": 1, "undatable": 1,
-    }));
+    assert_eq!(
+        jobs[1]["stages"][0]["due"],
+        serde_json::json!({"records": 1, "subjects": 1})
+    );
+    assert_eq!(
+        jobs[1]["stages"][0]["retained"],
+        serde_json::json!({
+            "not-expired": 1, "referenced": 2, "starts-in-future": 1, "undatable": 1,
+        })
+    );
 }
 
 #[tokio::test]
@@ -87,7 +124,18 @@ async fn a_run_as_json_has_the_documented_fields() {
     let answer = scene.on_the_day(&["--format", "json", "run"]);
     assert_eq!(answer.code, 0, "{}", answer.stderr);
     let run = answer.json();
-    assert_keys(&run, &["run_id", "as_of", "jobs", "certificates", "recovered", "stopped", "not_certified"]);
+    assert_keys(
+        &run,
+        &[
+            "run_id",
+            "as_of",
+            "jobs",
+            "certificates",
+            "recovered",
+            "stopped",
+            "not_certified",
+        ],
+    );
     assert_eq!(run["stopped"], false);
     assert!(run["not_certified"].is_null());
     for job in run["jobs"].as_array().unwrap() {
@@ -100,12 +148,21 @@ async fn a_run_as_json_has_the_documented_fields() {
     }
     // The learner whose only attempt went a moment before goes in the same run.
     assert_eq!(run["jobs"][1]["stages"][0]["disposed"], 2);
-    assert_eq!(run["jobs"][1]["stages"][0]["gone_with"]["learner_contact"], 2);
+    assert_eq!(
+        run["jobs"][1]["stages"][0]["gone_with"]["learner_contact"],
+        2
+    );
     let certificates = run["certificates"].as_array().unwrap();
-    let clients: Vec<&Value> = certificates.iter().map(|certificate| &certificate["client"]).collect();
+    let clients: Vec<&Value> = certificates
+        .iter()
+        .map(|certificate| &certificate["client"])
+        .collect();
     assert_eq!(clients, ["kasou-denki", "own"]);
     for certificate in certificates {
-        assert_keys(certificate, &["certificate_id", "client", "folder", "records", "subjects"]);
+        assert_keys(
+            certificate,
+            &["certificate_id", "client", "folder", "records", "subjects"],
+        );
     }
 }
 
@@ -123,7 +180,9 @@ async fn explain_derives_the_day_of_one_record() {
         assert_eq!(answer.code, 0, "{}", answer.stderr);
         insta::assert_snapshot!(name, answer.stdout);
     }
-    let explained = scene.on_the_day(&["--format", "json", "explain", "exam-history", "11"]).json();
+    let explained = scene
+        .on_the_day(&["--format", "json", "explain", "exam-history", "11"])
+        .json();
     assert_keys(&explained, &["cluster", "as_of", "stages"]);
     assert_eq!(explained["stages"][0]["decision"], "dispose");
     assert_eq!(explained["stages"][0]["due_from"], "2026-04-01");
@@ -145,30 +204,53 @@ async fn explain_does_not_repeat_a_key_that_it_does_not_find() {
 async fn a_certificate_is_listed_shown_and_verified() {
     let scene = Scene::sqlite().await;
     let run = scene.on_the_day(&["--format", "json", "run"]).json();
-    let list = scene.kigen(&["--format", "json", "certificate", "list"]).json();
+    let list = scene
+        .kigen(&["--format", "json", "certificate", "list"])
+        .json();
     assert_eq!(list.as_array().unwrap().len(), 2);
     assert_eq!(list[0]["run_id"], run["run_id"]);
     assert_eq!(list[0]["signed"], true);
-    let own = scene.kigen(&["--format", "json", "certificate", "list", "--client", "own"]).json();
+    let own = scene
+        .kigen(&["--format", "json", "certificate", "list", "--client", "own"])
+        .json();
     assert_eq!(own.as_array().unwrap().len(), 1);
 
     let id = own[0]["certificate_id"].as_str().unwrap();
     let shown = scene.kigen(&["certificate", "show", id]);
     assert_eq!(shown.code, 0, "{}", shown.stderr);
-    assert!(shown.json().to_string().contains("privacy policy, article 8"));
-    assert_eq!(scene.kigen(&["certificate", "show", "nonsense"]).code, i32::from(exit::USAGE));
+    assert!(
+        shown
+            .json()
+            .to_string()
+            .contains("privacy policy, article 8")
+    );
+    assert_eq!(
+        scene.kigen(&["certificate", "show", "nonsense"]).code,
+        i32::from(exit::USAGE)
+    );
 
     let verified = scene.kigen(&["certificate", "verify"]);
     assert_eq!(verified.code, 0, "{}{}", verified.stdout, verified.stderr);
     // A stranger has the folder and nothing else.
-    let stranger = scene.kigen(&["--config", "nowhere.toml", "certificate", "verify", "certificates"]);
+    let stranger = scene.kigen(&[
+        "--config",
+        "nowhere.toml",
+        "certificate",
+        "verify",
+        "certificates",
+    ]);
     assert_eq!(stranger.code, 0, "{}{}", stranger.stdout, stranger.stderr);
     // Nor does a folder that is not there, or has lost its keys, pass for one that holds.
     let nowhere = scene.kigen(&["certificate", "verify", "nowhere"]);
     assert_eq!(nowhere.code, i32::from(exit::USAGE), "{}", nowhere.stdout);
     std::fs::remove_dir_all(scene.path("certificates/keys")).unwrap();
     let without_keys = scene.kigen(&["certificate", "verify"]);
-    assert_eq!(without_keys.code, i32::from(exit::USAGE), "{}", without_keys.stdout);
+    assert_eq!(
+        without_keys.code,
+        i32::from(exit::USAGE),
+        "{}",
+        without_keys.stdout
+    );
 }
 
 #[tokio::test]
@@ -189,8 +271,19 @@ async fn a_certificate_that_was_altered_does_not_verify() {
     bytes[last] ^= 1;
     std::fs::write(scene.path(&leaves), bytes).unwrap();
     let verified = scene.kigen(&["--format", "json", "certificate", "verify"]);
-    assert_eq!(verified.code, i32::from(exit::UNEXPECTED), "{}", verified.stderr);
-    let holds: Vec<Value> = verified.json().as_array().unwrap().iter().map(|one| one["holds"].clone()).collect();
+    assert_eq!(
+        verified.code,
+        i32::from(exit::UNEXPECTED),
+        "{}",
+        verified.stderr
+    );
+    let holds: Vec<Value> = verified
+        .json()
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["holds"].clone())
+        .collect();
     assert_eq!(holds, [false, true]);
 }
 
@@ -214,7 +307,15 @@ async fn the_report_counts_what_the_ledger_holds() {
     assert_eq!(empty.code, 0, "{}", empty.stderr);
     let reversed = scene.kigen(&["report", "--from", "2026-02-01", "--to", "2026-01-01"]);
     assert_eq!(reversed.code, i32::from(exit::USAGE));
-    let zone = scene.kigen(&["report", "--from", "2026-01-01", "--to", "2026-01-31", "--time-zone", "Asia/Tokio"]);
+    let zone = scene.kigen(&[
+        "report",
+        "--from",
+        "2026-01-01",
+        "--to",
+        "2026-01-31",
+        "--time-zone",
+        "Asia/Tokio",
+    ]);
     assert_eq!(zone.code, i32::from(exit::USAGE));
 }
 
@@ -225,12 +326,25 @@ async fn check_says_every_rule_in_words() {
     assert_eq!(offline.code, 0, "{}", offline.stderr);
     insta::assert_snapshot!("check", offline.stdout);
     let connected = scene.kigen(&["check", "--connect"]);
-    assert_eq!(connected.code, 0, "{}{}", connected.stdout, connected.stderr);
+    assert_eq!(
+        connected.code, 0,
+        "{}{}",
+        connected.stdout, connected.stderr
+    );
     assert!(connected.stdout.contains("the live schema fits"));
-    scene.database.execute("alter table learner add column nickname text").await;
+    scene
+        .database
+        .execute("alter table learner add column nickname text")
+        .await;
     let unfit = scene.kigen(&["--format", "json", "check", "--connect"]);
     assert_eq!(unfit.code, i32::from(exit::SCHEMA_MISMATCH));
-    assert_eq!(unfit.json()["jobs"][1]["schema_problems"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        unfit.json()["jobs"][1]["schema_problems"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -264,5 +378,10 @@ async fn a_keyring_is_never_overwritten() {
     assert_eq!(again.code, i32::from(exit::CONFIG_INVALID));
     assert_eq!(scene.sha256("keyring.toml"), before);
     let shown = scene.kigen(&["--format", "json", "keyring", "show"]).json();
-    assert!(shown["public_pem"].as_str().unwrap().starts_with("-----BEGIN PUBLIC KEY-----"));
+    assert!(
+        shown["public_pem"]
+            .as_str()
+            .unwrap()
+            .starts_with("-----BEGIN PUBLIC KEY-----")
+    );
 }

@@ -58,6 +58,12 @@ fn redacted_word(word: &str) -> String {
     if !(is_uuid || is_digest || is_moment) {
         return word.to_owned();
     }
-    let mark = |character: char| if character.is_ascii_alphanumeric() { 'x' } else { character };
+    let mark = |character: char| {
+        if character.is_ascii_alphanumeric() {
+            'x'
+        } else {
+            character
+        }
+    };
     word.chars().map(mark).collect()
 }

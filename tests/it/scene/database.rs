@@ -5,9 +5,9 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
 
 use sqlx::AssertSqlSafe;
+use sqlx::Connection;
 use sqlx::PgConnection;
 use sqlx::SqliteConnection;
-use sqlx::Connection;
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -32,7 +32,9 @@ static DATABASES: AtomicU32 = AtomicU32::new(0);
 impl Database {
     pub(super) async fn sqlite(file: &Path) -> Self {
         let url = format!("sqlite://{}", file.display());
-        let connection = SqliteConnection::connect(&format!("{url}?mode=rwc")).await.unwrap();
+        let connection = SqliteConnection::connect(&format!("{url}?mode=rwc"))
+            .await
+            .unwrap();
         Self {
             place: Place::Sqlite { url },
             connection: Mutex::new(Past::Sqlite(connection)),
@@ -50,7 +52,10 @@ impl Database {
             format!("drop database if exists {name} with (force)"),
             format!("create database {name}"),
         ] {
-            sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut admin).await.unwrap();
+            sqlx::raw_sql(AssertSqlSafe(statement))
+                .execute(&mut admin)
+                .await
+                .unwrap();
         }
         let connection = PgConnection::connect(url.as_str()).await.unwrap();
         Some(Self {
@@ -66,7 +71,10 @@ impl Database {
         };
         let mut admin = PgConnection::connect(server.as_str()).await.unwrap();
         let statement = format!("drop database if exists {name} with (force)");
-        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut admin).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(statement))
+            .execute(&mut admin)
+            .await
+            .unwrap();
     }
 
     /// How kigen reaches the store.
@@ -96,24 +104,40 @@ impl Database {
     /// The password in the URL, unless it is too short to be told from other text.
     pub(super) fn password(&self) -> Option<String> {
         let url = Url::parse(&self.url()).unwrap();
-        url.password().filter(|password| password.len() >= 8).map(str::to_owned)
+        url.password()
+            .filter(|password| password.len() >= 8)
+            .map(str::to_owned)
     }
 
     /// Runs statements past kigen.
     pub(crate) async fn execute(&self, sql: &str) {
         let statement = AssertSqlSafe(sql.to_owned());
-        match &mut *self.connection.lock().await {
-            Past::Sqlite(connection) => drop(sqlx::raw_sql(statement).execute(connection).await.unwrap()),
-            Past::Postgres(connection) => drop(sqlx::raw_sql(statement).execute(connection).await.unwrap()),
-        }
+        let _rows: u64 = match &mut *self.connection.lock().await {
+            Past::Sqlite(connection) => sqlx::raw_sql(statement)
+                .execute(connection)
+                .await
+                .unwrap()
+                .rows_affected(),
+            Past::Postgres(connection) => sqlx::raw_sql(statement)
+                .execute(connection)
+                .await
+                .unwrap()
+                .rows_affected(),
+        };
     }
 
     /// The first number of a query past kigen.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         let statement = AssertSqlSafe(sql.to_owned());
         match &mut *self.connection.lock().await {
-            Past::Sqlite(connection) => sqlx::query_scalar(statement).fetch_one(connection).await.unwrap(),
-            Past::Postgres(connection) => sqlx::query_scalar(statement).fetch_one(connection).await.unwrap(),
+            Past::Sqlite(connection) => sqlx::query_scalar(statement)
+                .fetch_one(connection)
+                .await
+                .unwrap(),
+            Past::Postgres(connection) => sqlx::query_scalar(statement)
+                .fetch_one(connection)
+                .await
+                .unwrap(),
         }
     }
 
@@ -121,8 +145,14 @@ impl Database {
     pub(crate) async fn text(&self, sql: &str) -> String {
         let statement = AssertSqlSafe(sql.to_owned());
         match &mut *self.connection.lock().await {
-            Past::Sqlite(connection) => sqlx::query_scalar(statement).fetch_one(connection).await.unwrap(),
-            Past::Postgres(connection) => sqlx::query_scalar(statement).fetch_one(connection).await.unwrap(),
+            Past::Sqlite(connection) => sqlx::query_scalar(statement)
+                .fetch_one(connection)
+                .await
+                .unwrap(),
+            Past::Postgres(connection) => sqlx::query_scalar(statement)
+                .fetch_one(connection)
+                .await
+                .unwrap(),
         }
     }
 
@@ -131,7 +161,10 @@ impl Database {
         let mut records = Vec::new();
         for table in ["learner", "learner_contact", "exam_attempt"] {
             if self.has(table).await {
-                records.push((table, self.number(&format!("select count(*) from {table}")).await));
+                records.push((
+                    table,
+                    self.number(&format!("select count(*) from {table}")).await,
+                ));
             }
         }
         records
@@ -142,11 +175,16 @@ impl Database {
             Place::Sqlite { .. } => "sqlite_schema where type = 'table' and name",
             Place::Postgres { .. } => "pg_tables where tablename",
         };
-        self.number(&format!("select count(*) from {catalog} = '{table}'")).await > 0
+        self.number(&format!("select count(*) from {catalog} = '{table}'"))
+            .await
+            > 0
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the services of a test are named by the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the services of a test are named by the environment"
+)]
 #[expect(clippy::print_stderr, reason = "a test that tests nothing says so")]
 fn server() -> Option<String> {
     let server = std::env::var("KIGEN_TEST_POSTGRES_URL").ok();
@@ -162,6 +200,9 @@ fn server() -> Option<String> {
 pub(crate) async fn execute_in_sqlite(file: &Path, sql: &str) {
     let url = format!("sqlite://{}", file.display());
     let mut connection = SqliteConnection::connect(&url).await.unwrap();
-    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+        .execute(&mut connection)
+        .await
+        .unwrap();
     connection.close().await.unwrap();
 }

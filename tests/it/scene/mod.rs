@@ -54,12 +54,18 @@ impl Scene {
 
     async fn furnish(&self, store: &str) {
         self.database.execute(files::TABLES).await;
-        self.database.execute(&files::ROWS.replace("PERSON", PERSON)).await;
+        self.database
+            .execute(&files::ROWS.replace("PERSON", PERSON))
+            .await;
         std::fs::create_dir(self.path("jobs")).unwrap();
         self.write("kigen.toml", &files::CONFIG.replace("STORE", store));
         self.write("jobs/learner.toml", files::LEARNER);
         self.write("jobs/exam-history.toml", files::EXAM_HISTORY);
-        for command in [["keyring", "init"], ["ledger", "migrate"], ["journal", "migrate"]] {
+        for command in [
+            ["keyring", "init"],
+            ["ledger", "migrate"],
+            ["journal", "migrate"],
+        ] {
             let answer = self.kigen(&command);
             assert_eq!(answer.code, 0, "{}", answer.stderr);
         }
@@ -125,7 +131,10 @@ impl Scene {
 
     pub(crate) fn shows_no_secret(&self, answer: &Answer) {
         let password = self.database.password();
-        for secret in [Some(PERSON.to_owned()), Some(PASSWORD.to_owned()), password].into_iter().flatten() {
+        for secret in [Some(PERSON.to_owned()), Some(PASSWORD.to_owned()), password]
+            .into_iter()
+            .flatten()
+        {
             assert!(!answer.stdout.contains(&secret), "stdout shows a secret");
             assert!(!answer.stderr.contains(&secret), "stderr shows a secret");
         }
