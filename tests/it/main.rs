@@ -1,10 +1,16 @@
 //! The integration tests: one binary, against real databases.
 //!
 //! A test whose service is missing says so aloud and passes, unless `KIGEN_REQUIRE_SERVICES=1`.
-#![expect(
+#![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test may panic"
+    clippy::pedantic,
+    clippy::disallowed_methods,
+    clippy::clone_on_ref_ptr,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    dead_code,
+    reason = "a test may panic, asks the environment for its servers, and says aloud what it skips"
 )]
 
 mod architecture;

@@ -7,10 +7,8 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use ed25519_dalek::VerifyingKey;
 use jiff::Timestamp;
-use jiff::civil::Date;
 use jiff::civil::date;
 use sha2::Digest;
 use sha2::Sha256;
@@ -22,7 +20,6 @@ use crate::config::Residual;
 use crate::evidence::leaf::Action;
 use crate::evidence::leaf::Head;
 use crate::evidence::leaf::Kind;
-use crate::job::Job;
 use crate::keyring::Keyring;
 use crate::ledger;
 use crate::ledger::Ledger;
@@ -42,16 +39,9 @@ use crate::run::seal::SealError;
 use crate::run::seal::SealedRun;
 use crate::run::seal::seal;
 use crate::store::Disposer;
-use crate::store::Fit;
-use crate::store::Found;
-use crate::store::Inventory;
 use crate::store::JournalRow;
-use crate::store::JournalSink;
-use crate::store::PassOutcome;
-use crate::store::StageOrder;
-use crate::store::Survey;
-use crate::store::Watch;
-use crate::store::error::StoreError;
+
+use super::journal_only::JournalOnly;
 
 pub(super) const RUN: &str = "0193536c-5a00-7000-8000-000000000000";
 /// Both names need care as names of folders.
@@ -62,7 +52,7 @@ pub(super) const OTHER: &str = "client/7f3a";
 pub(super) struct Fixture {
     pub(super) folder: TempDir,
     pub(super) ledger: Box<dyn Ledger>,
-    pub(super) journal: Arc<Journal>,
+    pub(super) journal: Arc<JournalOnly>,
     pub(super) keyring: Keyring,
     pub(super) origin: String,
     issuer: Issuer,
@@ -98,7 +88,7 @@ impl Fixture {
         let today = date(2026, 11, 22);
         Self {
             ledger,
-            journal: Arc::new(Journal::of(rows)),
+            journal: Arc::new(JournalOnly::of(rows)),
             keyring: Keyring::create(&folder.path().join("keyring.toml"), today).unwrap(),
             origin: "certs.example.com".to_owned(),
             issuer: Issuer {
@@ -303,6 +293,7 @@ pub(super) fn stage(job: &str) -> StageFinished {
         by_client: BTreeMap::new(),
     }
 }
+<<<<<<< HEAD
 
 /// Makes the row with this number.
 type MakeRow = Box<dyn Fn(usize) -> JournalRow + Send + Sync>;
@@ -402,3 +393,5 @@ impl Disposer for Journal {
         Ok(())
     }
 }
+=======
+>>>>>>> seal
