@@ -107,7 +107,12 @@ async fn open(config: &Config, name: &str, read_only: bool) -> Result<SqlStore, 
         }
         StoreKind::Sqlite => {
             let file = store.url.expose().trim_start_matches("sqlite://");
-            let file = file.split('?').next().unwrap_or(file);
+            let (file, options) = file.split_once('?').unwrap_or((file, ""));
+            if !read_only && options.split('&').any(|option| matches!(option, "mode=ro" | "immutable=1")) {
+                return Err(StoreError::Unusable(format!(
+                    "store `{name}` is read-only by its URL\nhint: without `{options}` a run may remove from it"
+                )));
+            }
             open_sqlite(SqliteOptions {
                 name: name.to_owned(),
                 file: file.into(),

@@ -13,5 +13,12 @@
     reason = "a test may panic, asks the environment for its servers, and says aloud what it skips"
 )]
 
+mod architecture;
+mod bad_input;
+mod bad_input_files;
+mod bad_input_postgres;
+mod cli;
+mod cli_signals;
+mod scene;
 mod stores;
 mod support;
