@@ -1,8 +1,9 @@
 //! Stores of rows. One set of statements for every engine; a dialect spells, a session carries.
 //!
 //! Read in this order: `resolved` (names become columns), `text` (the rule as SQL), `survey`
-//! (count), `pass` and `walk` (go over the table once), `batch` (one transaction), `goes_with`
-//! (rows of other tables), `evidence` and `journal` (what proves it).
+//! (count), `pass` and `walk` (go over the table once), `batch` (one transaction) with `window`
+//! (find and lock) and `remove` (delete or rewrite), `goes_with` (rows of other tables),
+//! `evidence` and `journal` (what proves it).
 
 mod backend;
 mod batch;
@@ -18,6 +19,7 @@ mod pass;
 mod postgres;
 mod postgres_catalog;
 mod postgres_dialect;
+mod remove;
 mod resolved;
 mod session;
 mod sqlite;
@@ -28,6 +30,7 @@ mod store;
 mod survey;
 mod text;
 mod walk;
+mod window;
 
 pub use postgres::PostgresOptions;
 pub use postgres::open_postgres;

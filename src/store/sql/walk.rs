@@ -12,10 +12,11 @@ use super::backend::Backend;
 use super::batch;
 use super::batch::Batch;
 use super::batch::BatchId;
-use super::batch::Window;
 use super::evidence::EvidenceWriter;
 use super::pass::Pass;
 use super::session::SqlSession;
+use super::window::Window;
+use super::window::by_blocks;
 use crate::domain::value::RecordKey;
 use crate::store::PassOutcome;
 use crate::store::Watch;
@@ -56,7 +57,7 @@ pub(crate) async fn walk(
         failed: AtomicBool::new(false),
         batches: AtomicU64::new(0),
     };
-    if !batch::by_blocks(pass) {
+    if !by_blocks(pass) {
         return worker(backend, pass, &shared, Position::Keys(None), watch).await;
     }
     let step = blocks_per_window(pass, blocks);

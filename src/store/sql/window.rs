@@ -1,0 +1,106 @@
+//! The part of a table that one batch looks at: finding, locking and naming its rows.
+
+use super::dialect::WalkKind;
+use super::dialect::quote;
+use super::pass::Pass;
+use super::pass::own_table;
+use super::session::Arg;
+use super::session::Statement;
+use crate::domain::value::RecordKey;
+use crate::domain::value::Value;
+
+/// The part of the table that one batch looks at.
+#[derive(Clone, Debug)]
+pub(crate) enum Window {
+    /// Blocks from the first (included) to the second (excluded).
+    Blocks(u64, u64),
+    /// The next records in key order.
+    After {
+        key: Option<RecordKey>,
+        limit: u32,
+    },
+    /// These records, wherever they lie.
+    Keys(Vec<RecordKey>),
+}
+
+/// Whether a pass of this dialect goes by blocks.
+pub(crate) fn by_blocks(pass: &Pass<'_>) -> bool {
+    pass.dialect.walk() == WalkKind::Blocks
+}
+
+/// Deletes the due records of the window, where one statement suffices.
+pub(crate) fn delete_window(pass: &Pass<'_>, window: &Window) -> Statement {
+    let (condition, args) = window_condition(pass, window);
+    let sql = format!(
+        "delete from {} as t where {condition} and {} returning {}",
+        own_table(pass.job()),
+        pass.due,
+        pass.selection.list()
+    );
+    Statement::new(pass.doing("delete a batch"), sql, args)
+}
+
+/// Finds and locks the due records of the window.
+pub(crate) fn lock_window(pass: &Pass<'_>, window: &Window) -> Statement {
+    let (condition, args) = window_condition(pass, window);
+    let mut sql = format!(
+        "select {} from {} where {condition} and {}",
+        pass.selection.list(),
+        pass.from,
+        pass.due
+    );
+    if let Window::After { limit, .. } = window {
+        sql.push_str(&format!(" order by {} limit {limit}", own_key(pass).join(", ")));
+    }
+    sql.push_str(pass.dialect.lock_rows());
+    Statement::new(pass.doing("lock a batch"), sql, args)
+}
+
+fn window_condition(pass: &Pass<'_>, window: &Window) -> (String, Vec<Arg>) {
+    let key = own_key(pass);
+    match window {
+        Window::Blocks(from, to) => (
+            "t.ctid >= $1::tid and t.ctid < $2::tid".to_owned(),
+            vec![Arg::Text(format!("({from},0)")), Arg::Text(format!("({to},0)"))],
+        ),
+        Window::After { key: None, .. } => ("1 = 1".to_owned(), Vec::new()),
+        Window::After { key: Some(after), .. } => {
+            let parameters: Vec<String> = (1..=key.len()).map(|index| format!("${index}")).collect();
+            let args = after.values().iter().map(key_arg).collect();
+            let condition = format!("({}) > ({})", key.join(", "), parameters.join(", "));
+            (condition, args)
+        }
+        Window::Keys(keys) => (in_rows(pass), key_args(pass, keys)),
+    }
+}
+
+fn key_arg(value: &Value) -> Arg {
+    match value {
+        Value::Int(value) => Arg::Int(*value),
+        Value::Bytes(bytes) => Arg::Bytes(bytes.clone()),
+        other => Arg::Text(other.store_text().unwrap_or_default()),
+    }
+}
+
+/// The arguments of [`in_rows`].
+pub(crate) fn key_args(pass: &Pass<'_>, keys: &[RecordKey]) -> Vec<Arg> {
+    let rows: Vec<&[Value]> = keys.iter().map(RecordKey::values).collect();
+    pass.dialect.row_args(&pass.key_columns, &rows)
+}
+
+/// The key's columns in the job's order: `t."k1"`.
+pub(crate) fn own_key(pass: &Pass<'_>) -> Vec<String> {
+    pass.job().key.iter().map(|column| format!("t.{}", quote(column))).collect()
+}
+
+/// `(t.k1, t.k2) in (select c0, c1 from …)`, with the arguments of [`key_args`] first.
+pub(crate) fn in_rows(pass: &Pass<'_>) -> String {
+    let key = own_key(pass);
+    let names: Vec<String> = (0..key.len()).map(|index| format!("c{index}")).collect();
+    format!(
+        "({}) in (select {} from {})",
+        key.join(", "),
+        names.join(", "),
+        pass.dialect.rows("u", &pass.key_columns, 1)
+    )
+}
