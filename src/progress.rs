@@ -118,10 +118,7 @@ impl Progress {
     /// Runs `write` while the bar is hidden: what it writes to the terminal stays above the bar.
     /// Must be short, and must not call other methods of this type.
     pub fn above<R>(&self, write: impl FnOnce() -> R) -> R {
-        match &self.bars {
-            Some(bars) => bars.suspend(write),
-            None => write(),
-        }
+        above(self.bars.as_ref(), write)
     }
 
     /// Counts, and returns what is to be logged now.
@@ -141,6 +138,13 @@ impl Progress {
     /// A thread that panicked while counting leaves a count that is still good enough to show.
     fn lock(&self) -> MutexGuard<'_, Option<Stage>> {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn above<R>(bars: Option<&MultiProgress>, write: impl FnOnce() -> R) -> R {
+    match bars {
+        Some(bars) => bars.suspend(write),
+        None => write(),
     }
 }
 
@@ -182,23 +186,26 @@ fn log_end(reading: &Reading) {
 }
 
 /// Writes log lines to the standard error, above the bar if there is one.
+///
+/// It knows the place of the bars, but keeps none of them: the log outlives every stage, and a
+/// stage that is dropped takes its bar with it.
 #[derive(Clone, Debug)]
 pub struct LogWriter {
-    progress: Progress,
+    bars: Option<MultiProgress>,
 }
 
 impl LogWriter {
     /// A writer that respects the bar of `progress`.
     pub fn above(progress: &Progress) -> Self {
         Self {
-            progress: progress.clone(),
+            bars: progress.bars.clone(),
         }
     }
 }
 
 impl Write for LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.progress.above(|| io::stderr().lock().write(line))
+        above(self.bars.as_ref(), || io::stderr().lock().write(line))
     }
 
     fn flush(&mut self) -> io::Result<()> {

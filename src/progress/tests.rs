@@ -95,11 +95,13 @@ fn the_bar_is_hidden_while_something_is_written_above_it() {
 #[test]
 fn a_stage_that_is_dropped_leaves_no_bar() {
     let (terminal, progress) = terminal();
+    let log = LogWriter::above(&progress);
     progress.start(12_000, "learner/delete");
 
     drop(progress);
 
     assert_eq!(terminal.contents(), "");
+    drop(log);
 }
 
 #[test]

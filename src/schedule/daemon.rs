@@ -74,7 +74,7 @@ async fn sleep_or_stop(
 fn log_start(due: &[Fire], now: Timestamp) {
     for fire in due {
         tracing::info!(
-            job = fire.job,
+            job.name = fire.job,
             fire = %fire.at,
             late_seconds = now.duration_since(fire.at).as_secs(),
             "job is due by its schedule"
@@ -85,7 +85,7 @@ fn log_start(due: &[Fire], now: Timestamp) {
 fn log_skipped(skipped: &[Fire]) {
     for fire in skipped {
         tracing::warn!(
-            job = fire.job,
+            job.name = fire.job,
             fire = %fire.at,
             "skipped by the schedule: the job was still running"
         );

@@ -91,9 +91,9 @@ fn one_module_can_say_more_than_the_others() {
 #[test]
 fn a_json_line_holds_time_level_target_message_fields_and_spans() {
     let log = logged(LogFormat::Json, "info", true, || {
-        let span = tracing::info_span!("run", run = "0195f…");
+        let span = tracing::info_span!("run", run.id = "0195f…");
         let _inside = span.enter();
-        tracing::info!(target: "kigen::run", job = "exam-history", disposed = 500, "batch 完了");
+        tracing::info!(target: "kigen::run", { job.name = "exam-history", disposed = 500 }, "batch 完了");
     });
 
     let event: Value = serde_json::from_str(&log).unwrap();
@@ -103,15 +103,15 @@ fn a_json_line_holds_time_level_target_message_fields_and_spans() {
     assert_eq!(event["level"], "INFO");
     assert_eq!(event["target"], "kigen::run");
     assert_eq!(event["message"], "batch 完了");
-    assert_eq!(event["job"], "exam-history");
+    assert_eq!(event["job.name"], "exam-history");
     assert_eq!(event["disposed"], 500);
     assert_eq!(event["spans"][0]["name"], "run");
-    assert_eq!(event["spans"][0]["run"], "0195f…");
+    assert_eq!(event["spans"][0]["run.id"], "0195f…");
 }
 
 #[test]
 fn colours_are_in_human_lines_only_where_wanted_and_never_in_json() {
-    let event = || tracing::info!(target: "kigen::run", job = "learner", "started");
+    let event = || tracing::info!(target: "kigen::run", { job.name = "learner" }, "started");
     let escape = '\u{1b}';
 
     assert!(logged(LogFormat::Human, "info", true, event).contains(escape));
@@ -122,14 +122,14 @@ fn colours_are_in_human_lines_only_where_wanted_and_never_in_json() {
 #[test]
 fn a_human_line_reads_time_level_target_message_fields() {
     let log = logged(LogFormat::Human, "info", false, || {
-        tracing::warn!(target: "kigen::run", job = "learner", "limit exceeded");
+        tracing::warn!(target: "kigen::run", { job.name = "learner" }, "limit exceeded");
     });
 
     let (time, rest) = log.split_once(' ').unwrap();
     assert!(time.parse::<jiff::Timestamp>().is_ok(), "{time}");
     assert_eq!(
         rest.trim(),
-        "WARN kigen::run: limit exceeded job=\"learner\""
+        "WARN kigen::run: limit exceeded job.name=\"learner\""
     );
 }
 

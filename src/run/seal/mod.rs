@@ -1,13 +1,36 @@
-//! temporary
+//! Seals a run: journal → one certificate for each client → signed → published.
+//!
+//! Everything comes from what is stored, nothing from memory, so sealing can be repeated after a
+//! crash at any point and gives the same bytes. Read in this order: `context` is what sealing is
+//! handed, `steps` the order of its steps, `journal` reads the evidence through a `sorter`,
+//! `leaves` writes `leaves.bin`, `certificate` says what happened, `publish` puts the files in
+//! their place, `verify` checks them there.
+
+mod certificate;
+mod client_folder;
 mod context;
-pub use context::*;
-pub mod verify {
-    #[derive(Debug, serde::Serialize)]
-    pub struct V {}
-    impl V { pub fn holds(&self) -> bool { true } }
-    impl std::fmt::Display for V { fn fmt(&self, _f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { Ok(()) } }
-    pub fn verify_all(_f: &std::path::Path) -> Result<V, std::io::Error> { Ok(V {}) }
-}
-pub async fn seal(_c: &SealContext<'_>, _r: &crate::ledger::fold::RunRecord, _n: jiff::Timestamp, _p: &(dyn Fn(u64) + Sync)) -> Result<SealedRun, std::io::Error> {
-    Ok(SealedRun { run_id: String::new(), certificates: vec![] })
-}
+mod error;
+mod facts;
+mod journal;
+mod leaves;
+mod publish;
+mod sorter;
+mod steps;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub use client_folder::client_folder;
+pub use context::SealContext;
+pub use context::SealedCertificate;
+pub use context::SealedRun;
+pub use error::SealError;
+pub use steps::seal;
+pub use verify::FolderFinding;
+pub use verify::FolderProblem;
+pub use verify::FolderVerification;
+pub use verify::VerifyError;
+pub use verify::published_keys;
+pub use verify::verify_all;
+pub use verify::verify_folder;

@@ -1,0 +1,162 @@
+//! What the ledger says about a run that is to be sealed.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::evidence::leaf::Action;
+use crate::ledger::CertificateFilter;
+use crate::ledger::CertificateMatch;
+use crate::ledger::Ledger;
+use crate::ledger::StoredCertificate;
+use crate::ledger::entry::Entry;
+use crate::ledger::entry::JobEntry;
+use crate::ledger::entry::Outcome;
+use crate::ledger::entry::RunState;
+use crate::ledger::entry::StageFinished;
+use crate::ledger::entry::TargetEntry;
+use crate::ledger::fold::RunRecord;
+use crate::ledger::fold::fold_runs;
+
+use super::error::SealError;
+
+/// A finished run, as the ledger tells it.
+pub(super) struct RunFacts {
+    pub(super) run: RunRecord,
+    pub(super) finished_at: Timestamp,
+    outcome: Outcome,
+    /// Whether it died while it removed, and was taken up again.
+    interrupted: bool,
+    /// The certificates that stand in the ledger already, by client.
+    pub(super) stored: BTreeMap<String, StoredCertificate>,
+}
+
+impl RunFacts {
+    /// Reads everything again, whatever the caller remembers.
+    pub(super) async fn read(ledger: &dyn Ledger, run_id: &str) -> Result<Self, SealError> {
+        let entries = ledger.entries_of(run_id).await?;
+        let Some(run) = fold_runs(&entries).pop() else {
+            return Err(SealError::NoSuchRun {
+                run: run_id.to_owned(),
+            });
+        };
+        let Some((finished_at, outcome)) = run.finished else {
+            return Err(SealError::NotFinished {
+                run: run_id.to_owned(),
+            });
+        };
+        let died = Entry::RunRecovered {
+            found_state: RunState::Running,
+        };
+        Ok(Self {
+            interrupted: entries.iter().any(|recorded| recorded.entry == died),
+            stored: stored_certificates(ledger, run_id).await?,
+            run,
+            finished_at,
+            outcome,
+        })
+    }
+
+    pub(super) fn run_id(&self) -> &str {
+        &self.run.run_id
+    }
+
+    /// The stores whose journals hold the evidence. Objects are journaled beside their rows.
+    pub(super) fn journal_stores(&self) -> BTreeSet<&str> {
+        self.run
+            .started
+            .targets
+            .iter()
+            .filter(|target| !is_object(target))
+            .map(|target| target.store.as_str())
+            .collect()
+    }
+
+    /// The run's targets in the order of their numbers, which are their places.
+    pub(super) fn targets(&self) -> Result<Vec<&TargetEntry>, SealError> {
+        let mut targets: Vec<&TargetEntry> = self.run.started.targets.iter().collect();
+        targets.sort_by_key(|target| target.index);
+        let in_place = targets
+            .iter()
+            .enumerate()
+            .all(|(place, target)| usize::from(target.index) == place);
+        if !in_place {
+            return Err(self.damaged("number its targets otherwise than from 0 on".to_owned()));
+        }
+        Ok(targets)
+    }
+
+    /// The job that a target belongs to.
+    pub(super) fn job(&self, name: &str) -> Result<&JobEntry, SealError> {
+        let mut jobs = self.run.started.jobs.iter();
+        jobs.find(|job| job.job == name)
+            .ok_or_else(|| self.damaged(format!("have a target of the unknown job `{name}`")))
+    }
+
+    /// Whether something that was due in one of `jobs` may still be there.
+    ///
+    /// Entries do not say for which client a stage failed, so it counts for each client of the job.
+    pub(super) fn left_something(&self, jobs: &BTreeSet<&str>) -> bool {
+        let stopped = match self.outcome {
+            Outcome::Stopped => true,
+            // What failed may belong to jobs of others: the stages tell.
+            Outcome::Partial | Outcome::Complete => false,
+        };
+        let of_these = |job: &String| jobs.contains(job.as_str());
+        stopped
+            || self.interrupted
+            || self.run.refused.iter().any(|stage| of_these(&stage.job))
+            || self.run.failed.iter().any(|failed| of_these(&failed.job))
+            || self
+                .run
+                .stages
+                .iter()
+                .any(|stage| of_these(&stage.job) && is_unfinished(stage))
+    }
+
+    pub(super) fn damaged(&self, what: String) -> SealError {
+        SealError::DamagedRun {
+            run: self.run_id().to_owned(),
+            what,
+        }
+    }
+}
+
+/// Whether a target is a place of objects.
+fn is_object(target: &TargetEntry) -> bool {
+    match Action::from_code(target.action) {
+        Some(
+            Action::ObjectVersionDeleted | Action::DeleteMarkerRemoved | Action::UploadAborted,
+        ) => true,
+        Some(
+            Action::RowDeleted
+            | Action::Pseudonymized
+            | Action::CryptoErased
+            | Action::AlreadyAbsent
+            | Action::Held,
+        )
+        | None => false,
+    }
+}
+
+fn is_unfinished(stage: &StageFinished) -> bool {
+    stage.failed > 0 || stage.unattempted > 0 || stage.remaining_due > 0
+}
+
+async fn stored_certificates(
+    ledger: &dyn Ledger,
+    run_id: &str,
+) -> Result<BTreeMap<String, StoredCertificate>, SealError> {
+    let filter = CertificateFilter {
+        run_id: Some(run_id.to_owned()),
+        ..CertificateFilter::default()
+    };
+    let mut stored = BTreeMap::new();
+    for summary in ledger.certificates(&filter).await? {
+        if let CertificateMatch::One(found) = ledger.certificate(&summary.certificate_id).await? {
+            stored.insert(summary.client, *found);
+        }
+    }
+    Ok(stored)
+}

@@ -1,0 +1,323 @@
+//! The steps of sealing, in their order.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use tempfile::TempPath;
+
+use crate::evidence::dsse;
+use crate::evidence::leaves::FoldedLeaves;
+use crate::evidence::sshsig;
+use crate::evidence::statement::Statement;
+use crate::ledger::Envelope;
+use crate::ledger::NewCertificate;
+use crate::ledger::StoredCertificate;
+use crate::ledger::entry::Entry;
+
+use super::certificate::CertificateWriter;
+use super::certificate::certificate_id;
+use super::certificate::total;
+use super::client_folder::KEYS;
+use super::client_folder::client_folder;
+use super::context::SealContext;
+use super::context::SealedCertificate;
+use super::context::SealedRun;
+use super::error::SealError;
+use super::facts::RunFacts;
+use super::journal::ClientJournal;
+use super::journal::close_fences;
+use super::journal::gather;
+use super::leaves::LeavesFile;
+use super::leaves::LeavesWriter;
+use super::publish::make_folder;
+use super::publish::publish_bytes;
+use super::publish::publish_file;
+use super::publish::sweep;
+use super::publish::unfinished;
+
+/// Names of the published files.
+pub(super) const LEAVES: &str = "leaves.bin";
+pub(super) const STATEMENT: &str = "statement.json";
+pub(super) const SSH_SIGNATURE: &str = "statement.json.sig";
+pub(super) const ENVELOPE: &str = "cert.dsse.json";
+pub(super) const PUBLIC_KEY: &str = "certificate.pub.pem";
+const ALLOWED_SIGNERS: &str = "allowed_signers";
+
+/// Seals the finished run `run_id`, or goes on where an earlier attempt ended.
+///
+/// Closes the run's fences first, so that nothing can join it any more. A run that removed nothing
+/// is sealed without a certificate. `now` is the time of sealing of certificates that do not stand
+/// in the ledger yet; `progress` hears of leaves written. Memory does not grow with the leaves.
+///
+/// The caller holds the lock of the run.
+pub async fn seal(
+    context: &SealContext<'_>,
+    run_id: &str,
+    now: Timestamp,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<SealedRun, SealError> {
+    let facts = RunFacts::read(context.ledger, run_id).await?;
+    close_fences(context, &facts).await?;
+    fail::fail_point!("seal.after-fence");
+    let prepared = prepare(context, &facts, now, progress).await?;
+    store(context, &facts, &prepared, now).await?;
+    if !prepared.is_empty() {
+        publish_keys(context, run_id)?;
+    }
+    let mut certificates = Vec::with_capacity(prepared.len());
+    for one in prepared {
+        let envelope = sign(context, &facts, &one).await?;
+        certificates.push(publish(context, &facts, one, &envelope, now).await?);
+    }
+    Ok(SealedRun {
+        run_id: run_id.to_owned(),
+        certificates,
+    })
+}
+
+/// One client's certificate before it is published.
+struct Prepared {
+    certificate_id: String,
+    client: String,
+    payload: Vec<u8>,
+    leaves: TempPath,
+    folded: FoldedLeaves,
+    repeated: u64,
+}
+
+impl Prepared {
+    fn new(journal: &ClientJournal, id: String, payload: Vec<u8>, leaves: LeavesFile) -> Self {
+        Self {
+            certificate_id: id,
+            client: journal.client.clone(),
+            payload,
+            // Closes the file: clients may be more than files that may be open.
+            leaves: leaves.file.into_temp_path(),
+            folded: leaves.folded,
+            repeated: total(&leaves.repeated),
+        }
+    }
+}
+
+/// Writes the leaves of each client and takes its payload: the stored one, or else a new one.
+async fn prepare(
+    context: &SealContext<'_>,
+    facts: &RunFacts,
+    now: Timestamp,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Vec<Prepared>, SealError> {
+    let sort_failed = |source| SealError::Sort {
+        run: facts.run_id().to_owned(),
+        folder: context.folder.to_owned(),
+        source,
+    };
+    make_folder(context.folder)?;
+    let gathered = gather(context, facts).await?;
+    let (journals, evidence) = gathered.finish().map_err(sort_failed)?;
+    agree_with_what_is_sealed(facts, &journals)?;
+    let evidence_key = context.ledger.run_key(facts.run_id()).await?;
+    let writer = CertificateWriter {
+        context,
+        facts,
+        // A certificate that is stored needs no key any more.
+        evidence_key: evidence_key.as_ref().map_or("", |key| key.kek_id.as_str()),
+        now,
+    };
+    let targets = facts.targets()?.len();
+    let mut leaves =
+        LeavesWriter::new(evidence, targets, context.folder, progress).map_err(sort_failed)?;
+    let mut prepared = Vec::with_capacity(journals.len());
+    for (number, journal) in (0..).zip(&journals) {
+        let folder = context.folder.join(client_folder(&journal.client));
+        make_folder(&folder)?;
+        sweep(&folder, facts.run_id())?;
+        let file = unfinished(&folder, facts.run_id())?;
+        let file = leaves.write(number, file).map_err(sort_failed)?;
+        fail::fail_point!("seal.after-leaves");
+        let id = certificate_id(facts.run_id(), &journal.client);
+        let payload = payload(&writer, &id, journal, &file.folded)?;
+        prepared.push(Prepared::new(journal, id, payload, file));
+    }
+    prepared.sort_by(|one, other| one.client.cmp(&other.client));
+    Ok(prepared)
+}
+
+/// Whether the journals still name exactly the clients that were certified.
+fn agree_with_what_is_sealed(
+    facts: &RunFacts,
+    journals: &[ClientJournal],
+) -> Result<(), SealError> {
+    let lost = facts
+        .stored
+        .iter()
+        .find(|(client, _)| !journals.iter().any(|journal| journal.client == **client));
+    if let Some((_, stored)) = lost {
+        return Err(changed(&stored.summary.certificate_id));
+    }
+    let Some(sealed) = &facts.run.certificate_ids else {
+        return Ok(());
+    };
+    let all_sealed = journals
+        .iter()
+        .all(|journal| sealed.contains(&certificate_id(facts.run_id(), &journal.client)));
+    if !all_sealed {
+        return Err(SealError::MoreThanSealed {
+            run: facts.run_id().to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn changed(certificate_id: &str) -> SealError {
+    SealError::JournalChanged {
+        certificate_id: certificate_id.to_owned(),
+    }
+}
+
+fn payload(
+    writer: &CertificateWriter<'_>,
+    certificate_id: &str,
+    journal: &ClientJournal,
+    folded: &FoldedLeaves,
+) -> Result<Vec<u8>, SealError> {
+    if folded.disorder.is_some() || folded.strangers > 0 {
+        return Err(SealError::Disorder {
+            run: writer.facts.run_id().to_owned(),
+        });
+    }
+    let Some(stored) = writer.facts.stored.get(&journal.client) else {
+        if writer.evidence_key.is_empty() {
+            let what = "have no evidence key".to_owned();
+            return Err(writer.facts.damaged(what));
+        }
+        return writer.payload(certificate_id, journal, folded);
+    };
+    stored_payload(writer.facts, stored, folded)
+}
+
+/// What was stored is what is certified; the leaves must still be the same.
+fn stored_payload(
+    facts: &RunFacts,
+    stored: &StoredCertificate,
+    folded: &FoldedLeaves,
+) -> Result<Vec<u8>, SealError> {
+    // The ledger's own bytes, whose digest it has just compared.
+    let statement: Statement = serde_json::from_slice(&stored.payload)
+        .map_err(|_| facts.damaged("have a certificate that cannot be read".to_owned()))?;
+    if statement.leaves_digest() != folded.sha256 {
+        return Err(changed(&stored.summary.certificate_id));
+    }
+    Ok(stored.payload.clone())
+}
+
+/// Stores every payload, then says that these are all.
+async fn store(
+    context: &SealContext<'_>,
+    facts: &RunFacts,
+    prepared: &[Prepared],
+    now: Timestamp,
+) -> Result<(), SealError> {
+    for one in prepared {
+        let certificate = NewCertificate {
+            certificate_id: one.certificate_id.clone(),
+            run_id: facts.run_id().to_owned(),
+            client: one.client.clone(),
+            payload: one.payload.clone(),
+            leaves_sha256: one.folded.sha256.to_string(),
+            created_at: now,
+        };
+        context.ledger.store_certificate(&certificate).await?;
+        fail::fail_point!("seal.after-store");
+    }
+    if facts.run.certificate_ids.is_some() {
+        return Ok(());
+    }
+    let ids = prepared.iter().map(|one| one.certificate_id.clone());
+    let sealed = Entry::Sealed {
+        certificate_ids: ids.collect(),
+    };
+    let run_id = Some(facts.run_id());
+    context.ledger.append(run_id, now, &sealed).await?;
+    Ok(())
+}
+
+/// Signs the stored bytes, unless they are signed already: perhaps under an older key.
+async fn sign(
+    context: &SealContext<'_>,
+    facts: &RunFacts,
+    one: &Prepared,
+) -> Result<Envelope, SealError> {
+    let stored = facts.stored.get(&one.client);
+    if let Some(envelope) = stored.and_then(|stored| stored.envelope.clone()) {
+        return Ok(envelope);
+    }
+    let key = context.keyring.signing_key();
+    let signed = dsse::sign(&one.payload, key).map_err(|source| SealError::Sign {
+        certificate_id: one.certificate_id.clone(),
+        source,
+    })?;
+    let envelope = Envelope {
+        envelope: signed,
+        sshsig: sshsig::sign(&one.payload, key),
+    };
+    let id = &one.certificate_id;
+    context.ledger.store_envelope(id, &envelope).await?;
+    fail::fail_point!("seal.after-sign");
+    Ok(envelope)
+}
+
+/// Publishes the public key in the forms that stock tools read.
+fn publish_keys(context: &SealContext<'_>, run_id: &str) -> Result<(), SealError> {
+    let folder = context.folder.join(KEYS);
+    make_folder(&folder)?;
+    sweep(&folder, run_id)?;
+    let host = context.origin.split('/').next().unwrap_or_default();
+    let keyring = context.keyring;
+    let pem = keyring.public_pem().map_err(SealError::PublicKey)?;
+    let line = keyring
+        .allowed_signers_line(&format!("certificates@{host}"))
+        .map_err(SealError::PublicKey)?;
+    publish_bytes(&folder.join(PUBLIC_KEY), pem.as_bytes(), run_id)?;
+    publish_bytes(&folder.join(ALLOWED_SIGNERS), line.as_bytes(), run_id)
+}
+
+/// Publishes one certificate; the envelope comes last, so that where it is, the rest is.
+async fn publish(
+    context: &SealContext<'_>,
+    facts: &RunFacts,
+    one: Prepared,
+    envelope: &Envelope,
+    now: Timestamp,
+) -> Result<SealedCertificate, SealError> {
+    let run_id = facts.run_id();
+    let relative = format!("{}/{}", client_folder(&one.client), client_folder(run_id));
+    let folder: PathBuf = context.folder.join(&relative);
+    make_folder(&folder)?;
+    sweep(&folder, run_id)?;
+    publish_file(one.leaves, &folder.join(LEAVES))?;
+    fail::fail_point!("seal.after-file");
+    for (name, bytes) in [
+        (STATEMENT, one.payload.as_slice()),
+        (SSH_SIGNATURE, envelope.sshsig.as_bytes()),
+        (ENVELOPE, envelope.envelope.as_slice()),
+    ] {
+        publish_bytes(&folder.join(name), bytes, run_id)?;
+        fail::fail_point!("seal.after-file");
+    }
+    fail::fail_point!("seal.before-published");
+    if !facts.run.published.contains(&one.certificate_id) {
+        let published = Entry::Published {
+            certificate_id: one.certificate_id.clone(),
+            folder: relative.clone(),
+        };
+        context.ledger.append(Some(run_id), now, &published).await?;
+    }
+    Ok(SealedCertificate {
+        certificate_id: one.certificate_id,
+        client: one.client,
+        folder: relative,
+        records: one.folded.record_total(),
+        subjects: one.folded.subject_total(),
+        repeated: one.repeated,
+    })
+}
