@@ -1,13 +1,16 @@
 //! `kigen certificate`: lists, shows and verifies what was issued.
 
+use std::path::Path;
 use std::path::PathBuf;
 
+use ed25519_dalek::VerifyingKey;
 use serde::Serialize;
 
 use super::Global;
 use super::failure::Failure;
 use super::load;
 use super::output;
+use crate::evidence::public_key;
 use crate::exit;
 use crate::ledger::CertificateFilter;
 use crate::ledger::CertificateMatch;
@@ -36,6 +39,10 @@ pub(super) enum Command {
     Verify {
         /// A folder of certificates, or of one of them; the configured one if left out
         folder: Option<PathBuf>,
+        /// The issuer's public key (PEM), got by another way than the folder; the folder's own
+        /// `keys/certificate.pub.pem` if left out
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
     },
 }
 
@@ -54,7 +61,7 @@ pub(super) async fn certificate(global: &Global, command: &Command) -> Result<u8
     match command {
         Command::List { run, client } => list(global, run.clone(), client.clone()).await,
         Command::Show { id } => show(global, id).await,
-        Command::Verify { folder } => verify_published(global, folder.clone()),
+        Command::Verify { folder, key } => verify_published(global, folder.clone(), key.as_deref()),
     }
 }
 
@@ -117,15 +124,98 @@ async fn show(global: &Global, id: &str) -> Result<u8, Failure> {
     Ok(exit::DONE)
 }
 
-fn verify_published(global: &Global, folder: Option<PathBuf>) -> Result<u8, Failure> {
+/// One published certificate, checked.
+#[derive(Serialize)]
+struct Verified {
+    folder: String,
+    holds: bool,
+    certificate_id: Option<String>,
+    findings: Vec<Sentence>,
+}
+
+#[derive(Serialize)]
+struct Sentence {
+    holds: bool,
+    says: String,
+}
+
+fn verify_published(
+    global: &Global,
+    folder: Option<PathBuf>,
+    key: Option<&Path>,
+) -> Result<u8, Failure> {
     // A stranger verifies a folder without any configuration.
     let folder = match folder {
         Some(folder) => folder,
         None => load::config(global)?.certificates.folder,
     };
-    let verified = verify::verify_all(&folder)
-        .map_err(|error| Failure::new(exit::UNEXPECTED, error.to_string()))?;
-    let holds = verified.holds();
-    output::print(global.format, &verified, ToString::to_string)?;
+    let verified = check_folder(&folder, key)?;
+    let holds = verified.iter().all(|one| one.holds);
+    output::print(global.format, &verified, |verified| render(verified, key.is_none()))?;
     Ok(if holds { exit::DONE } else { exit::UNEXPECTED })
+}
+
+fn check_folder(folder: &Path, key: Option<&Path>) -> Result<Vec<Verified>, Failure> {
+    let failed = |error: &verify::VerifyError| Failure::new(exit::USAGE, format!("{error}\nhint: `--key FILE` names the issuer's public key"));
+    let single = folder.join("cert.dsse.json").exists();
+    let root = if single { folder.join("../..") } else { folder.to_owned() };
+    if !single && !root.join("keys").exists() {
+        return Ok(Vec::new());
+    }
+    let keys = match key {
+        Some(file) => vec![public_key(file)?],
+        None => verify::published_keys(&root).map_err(|error| failed(&error))?,
+    };
+    let found = if single {
+        vec![verify::verify_folder(folder, &keys)]
+    } else {
+        verify::verify_all(&root, &keys).map_err(|error| failed(&error))?
+    };
+    Ok(found.into_iter().map(verified).collect())
+}
+
+fn public_key(file: &Path) -> Result<VerifyingKey, Failure> {
+    let wrong = |why: String| Failure::new(exit::USAGE, format!("read the public key `{}`: {why}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    public_key::from_pem(&text).map_err(|error| wrong(error.to_string()))
+}
+
+fn verified(found: verify::FolderVerification) -> Verified {
+    Verified {
+        folder: found.folder.display().to_string(),
+        holds: found.holds(),
+        certificate_id: found
+            .statement
+            .as_ref()
+            .map(|statement| statement.predicate.certificate_id.clone()),
+        findings: found
+            .findings
+            .iter()
+            .map(|finding| Sentence {
+                holds: finding.holds(),
+                says: finding.to_string(),
+            })
+            .collect(),
+    }
+}
+
+fn render(verified: &Vec<Verified>, with_published_key: bool) -> String {
+    let mut lines = Vec::new();
+    for one in verified {
+        lines.push(one.folder.clone());
+        for finding in &one.findings {
+            let mark = if finding.holds { "holds" } else { "FAILS" };
+            lines.push(format!("  {mark}  {}", finding.says));
+        }
+    }
+    let failing = verified.iter().filter(|one| !one.holds).count();
+    lines.push(match (verified.len(), failing) {
+        (0, _) => "no certificate has been published here".to_owned(),
+        (all, 0) => format!("{all} certificates verified, all hold"),
+        (all, failing) => format!("{failing} of {all} certificates do NOT hold"),
+    });
+    if with_published_key && !verified.is_empty() {
+        lines.push("the key came from the same folder; compare it with the one you got by another way (`--key`)".to_owned());
+    }
+    lines.join("\n")
 }

@@ -116,12 +116,12 @@ pub(super) async fn certify(
     };
     let label = "sealing";
     environment.progress.start(run.stages.iter().map(|stage| stage.disposed).sum(), label);
-    let sealed = seal::seal(&context, &run, (environment.now)(), &|records| {
+    let sealed = seal::seal(&context, run_id, (environment.now)(), &|records| {
         environment.progress.advance(records);
     })
     .await;
     environment.progress.finish();
-    let sealed = sealed.map_err(|error| error.to_string())?;
+    let sealed = sealed.map_err(|error| whole(&error))?;
     Ok(sealed
         .certificates
         .into_iter()
@@ -133,6 +133,17 @@ pub(super) async fn certify(
             subjects: certificate.subjects,
         })
         .collect())
+}
+
+/// An error with its causes, on one line.
+fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
 }
 
 /// Finishes what a killed run had announced to do with objects, before its fence closes.

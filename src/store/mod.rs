@@ -134,6 +134,11 @@ pub struct PassOutcome {
     pub objects_absent: u64,
     /// Records that stay because something of theirs could not be removed.
     pub failed: u64,
+    /// The failed records by what stood in the way.
+    pub failures: BTreeMap<String, u64>,
+    /// Records that stay because an object store locks a version of theirs, by the day of the
+    /// job's time zone on which the last lock ends; `unknown` if the store sets no end. No failure.
+    pub deferred: BTreeMap<String, u64>,
     /// Disposed records by the name of the purpose that ended last.
     pub ended_by: BTreeMap<String, u64>,
     pub by_client: BTreeMap<String, u64>,
@@ -153,6 +158,8 @@ impl PassOutcome {
         self.objects_absent += other.objects_absent;
         self.failed += other.failed;
         self.batches += other.batches;
+        add_counts(&mut self.failures, other.failures);
+        add_counts(&mut self.deferred, other.deferred);
         add_counts(&mut self.ended_by, other.ended_by);
         add_counts(&mut self.by_client, other.by_client);
         add_counts(&mut self.gone_with, other.gone_with);
@@ -210,13 +217,19 @@ pub trait Disposer: Inventory {
     async fn open_fence(&self, run_id: &str) -> Result<(), StoreError>;
 
     /// Waits for running batches of this run, and lets no further one commit.
+    ///
+    /// Refuses while the run has an open intent: a sealed run has none.
     async fn close_fence(&self, run_id: &str) -> Result<(), StoreError>;
 
     /// Walks the table once and disposes of what is due, batch by batch; each batch one
     /// transaction with its journal row.
     async fn dispose(&self, order: &StageOrder<'_>, watch: &dyn Watch) -> PassOutcome;
 
-    /// Like [`Disposer::dispose`], for a job whose rows name objects.
+    /// Like [`dispose`](Self::dispose), for a job whose rows name objects: the intent is stored
+    /// first, then the objects go and are read back, then the rows go with their journal.
+    ///
+    /// `objects` has the object stores by their names. Intents that an earlier pass of the same
+    /// run left open are finished first.
     async fn dispose_with_objects(
         &self,
         order: &StageOrder<'_>,
@@ -224,7 +237,8 @@ pub trait Disposer: Inventory {
         watch: &dyn Watch,
     ) -> PassOutcome;
 
-    /// Finishes the intents that a killed run left open.
+    /// Finishes intents that a killed run left open in this stage: objects first, then rows and
+    /// journal, under that run. To be done before the run's fence is closed.
     async fn finish_intents(
         &self,
         order: &StageOrder<'_>,

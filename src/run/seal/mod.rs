@@ -16,7 +16,7 @@ mod leaves;
 mod publish;
 mod sorter;
 mod steps;
-mod verify;
+pub mod verify;
 
 #[cfg(test)]
 mod tests;

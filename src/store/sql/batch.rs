@@ -109,7 +109,7 @@ async fn in_transaction(
 }
 
 /// Decides each row again; all of them must be due, or the statement is wrong.
-fn decide(pass: &Pass<'_>, rows: &[Row]) -> Result<Vec<usize>, StoreError> {
+pub(super) fn decide(pass: &Pass<'_>, rows: &[Row]) -> Result<Vec<usize>, StoreError> {
     let mut ended_by = Vec::with_capacity(rows.len());
     for row in rows {
         if let Decision::Dispose { last_purpose, .. } = pass.decide(row) {
@@ -125,7 +125,7 @@ fn decide(pass: &Pass<'_>, rows: &[Row]) -> Result<Vec<usize>, StoreError> {
     })
 }
 
-fn add_records(
+pub(super) fn add_records(
     pass: &Pass<'_>,
     rows: &[Row],
     ended_by: &[usize],

@@ -21,15 +21,40 @@ use crate::job::Reference;
 use crate::store::error::StoreError;
 
 /// Rows of one goes-with table, and which of the batch's records each belongs to.
-struct Found<'a> {
-    reference: &'a Reference,
+pub(super) struct Found<'a> {
+    pub(super) reference: &'a Reference,
     /// Index among the job's goes-with references.
     index: usize,
     /// Columns read, key first.
     columns: Vec<&'a ColumnFacts>,
-    rows: Vec<Row>,
+    pub(super) rows: Vec<Row>,
     /// For each row, the index of its record in the batch.
-    owners: Vec<usize>,
+    pub(super) owners: Vec<usize>,
+}
+
+impl<'a> Found<'a> {
+    /// Where its rows have `column`.
+    pub(super) fn position(&self, column: &str) -> Option<usize> {
+        self.columns.iter().position(|known| known.name == column)
+    }
+
+    /// The rows of the records `chosen` alone, with their owners numbered in that order.
+    pub(super) fn of_records(&self, chosen: &[usize]) -> Found<'a> {
+        let mut part = Found {
+            reference: self.reference,
+            index: self.index,
+            columns: self.columns.clone(),
+            rows: Vec::new(),
+            owners: Vec::new(),
+        };
+        for (row, owner) in self.rows.iter().zip(&self.owners) {
+            if let Some(place) = chosen.iter().position(|record| record == owner) {
+                part.rows.push(row.clone());
+                part.owners.push(place);
+            }
+        }
+        part
+    }
 }
 
 /// Deletes and unlinks what names the records in `rows`; deepest rows first. Counts by table.
@@ -39,14 +64,37 @@ pub(crate) async fn remove(
     rows: &[Row],
     proof: &mut BatchEvidence<'_, '_>,
 ) -> Result<BTreeMap<String, u64>, StoreError> {
+    let found = find_all(session, pass, rows, true).await?;
+    remove_found(session, pass, rows, &found, proof).await
+}
+
+/// Finds the rows that go with the records in `rows`, and locks them if asked to; parents first.
+pub(super) async fn find_all<'a>(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'a>,
+    rows: &[Row],
+    lock: bool,
+) -> Result<Vec<Found<'a>>, StoreError> {
     let mut found: Vec<Found<'_>> = Vec::new();
     for (index, reference) in super::evidence::gone_with(pass.job()).enumerate() {
         if !reference.stages.contains(&pass.stage().name) {
             continue;
         }
-        let next = find(session, pass, rows, &found, reference, index).await?;
+        let next = find(session, pass, rows, &found, reference, index, lock).await?;
         found.push(next);
     }
+    Ok(found)
+}
+
+/// Deletes what was found for `rows` and unlinks what names them; deepest rows first. Counts by
+/// table.
+pub(super) async fn remove_found(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    rows: &[Row],
+    found: &[Found<'_>],
+    proof: &mut BatchEvidence<'_, '_>,
+) -> Result<BTreeMap<String, u64>, StoreError> {
     unlink(session, pass, rows).await?;
     let mut counts = BTreeMap::new();
     for part in found.iter().rev() {
@@ -74,7 +122,7 @@ fn facts<'a>(pass: &Pass<'a>, reference: &Reference, column: &str) -> Result<&'a
 }
 
 /// Every column of a goes-with table that somebody needs: its key, what it is matched on, what
-/// rows of further tables name.
+/// rows of further tables name, keys of objects.
 fn needed<'a>(pass: &Pass<'a>, reference: &'a Reference) -> Result<Vec<&'a ColumnFacts>, StoreError> {
     let mut names: Vec<&str> = key_columns(reference).iter().map(String::as_str).collect();
     names.extend(reference.on.iter().map(|pair| pair.theirs.as_str()));
@@ -83,6 +131,9 @@ fn needed<'a>(pass: &Pass<'a>, reference: &'a Reference) -> Result<Vec<&'a Colum
             names.extend(child.on.iter().map(|pair| pair.ours.column.as_str()));
         }
     }
+    let links = pass.job().objects.iter();
+    let links = links.filter(|link| link.table.as_ref() == Some(&reference.table));
+    names.extend(links.map(|link| link.key_column.as_str()));
     let mut columns: Vec<&ColumnFacts> = Vec::new();
     for name in names {
         if !columns.iter().any(|column| column.name == name) {
@@ -125,7 +176,7 @@ fn named_values(
     Ok(values)
 }
 
-/// Finds and locks the rows of `reference` that name one of the records.
+/// Finds the rows of `reference` that name one of the records, and locks them if asked to.
 async fn find<'a>(
     session: &mut dyn SqlSession,
     pass: &Pass<'a>,
@@ -133,6 +184,7 @@ async fn find<'a>(
     found: &[Found<'a>],
     reference: &'a Reference,
     index: usize,
+    lock: bool,
 ) -> Result<Found<'a>, StoreError> {
     let columns = needed(pass, reference)?;
     let values = named_values(pass, rows, found, reference)?;
@@ -146,7 +198,7 @@ async fn find<'a>(
     if values.is_empty() {
         return Ok(part);
     }
-    let statement = find_statement(pass, &part, &values)?;
+    let statement = find_statement(pass, &part, &values, lock)?;
     let on: Vec<usize> = reference
         .on
         .iter()
@@ -175,6 +227,7 @@ fn find_statement(
     pass: &Pass<'_>,
     part: &Found<'_>,
     values: &HashMap<Vec<Value>, usize>,
+    lock: bool,
 ) -> Result<Statement, StoreError> {
     let reference = part.reference;
     let named = reference
@@ -188,7 +241,7 @@ fn find_statement(
         .map(|column| pass.dialect.readable(&format!("t.{}", quote(&column.name)), column))
         .collect();
     let rows: Vec<&[Value]> = values.keys().map(Vec::as_slice).collect();
-    let lock = pass.dialect.lock_child_rows();
+    let lock = if lock { pass.dialect.lock_child_rows() } else { "" };
     let sql = format!(
         "select {} from {} as t where {}{lock}",
         list.join(", "),

@@ -3,7 +3,7 @@
 //! Read in this order: `resolved` (names become columns), `text` (the rule as SQL), `survey`
 //! (count), `pass` and `walk` (go over the table once), `batch` (one transaction) with `window`
 //! (find and lock) and `remove` (delete or rewrite), `goes_with` (rows of other tables),
-//! `evidence` and `journal` (what proves it).
+//! `evidence` and `journal` (what proves it); `objects_walk` and `intent` (rows that name objects).
 
 mod backend;
 mod batch;
@@ -14,7 +14,9 @@ mod find;
 mod fit;
 mod fit_changes;
 mod goes_with;
+mod intent;
 mod journal;
+mod objects_walk;
 mod pass;
 mod postgres;
 mod postgres_catalog;

@@ -1,5 +1,8 @@
 //! A store of rows: one database of whatever engine.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::civil::Date;
 
@@ -7,8 +10,12 @@ use super::backend::Backend;
 use super::backend::tables_of;
 use super::find;
 use super::fit;
+use super::intent;
+use super::intent::Stores;
 use super::journal;
+use super::objects_walk;
 use super::pass::Pass;
+use super::resolved::Tables;
 use super::session::Access;
 use super::survey;
 use super::text::StageText;
@@ -24,6 +31,7 @@ use crate::store::StageOrder;
 use crate::store::Survey;
 use crate::store::Watch;
 use crate::store::error::StoreError;
+use crate::store::objects::ObjectDisposer;
 
 /// A database whose sessions can only read, or can also write, as it was opened.
 pub struct SqlStore {
@@ -103,35 +111,45 @@ impl Disposer for SqlStore {
         let mut session = self.backend.session().await?;
         session.begin(Access::Write).await?;
         journal::close_fence(&mut *session, self.backend.dialect(), run_id).await?;
+        // Whoever stores an intent holds the fence open until its commit, so all are seen here.
+        let open = intent::open_intents(&mut *session, self.backend.dialect(), run_id).await?;
+        if open > 0 {
+            session.rollback().await?;
+            return Err(StoreError::Unusable(format!(
+                "close the fence of run {run_id}: {open} intents are open"
+            )));
+        }
         session.commit().await
     }
 
     async fn dispose(&self, order: &StageOrder<'_>, watch: &dyn Watch) -> PassOutcome {
-        match self.walk(order, watch).await {
-            Ok(outcome) => outcome,
-            Err(error) => PassOutcome {
-                stopped_by: Some(error),
-                ..PassOutcome::default()
-            },
-        }
+        self.walk(order, watch).await.unwrap_or_else(stopped)
     }
 
     async fn dispose_with_objects(
         &self,
-        _order: &StageOrder<'_>,
-        _objects: &std::collections::BTreeMap<String, std::sync::Arc<dyn crate::store::objects::ObjectDisposer>>,
-        _watch: &dyn Watch,
+        order: &StageOrder<'_>,
+        objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
+        watch: &dyn Watch,
     ) -> PassOutcome {
-        PassOutcome::default()
+        if !intent::has_objects(order.job, &order.job.stages[order.stage]) {
+            return self.dispose(order, watch).await;
+        }
+        let walked = self.walk_with_objects(order, objects, watch).await;
+        walked.unwrap_or_else(stopped)
     }
 
     async fn finish_intents(
         &self,
-        _order: &StageOrder<'_>,
-        _objects: &std::collections::BTreeMap<String, std::sync::Arc<dyn crate::store::objects::ObjectDisposer>>,
-        _watch: &dyn Watch,
+        order: &StageOrder<'_>,
+        objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
+        watch: &dyn Watch,
     ) -> PassOutcome {
-        PassOutcome::default()
+        if !intent::has_objects(order.job, &order.job.stages[order.stage]) {
+            return PassOutcome::default();
+        }
+        let finished = self.finish_open(order, objects, watch).await;
+        finished.unwrap_or_else(stopped)
     }
 
     async fn journal(&self, run_id: &str, sink: JournalSink<'_>) -> Result<(), StoreError> {
@@ -148,11 +166,53 @@ impl SqlStore {
         order: &StageOrder<'_>,
         watch: &dyn Watch,
     ) -> Result<PassOutcome, StoreError> {
+        if intent::has_objects(order.job, &order.job.stages[order.stage]) {
+            return Err(StoreError::Unusable(format!(
+                "rows of `{}` name objects, which would be left behind",
+                order.job.cluster
+            )));
+        }
         let mut session = self.backend.session().await?;
         let tables = tables_of(&*self.backend, &mut *session, order.job).await?;
         let blocks = self.backend.blocks(&mut *session, &order.job.table).await?;
         drop(session);
         let pass = Pass::prepare(self.backend.dialect(), &tables, order)?;
         Ok(walk::walk(&*self.backend, &pass, blocks, watch).await)
+    }
+
+    async fn walk_with_objects(
+        &self,
+        order: &StageOrder<'_>,
+        objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
+        watch: &dyn Watch,
+    ) -> Result<PassOutcome, StoreError> {
+        let stores = Stores::of_job(order.job, objects)?;
+        let tables = self.tables(order.job).await?;
+        let pass = Pass::prepare(self.backend.dialect(), &tables, order)?;
+        Ok(objects_walk::walk(&*self.backend, &pass, stores, watch).await)
+    }
+
+    async fn finish_open(
+        &self,
+        order: &StageOrder<'_>,
+        objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
+        watch: &dyn Watch,
+    ) -> Result<PassOutcome, StoreError> {
+        let stores = Stores::of_job(order.job, objects)?;
+        let tables = self.tables(order.job).await?;
+        let pass = Pass::prepare(self.backend.dialect(), &tables, order)?;
+        Ok(objects_walk::finish_open(&*self.backend, &pass, stores, watch).await)
+    }
+
+    async fn tables(&self, job: &Job) -> Result<Tables, StoreError> {
+        let mut session = self.backend.session().await?;
+        tables_of(&*self.backend, &mut *session, job).await
+    }
+}
+
+fn stopped(error: StoreError) -> PassOutcome {
+    PassOutcome {
+        stopped_by: Some(error),
+        ..PassOutcome::default()
     }
 }

@@ -42,6 +42,11 @@ pub(crate) fn delete_window(pass: &Pass<'_>, window: &Window) -> Statement {
 
 /// Finds and locks the due records of the window.
 pub(crate) fn lock_window(pass: &Pass<'_>, window: &Window) -> Statement {
+    find_window(pass, window, true)
+}
+
+/// Finds the due records of the window, and locks them if asked to.
+pub(crate) fn find_window(pass: &Pass<'_>, window: &Window, lock: bool) -> Statement {
     let (condition, args) = window_condition(pass, window);
     let mut sql = format!(
         "select {} from {} where {condition} and {}",
@@ -52,7 +57,9 @@ pub(crate) fn lock_window(pass: &Pass<'_>, window: &Window) -> Statement {
     if let Window::After { limit, .. } = window {
         sql.push_str(&format!(" order by {} limit {limit}", own_key(pass).join(", ")));
     }
-    sql.push_str(pass.dialect.lock_rows());
+    if lock {
+        sql.push_str(pass.dialect.lock_rows());
+    }
     Statement::new(pass.doing("lock a batch"), sql, args)
 }
 

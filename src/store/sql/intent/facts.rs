@@ -1,0 +1,194 @@
+//! An intent as the JSON that a run which was killed leaves for the next one.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use super::Address;
+use super::Intent;
+use super::IntendedObject;
+use super::store_of;
+use crate::domain::value::RecordKey;
+use crate::domain::value::Value;
+use crate::job::Job;
+use crate::store::error::StoreError;
+use crate::store::objects::ObjectKey;
+use crate::store::objects::ObjectPart;
+
+/// A value with its type. Holds personal data: no `Debug`.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum StoredValue {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Text(String),
+    /// In hex.
+    Bytes(String),
+    /// In hex.
+    Uuid(String),
+    Instant(i64),
+    Local(String),
+    Decimal(String),
+}
+
+/// Everything of an intent but its record's key.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Facts {
+    cluster: String,
+    stage: String,
+    client: String,
+    subject: StoredValue,
+    objects: Vec<StoredObject>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredObject {
+    link: usize,
+    store: String,
+    key: String,
+    /// Kind and id of each part.
+    parts: Vec<(String, String)>,
+}
+
+/// The texts of the columns `row_key` and `facts`.
+pub(super) fn write(job: &Job, stage: &str, intent: &Intent) -> Result<(String, String), StoreError> {
+    let key: Vec<StoredValue> = intent.key.values().iter().map(StoredValue::from).collect();
+    let objects = intent.objects.iter().map(|object| StoredObject {
+        link: object.link,
+        store: job.objects.get(object.link).map(|link| link.store.clone()).unwrap_or_default(),
+        key: object.address.key.as_str().to_owned(),
+        parts: object
+            .parts
+            .iter()
+            .map(|part| (part.kind().to_owned(), part.id().to_owned()))
+            .collect(),
+    });
+    let facts = Facts {
+        cluster: job.cluster.clone(),
+        stage: stage.to_owned(),
+        client: intent.client.clone(),
+        subject: StoredValue::from(&intent.subject),
+        objects: objects.collect(),
+    };
+    let text = |written: Result<String, serde_json::Error>| {
+        written.map_err(|_| StoreError::Unusable("write an intent".to_owned()))
+    };
+    Ok((
+        text(serde_json::to_string(&key))?,
+        text(serde_json::to_string(&facts))?,
+    ))
+}
+
+/// Reads an intent back; `None` if it belongs to another stage or cluster.
+pub(super) fn read(
+    job: &Job,
+    stage: &str,
+    id: i64,
+    row_key: &str,
+    facts: &str,
+) -> Result<Option<Intent>, StoreError> {
+    let facts: Facts = serde_json::from_str(facts).map_err(|_| damaged())?;
+    if facts.cluster != job.cluster || facts.stage != stage {
+        return Ok(None);
+    }
+    let key: Vec<StoredValue> = serde_json::from_str(row_key).map_err(|_| damaged())?;
+    let key: Option<Vec<Value>> = key.into_iter().map(StoredValue::into_value).collect();
+    let objects: Option<Vec<IntendedObject>> = facts
+        .objects
+        .into_iter()
+        .map(|object| read_object(job, object))
+        .collect();
+    Ok(Some(Intent {
+        id,
+        key: RecordKey::new(key.filter(|key| key.len() == job.key.len()).ok_or_else(damaged)?),
+        client: facts.client,
+        subject: facts.subject.into_value().ok_or_else(damaged)?,
+        objects: objects.ok_or_else(damaged)?,
+    }))
+}
+
+/// `None` also if the job's links are no longer those that the intent was made with.
+fn read_object(job: &Job, stored: StoredObject) -> Option<IntendedObject> {
+    if job.objects.get(stored.link)?.store != stored.store {
+        return None;
+    }
+    let parts: Option<Vec<ObjectPart>> = stored
+        .parts
+        .iter()
+        .map(|(kind, id)| ObjectPart::from_stored(kind, id))
+        .collect();
+    Some(IntendedObject {
+        link: stored.link,
+        address: Address {
+            store: store_of(job, stored.link),
+            key: ObjectKey::parse(stored.key).ok()?,
+        },
+        parts: parts?,
+    })
+}
+
+fn damaged() -> StoreError {
+    StoreError::Unusable(
+        "an intent cannot be read: it was changed, or the job is not the one it was made with".to_owned(),
+    )
+}
+
+impl From<&Value> for StoredValue {
+    fn from(value: &Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(value) => Self::Bool(*value),
+            Value::Int(value) => Self::Int(*value),
+            Value::Text(text) => Self::Text(text.clone()),
+            Value::Bytes(bytes) => Self::Bytes(hex::encode(bytes)),
+            Value::Uuid(bytes) => Self::Uuid(hex::encode(bytes)),
+            Value::Instant(micros) => Self::Instant(*micros),
+            Value::Local(text) => Self::Local(text.clone()),
+            Value::Decimal(text) => Self::Decimal(text.clone()),
+        }
+    }
+}
+
+impl StoredValue {
+    fn into_value(self) -> Option<Value> {
+        Some(match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => Value::Bool(value),
+            Self::Int(value) => Value::Int(value),
+            Self::Text(text) => Value::Text(text),
+            Self::Bytes(text) => Value::Bytes(hex::decode(text).ok()?),
+            Self::Uuid(text) => Value::Uuid(hex::decode(text).ok()?.try_into().ok()?),
+            Self::Instant(micros) => Value::Instant(micros),
+            Self::Local(text) => Value::Local(text),
+            Self::Decimal(text) => Value::Decimal(text),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::StoredValue;
+    use crate::domain::value::Value;
+
+    #[test]
+    fn a_value_comes_back_with_its_type() {
+        let values = [
+            Value::Null,
+            Value::Bool(true),
+            Value::Int(i64::MIN),
+            Value::Text("山田 \"太郎\"\\\u{1}".to_owned()),
+            Value::Bytes(vec![0, 255]),
+            Value::Uuid([7; 16]),
+            Value::Instant(-1),
+            Value::Local("2024-02-29".to_owned()),
+            Value::Decimal("1.50".to_owned()),
+        ];
+        for value in values {
+            let text = serde_json::to_string(&StoredValue::from(&value)).unwrap();
+            let stored: StoredValue = serde_json::from_str(&text).unwrap();
+            assert_eq!(stored.into_value(), Some(value), "{text}");
+        }
+    }
+}

@@ -1,0 +1,415 @@
+//! The transaction that ends intents: rows, journal and intents, all or none.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+
+use super::Address;
+use super::Intent;
+use super::Patience;
+use super::named::Mentions;
+use super::named::Names;
+use super::named::named_by_staying_rows;
+use super::removal::Fate;
+use super::removal::Fates;
+use super::removal::Why;
+use super::stored;
+use crate::domain::value::RecordKey;
+use crate::domain::value::Value;
+use crate::evidence::leaf::Action;
+use crate::store::PassOutcome;
+use crate::store::error::StoreError;
+use crate::store::objects::ObjectPart;
+use crate::store::sql::batch;
+use crate::store::sql::batch::Batch;
+use crate::store::sql::batch::BatchId;
+use crate::store::sql::evidence::BatchEvidence;
+use crate::store::sql::evidence::EvidenceWriter;
+use crate::store::sql::evidence::Part;
+use crate::store::sql::goes_with;
+use crate::store::sql::goes_with::Found;
+use crate::store::sql::journal;
+use crate::store::sql::pass::Pass;
+use crate::store::sql::remove::remove;
+use crate::store::sql::session::Access;
+use crate::store::sql::session::Row;
+use crate::store::sql::session::SqlSession;
+use crate::store::sql::window::Window;
+use crate::store::sql::window::find_window;
+
+/// The absent object's version in its leaf: there is none.
+const NO_VERSION: &str = "";
+
+/// What a failed record is counted under when its row could not be locked.
+const IN_USE: &str = "the row is locked by another session";
+
+/// Intents whose objects were removed and read back.
+pub(in crate::store::sql) struct Finish<'f> {
+    pub intents: &'f [Intent],
+    pub fates: &'f Fates,
+}
+
+/// Ends the intents: their rows go where all their objects are gone and they are still due.
+///
+/// What is gone of the objects is certified in every case. If the rows cannot go, they stay, the
+/// evidence of the objects is written alone, and the error is given back in the outcome.
+pub(in crate::store::sql) async fn finish<'a>(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'a>,
+    evidence: &mut EvidenceWriter<'a>,
+    work: &Finish<'_>,
+) -> Result<PassOutcome, StoreError> {
+    let mut patience = Patience::new();
+    let error = loop {
+        let rows = if patience.is_last() { Rows::GoAroundLocks } else { Rows::Go };
+        match try_once(session, pass, evidence, work, &rows).await {
+            Ok(outcome) => return Ok(outcome),
+            Err(error) => {
+                if let Err(error) = patience.wait_after(error).await {
+                    break error;
+                }
+            }
+        }
+    };
+    if !is_about_rows(&error) {
+        return Err(error);
+    }
+    let rows = Rows::Stay(error.to_string());
+    let mut outcome = try_once(session, pass, evidence, work, &rows).await?;
+    outcome.stopped_by = Some(error);
+    Ok(outcome)
+}
+
+/// What the transaction does with the rows.
+enum Rows {
+    /// Removes them; an error if others have locked one.
+    Go,
+    /// Removes those that others have not locked.
+    GoAroundLocks,
+    /// Leaves them all, for this reason.
+    Stay(String),
+}
+
+/// Whether the error says that rows cannot go, rather than that nothing can be written at all.
+fn is_about_rows(error: &StoreError) -> bool {
+    match error {
+        StoreError::Locked { .. }
+        | StoreError::Conflict { .. }
+        | StoreError::Failed { .. }
+        | StoreError::NotPermitted { .. }
+        | StoreError::Disagreement { .. }
+        | StoreError::Vetoed { .. }
+        | StoreError::OverLimit { .. }
+        | StoreError::Unusable(_) => true,
+        StoreError::Unreachable { .. }
+        | StoreError::Refused { .. }
+        | StoreError::NotMigrated { .. }
+        | StoreError::ConnectionLost { .. }
+        | StoreError::FenceClosed { .. } => false,
+    }
+}
+
+async fn try_once<'a>(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'a>,
+    evidence: &mut EvidenceWriter<'a>,
+    work: &Finish<'_>,
+    rows: &Rows,
+) -> Result<PassOutcome, StoreError> {
+    session.begin(Access::Write).await?;
+    match in_transaction(session, pass, evidence, work, rows).await {
+        Ok(outcome) => {
+            fail::fail_point!("intent.before-commit");
+            session.commit().await?;
+            Ok(outcome)
+        }
+        Err(error) => {
+            session.rollback().await?;
+            Err(error)
+        }
+    }
+}
+
+async fn in_transaction<'a>(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'a>,
+    evidence: &mut EvidenceWriter<'a>,
+    work: &Finish<'_>,
+    rows: &Rows,
+) -> Result<PassOutcome, StoreError> {
+    let mine = take(session, pass, work).await?;
+    let mut outcome = PassOutcome::default();
+    if mine.is_empty() {
+        return Ok(outcome);
+    }
+    let held = match rows {
+        Rows::Go => hold(session, pass, &mine, work.fates, false).await?,
+        Rows::GoAroundLocks => hold(session, pass, &mine, work.fates, true).await?,
+        Rows::Stay(_) => Held::default(),
+    };
+    let slice = i64::from(pass.order.pass);
+    let batch = stored::next_batch(session, pass, slice).await?;
+    let mut proof = evidence.batch(BatchId { slice, batch });
+    add_objects(&mine, work.fates, &held, &mut proof, &mut outcome)?;
+    remove_rows(session, pass, &held, &mut proof, &mut outcome).await?;
+    for intent in &mine {
+        count_kept(pass, intent, work.fates, &held, rows, &mut outcome);
+    }
+    // The journal tells rows of one batch, target and client apart by the batch alone, so that
+    // versions, markers and absent objects of one client get a batch each.
+    for group in std::mem::take(&mut proof.groups) {
+        proof.groups.push(group);
+        journal::insert(session, pass, &proof).await?;
+        proof.groups.clear();
+        proof.id.batch += 1;
+    }
+    outcome.batches = 1;
+    Ok(outcome)
+}
+
+/// Drops the intents that can be ended, and leaves out those that another worker has ended.
+async fn take<'f>(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    work: &Finish<'f>,
+) -> Result<Vec<&'f Intent>, StoreError> {
+    let mut mine = Vec::new();
+    for intent in work.intents.iter().filter(|intent| work.fates.are_known(intent)) {
+        if stored::drop_intent(session, pass, intent).await? {
+            mine.push(intent);
+        }
+    }
+    Ok(mine)
+}
+
+/// The rows of the intents, locked and decided again.
+#[derive(Default)]
+struct Held<'a> {
+    /// Records that go, with the index of the purpose that ended last.
+    rows: Vec<Row>,
+    ended_by: Vec<usize>,
+    /// What goes with them.
+    found: Vec<Found<'a>>,
+    /// Objects that the rows that go name.
+    named: BTreeSet<Address>,
+    /// What each due record names, also of those that stay.
+    names: HashMap<RecordKey, Names>,
+    gone: BTreeSet<RecordKey>,
+    /// Records that others have locked.
+    in_use: BTreeSet<RecordKey>,
+}
+
+async fn hold<'a>(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'a>,
+    mine: &[&Intent],
+    fates: &Fates,
+    around_locks: bool,
+) -> Result<Held<'a>, StoreError> {
+    let keys: Vec<RecordKey> = mine.iter().map(|intent| intent.key.clone()).collect();
+    let window = Window::Keys(keys);
+    let rows = due_rows(session, pass, &window, true).await?;
+    let mut held = Held {
+        gone: rows.iter().map(|row| pass.key_of(row)).collect(),
+        ..Held::default()
+    };
+    if rows.len() < mine.len() {
+        let due = due_rows(session, pass, &window, false).await?;
+        let due = due.iter().map(|row| pass.key_of(row));
+        held.in_use = due.filter(|key| !held.gone.contains(key)).collect();
+        if !around_locks && !held.in_use.is_empty() {
+            return Err(StoreError::Locked {
+                doing: pass.doing("lock the rows of intents"),
+            });
+        }
+    }
+    let ended_by = batch::decide(pass, &rows)?;
+    let found = goes_with::find_all(session, pass, &rows, true).await?;
+    let mentions = Mentions::of(pass, &rows, &found)?;
+    let names = mentions.by_record(rows.len());
+    let going = going(session, pass, &mentions, &names, fates).await?;
+    held.found = found.iter().map(|part| part.of_records(&going)).collect();
+    held.gone.clear();
+    for &record in &going {
+        held.gone.insert(pass.key_of(&rows[record]));
+        held.named.extend(names[record].iter().flatten().map(|(address, _)| address.clone()));
+        held.ended_by.push(ended_by[record]);
+        held.rows.push(rows[record].clone());
+    }
+    held.names = rows.iter().map(|row| pass.key_of(row)).zip(names).collect();
+    Ok(held)
+}
+
+async fn due_rows(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    window: &Window,
+    lock: bool,
+) -> Result<Vec<Row>, StoreError> {
+    let rows = session.query(&find_window(pass, window, lock)).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| pass.selection.adopt(pass.dialect, row))
+        .collect())
+}
+
+/// The records whose objects are all gone, or stay because other rows name them too.
+async fn going(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    mentions: &Mentions,
+    names: &[Names],
+    fates: &Fates,
+) -> Result<Vec<usize>, StoreError> {
+    let mut going = BTreeSet::new();
+    let mut unintended = BTreeSet::new();
+    for (record, names) in names.iter().enumerate() {
+        let Ok(names) = names else {
+            continue;
+        };
+        let stays = |address: &&Address| fates.of(address).is_some() && !fates.is_gone(address);
+        if names.keys().any(|address| stays(&address)) {
+            continue;
+        }
+        going.insert(record);
+        unintended.extend(names.keys().filter(|address| fates.of(address).is_none()).cloned());
+    }
+    let shared = named_by_staying_rows(session, pass, mentions, &going, &unintended).await?;
+    let is_settled = |address: &Address| fates.is_gone(address) || shared.contains(address);
+    Ok(going
+        .into_iter()
+        .filter(|&record| names[record].iter().flatten().all(|(address, _)| is_settled(address)))
+        .collect())
+}
+
+/// Certifies what is gone of the objects, whatever becomes of the rows.
+fn add_objects(
+    mine: &[&Intent],
+    fates: &Fates,
+    held: &Held<'_>,
+    proof: &mut BatchEvidence<'_, '_>,
+    outcome: &mut PassOutcome,
+) -> Result<(), StoreError> {
+    for intent in mine {
+        for object in &intent.objects {
+            let mut add = |action: Action, id: &str| {
+                let key = Value::Text(object.address.key.as_str().to_owned());
+                let key = [key, Value::Text(id.to_owned())];
+                proof.add_part(Part::Object(object.link), action, &intent.client, &key, &intent.subject)
+            };
+            for part in &object.parts {
+                if fates.is_part_gone(&object.address, part) {
+                    add(action_of(part), part.id())?;
+                }
+            }
+            // Absence is certified once, with the row that named the object.
+            let is_absent = object.parts.is_empty() && fates.is_gone(&object.address);
+            if is_absent && held.named.contains(&object.address) {
+                add(Action::AlreadyAbsent, NO_VERSION)?;
+                outcome.objects_absent += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn action_of(part: &ObjectPart) -> Action {
+    match part {
+        ObjectPart::Version(_) => Action::ObjectVersionDeleted,
+        ObjectPart::DeleteMarker(_) => Action::DeleteMarkerRemoved,
+        ObjectPart::UnfinishedUpload(_) => Action::UploadAborted,
+    }
+}
+
+/// Removes the rows that go, exactly as a batch without objects does.
+async fn remove_rows(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    held: &Held<'_>,
+    proof: &mut BatchEvidence<'_, '_>,
+    outcome: &mut PassOutcome,
+) -> Result<(), StoreError> {
+    if held.rows.is_empty() {
+        return Ok(());
+    }
+    outcome.gone_with = goes_with::remove_found(session, pass, &held.rows, &held.found, proof).await?;
+    remove(session, pass, &held.rows).await?;
+    let mut counts = Batch::default();
+    batch::add_records(pass, &held.rows, &held.ended_by, proof, &mut counts)?;
+    outcome.disposed = u64::try_from(held.rows.len()).unwrap_or(u64::MAX);
+    outcome.ended_by = counts.ended_by;
+    outcome.by_client = counts.by_client;
+    Ok(())
+}
+
+/// Counts the record of an intent, if it stays, by the reason why.
+fn count_kept(
+    pass: &Pass<'_>,
+    intent: &Intent,
+    fates: &Fates,
+    held: &Held<'_>,
+    rows: &Rows,
+    outcome: &mut PassOutcome,
+) {
+    if let Rows::Stay(reason) = rows {
+        return count_failed(outcome, reason.clone());
+    }
+    if held.gone.contains(&intent.key) {
+        return;
+    }
+    if held.in_use.contains(&intent.key) {
+        return count_failed(outcome, IN_USE.to_owned());
+    }
+    let Some(Ok(names)) = held.names.get(&intent.key) else {
+        outcome.no_longer_due += 1;
+        return;
+    };
+    match worst(names, fates) {
+        // It names another object than it did.
+        None => outcome.no_longer_due += 1,
+        Some(Obstacle::Failed(reason)) => count_failed(outcome, reason),
+        Some(Obstacle::Locked(until)) => {
+            let day = until.map(|until| until.to_zoned(pass.job().time_zone.clone()).date().to_string());
+            *outcome.deferred.entry(day.unwrap_or_else(|| UNKNOWN.to_owned())).or_default() += 1;
+        }
+    }
+}
+
+/// The day of a lock without a known end.
+const UNKNOWN: &str = "unknown";
+
+pub(in crate::store::sql) fn count_failed(outcome: &mut PassOutcome, reason: String) {
+    outcome.failed += 1;
+    *outcome.failures.entry(reason).or_default() += 1;
+}
+
+enum Obstacle {
+    Failed(String),
+    Locked(Option<jiff::Timestamp>),
+}
+
+/// What keeps a record of these names: a failure outweighs a lock, a later lock an earlier one.
+fn worst(names: &BTreeMap<Address, usize>, fates: &Fates) -> Option<Obstacle> {
+    let mut worst: Option<Obstacle> = None;
+    for address in names.keys() {
+        let why = match fates.of(address) {
+            None | Some(Fate::Gone) => continue,
+            Some(Fate::Unread(error)) => return Some(Obstacle::Failed(error.to_string())),
+            Some(Fate::Left { why, .. }) => why,
+        };
+        match (why, &worst) {
+            (Why::Failed(error), _) => return Some(Obstacle::Failed(error.to_string())),
+            (Why::WrittenAnew, _) => {
+                return Some(Obstacle::Failed("an object was written while it was removed".to_owned()));
+            }
+            (Why::Locked(until), Some(Obstacle::Locked(known))) => {
+                let until = known.zip(*until).map(|(known, until)| known.max(until));
+                worst = Some(Obstacle::Locked(until));
+            }
+            (Why::Locked(until), Some(Obstacle::Failed(_)) | None) => {
+                worst = Some(Obstacle::Locked(*until));
+            }
+        }
+    }
+    worst
+}

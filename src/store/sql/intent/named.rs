@@ -1,0 +1,172 @@
+//! Which objects the rows of a batch name, and which of these other rows name too.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use super::Address;
+use super::store_of;
+use super::takes_part;
+use crate::domain::value::Value;
+use crate::store::error::StoreError;
+use crate::store::objects::KeyError;
+use crate::store::objects::ObjectKey;
+use crate::store::sql::dialect::quote;
+use crate::store::sql::dialect::table;
+use crate::store::sql::goes_with::Found;
+use crate::store::sql::pass::Pass;
+use crate::store::sql::pass::value_at;
+use crate::store::sql::session::Row;
+use crate::store::sql::session::SqlSession;
+use crate::store::sql::session::Statement;
+use crate::store::sql::survey::count;
+use crate::store::sql::text::missing;
+
+/// The objects that one record names, each with the first link that leads to it; an error if the
+/// record names one that no store can have.
+pub(in crate::store::sql) type Names = Result<BTreeMap<Address, usize>, KeyError>;
+
+/// Every place in the rows of a batch that names an object.
+pub(in crate::store::sql) struct Mentions(Vec<Mention>);
+
+struct Mention {
+    /// Index of the record in the batch.
+    record: usize,
+    link: usize,
+    value: Value,
+    address: Result<Address, KeyError>,
+}
+
+impl Mentions {
+    /// Reads the mentions in `rows` and in what was found to go with them.
+    pub(in crate::store::sql) fn of(
+        pass: &Pass<'_>,
+        rows: &[Row],
+        found: &[Found<'_>],
+    ) -> Result<Self, StoreError> {
+        let job = pass.job();
+        let mut mentions = Self(Vec::new());
+        for (link, object) in job.objects.iter().enumerate() {
+            if !takes_part(job, pass.stage(), object) {
+                continue;
+            }
+            let column = &object.key_column;
+            let Some(named) = &object.table else {
+                let at = pass.selected(column);
+                let at = at.ok_or_else(|| missing(&job.table.to_string(), column))?;
+                for (record, row) in rows.iter().enumerate() {
+                    mentions.add(pass, record, link, value_at(row, at));
+                }
+                continue;
+            };
+            let Some(part) = found.iter().find(|part| &part.reference.table == named) else {
+                continue;
+            };
+            let at = part.position(column);
+            let at = at.ok_or_else(|| missing(&named.to_string(), column))?;
+            for (record, row) in part.owners.iter().zip(&part.rows) {
+                mentions.add(pass, *record, link, value_at(row, at));
+            }
+        }
+        Ok(mentions)
+    }
+
+    fn add(&mut self, pass: &Pass<'_>, record: usize, link: usize, value: Value) {
+        let key = match &value {
+            // The row names no object.
+            Value::Null => return,
+            Value::Bytes(_) => Err(KeyError::Unwritable),
+            Value::Bool(_)
+            | Value::Int(_)
+            | Value::Text(_)
+            | Value::Uuid(_)
+            | Value::Instant(_)
+            | Value::Local(_)
+            | Value::Decimal(_) => ObjectKey::parse(value.store_text().unwrap_or_default()),
+        };
+        let store = store_of(pass.job(), link);
+        self.0.push(Mention {
+            record,
+            link,
+            value,
+            address: key.map(|key| Address { store, key }),
+        });
+    }
+
+    /// What each of the batch's `records` names.
+    pub(in crate::store::sql) fn by_record(&self, records: usize) -> Vec<Names> {
+        let mut names: Vec<Names> = (0..records).map(|_| Ok(BTreeMap::new())).collect();
+        for mention in &self.0 {
+            let Some(known) = names.get_mut(mention.record) else {
+                continue;
+            };
+            match &mention.address {
+                Err(error) => *known = Err(*error),
+                Ok(address) => {
+                    if let Ok(named) = known {
+                        named.entry(address.clone()).or_insert(mention.link);
+                    }
+                }
+            }
+        }
+        names
+    }
+}
+
+/// Those of `addresses` that rows beside the ones of `going` name too: such an object stays, and
+/// goes with the last row that names it.
+pub(in crate::store::sql) async fn named_by_staying_rows(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    mentions: &Mentions,
+    going: &BTreeSet<usize>,
+    addresses: &BTreeSet<Address>,
+) -> Result<BTreeSet<Address>, StoreError> {
+    let mut shared = BTreeSet::new();
+    for link in 0..pass.job().objects.len() {
+        let store = store_of(pass.job(), link);
+        let mut values: BTreeMap<&Value, (&Address, u64)> = BTreeMap::new();
+        for mention in &mentions.0 {
+            let Ok(address) = &mention.address else {
+                continue;
+            };
+            if address.store != store || !addresses.contains(address) {
+                continue;
+            }
+            let (_, own) = values.entry(&mention.value).or_insert((address, 0));
+            *own += u64::from(mention.link == link && going.contains(&mention.record));
+        }
+        if values.is_empty() {
+            continue;
+        }
+        let asked: Vec<&Value> = values.keys().copied().collect();
+        for row in session.query(&how_often(pass, link, &asked)?).await? {
+            let found = row.get(1).and_then(count);
+            let text = row.first().and_then(Value::store_text);
+            let known = values.values().find(|(address, _)| text.as_deref() == Some(address.key.as_str()));
+            if let (Some((address, own)), Some(found)) = (known, found)
+                && found > *own
+            {
+                shared.insert((*address).clone());
+            }
+        }
+    }
+    Ok(shared)
+}
+
+/// Counts the rows of link `link` by the object that they name.
+fn how_often(pass: &Pass<'_>, link: usize, values: &[&Value]) -> Result<Statement, StoreError> {
+    let link = &pass.job().objects[link];
+    let named = link.table.as_ref().unwrap_or(&pass.job().table);
+    let facts = pass.tables.column(named, &link.key_column);
+    let facts = facts.ok_or_else(|| missing(&named.to_string(), &link.key_column))?;
+    let column = format!("t.{}", quote(&link.key_column));
+    let sql = format!(
+        "select {}, count(*) from {} as t where {column} in (select c0 from {}) group by {column}",
+        pass.dialect.readable(&column, facts),
+        table(named),
+        pass.dialect.rows("u", &[facts], 1)
+    );
+    let rows: Vec<&[Value]> = values.iter().map(|value| std::slice::from_ref(*value)).collect();
+    let doing = pass.doing(&format!("count who names an object in `{named}`"));
+    Ok(Statement::new(doing, sql, pass.dialect.row_args(&[facts], &rows)))
+}

@@ -1,0 +1,148 @@
+//! The intent table, beside the journal.
+
+use super::Intent;
+use super::facts;
+use crate::domain::value::Value;
+use crate::store::error::StoreError;
+use crate::store::sql::catalog::ColumnFacts;
+use crate::store::sql::catalog::ColumnType;
+use crate::store::sql::pass::Pass;
+use crate::store::sql::session::Arg;
+use crate::store::sql::session::Row;
+use crate::store::sql::session::SqlSession;
+use crate::store::sql::session::Statement;
+
+/// Stores the intents of a batch, each only while the run's fence is open.
+pub(in crate::store::sql) async fn store(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    intents: &[Intent],
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "insert into {} (run_id, intent_id, target, row_key, facts, created_at) \
+         select $1, $2, $3, {}, {}, {} from {} as f where f.run_id = $1 and f.state = 'open'{}",
+        pass.dialect.internal("intent"),
+        pass.dialect.cast_text("$4", &json()),
+        pass.dialect.cast_text("$5", &json()),
+        pass.dialect.now(),
+        pass.dialect.internal("fence"),
+        pass.dialect.lock_fence()
+    );
+    for intent in intents {
+        let (key, facts) = facts::write(pass.job(), &pass.stage().name, intent)?;
+        let args = vec![
+            run(pass),
+            Arg::Int(intent.id),
+            Arg::Int(i64::from(pass.order.targets.own)),
+            Arg::Text(key),
+            Arg::Text(facts),
+        ];
+        let statement = Statement::new(pass.doing("store an intent"), sql.clone(), args);
+        if session.execute(&statement).await? != 1 {
+            return Err(StoreError::FenceClosed {
+                run: pass.order.run.run_id.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Drops an intent; false if another worker has dropped it, and so certified it, before.
+pub(super) async fn drop_intent(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    intent: &Intent,
+) -> Result<bool, StoreError> {
+    let sql = format!(
+        "delete from {} where run_id = $1 and intent_id = $2",
+        pass.dialect.internal("intent")
+    );
+    let args = vec![run(pass), Arg::Int(intent.id)];
+    let statement = Statement::new(pass.doing("drop an intent"), sql, args);
+    Ok(session.execute(&statement).await? == 1)
+}
+
+/// The open intents of the pass's run and stage.
+pub(in crate::store::sql) async fn open(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+) -> Result<Vec<Intent>, StoreError> {
+    let sql = format!(
+        "select intent_id, {}, {} from {} where run_id = $1 order by intent_id",
+        pass.dialect.text_of("row_key"),
+        pass.dialect.text_of("facts"),
+        pass.dialect.internal("intent")
+    );
+    let statement = Statement::new(pass.doing("read the open intents"), sql, vec![run(pass)]);
+    let mut intents = Vec::new();
+    for row in session.query(&statement).await? {
+        let [Value::Int(id), Value::Text(key), Value::Text(facts)] = row.as_slice() else {
+            return Err(StoreError::Unusable("an intent cannot be read".to_owned()));
+        };
+        intents.extend(facts::read(pass.job(), &pass.stage().name, *id, key, facts)?);
+    }
+    Ok(intents)
+}
+
+/// How many intents of a run are open, in all its stages.
+pub(in crate::store::sql) async fn open_intents(
+    session: &mut dyn SqlSession,
+    dialect: &dyn crate::store::sql::dialect::Dialect,
+    run_id: &str,
+) -> Result<i64, StoreError> {
+    let sql = format!("select count(*) from {} where run_id = $1", dialect.internal("intent"));
+    let args = vec![Arg::Text(run_id.to_owned())];
+    let statement = Statement::new("count the open intents of a run", sql, args);
+    number(&session.query(&statement).await?)
+}
+
+/// The first number that no open intent of the run has.
+pub(in crate::store::sql) async fn next_id(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+) -> Result<i64, StoreError> {
+    let sql = format!(
+        "select coalesce(max(intent_id), 0) + 1 from {} where run_id = $1",
+        pass.dialect.internal("intent")
+    );
+    let statement = Statement::new(pass.doing("number the intents"), sql, vec![run(pass)]);
+    number(&session.query(&statement).await?)
+}
+
+/// The first number that no batch of the pass's slice has in the journal: a batch that finishes
+/// the intents of a killed run does not know how far that run came.
+pub(super) async fn next_batch(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    slice: i64,
+) -> Result<i64, StoreError> {
+    let sql = format!(
+        "select coalesce(max(batch), -1) + 1 from {} where run_id = $1 and slice = $2",
+        pass.dialect.internal("journal")
+    );
+    let args = vec![run(pass), Arg::Int(slice)];
+    let statement = Statement::new(pass.doing("number a batch"), sql, args);
+    number(&session.query(&statement).await?)
+}
+
+fn run(pass: &Pass<'_>) -> Arg {
+    Arg::Text(pass.order.run.run_id.clone())
+}
+
+fn number(rows: &[Row]) -> Result<i64, StoreError> {
+    match rows.first().map(Vec::as_slice) {
+        Some([Value::Int(number)]) => Ok(*number),
+        _ => Err(StoreError::Unusable("a count of kigen's own tables has no number".to_owned())),
+    }
+}
+
+/// A JSON column, where the database has such a type.
+fn json() -> ColumnFacts {
+    ColumnFacts {
+        name: "facts".to_owned(),
+        column_type: ColumnType::Other,
+        type_name: "json".to_owned(),
+        nullable: false,
+        generated: false,
+    }
+}

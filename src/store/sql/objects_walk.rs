@@ -1,0 +1,318 @@
+//! A pass over a table whose rows name objects: in key order, a small batch at a time.
+//!
+//! Each batch is read, its objects are listed, its intents are stored, its objects are removed
+//! and read back, and only then its rows go.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+
+use super::backend::Backend;
+use super::batch;
+use super::evidence::EvidenceWriter;
+use super::goes_with;
+use super::intent;
+use super::intent::Finish;
+use super::intent::Intent;
+use super::intent::IntendedObject;
+use super::intent::Listing;
+use super::intent::Mentions;
+use super::intent::Names;
+use super::intent::Patience;
+use super::intent::Stores;
+use super::pass::Pass;
+use super::session::Access;
+use super::session::Row;
+use super::session::SqlSession;
+use super::session::Statement;
+use super::window::Window;
+use super::window::find_window;
+use super::window::own_key;
+use crate::domain::value::RecordKey;
+use crate::store::PassOutcome;
+use crate::store::Watch;
+use crate::store::error::StoreError;
+
+/// The most records of one batch: until its second transaction their objects are gone and their
+/// rows are not.
+const GREATEST_BATCH: u32 = 200;
+
+/// Disposes of what is due, batch by batch.
+pub(crate) async fn walk(
+    backend: &dyn Backend,
+    pass: &Pass<'_>,
+    stores: Stores,
+    watch: &dyn Watch,
+) -> PassOutcome {
+    let mut worker = Worker::new(pass, stores, watch);
+    let ended = worker.run(backend).await;
+    worker.end(ended)
+}
+
+/// Finishes the intents that an earlier pass, or a killed run, left open.
+pub(crate) async fn finish_open(
+    backend: &dyn Backend,
+    pass: &Pass<'_>,
+    stores: Stores,
+    watch: &dyn Watch,
+) -> PassOutcome {
+    let mut worker = Worker::new(pass, stores, watch);
+    let ended = worker.finish_what_is_open(backend).await;
+    worker.end(ended)
+}
+
+struct Worker<'p, 'a> {
+    pass: &'p Pass<'a>,
+    stores: Stores,
+    watch: &'p dyn Watch,
+    evidence: EvidenceWriter<'a>,
+    next_intent: i64,
+    /// Records that may still go.
+    room: u64,
+    outcome: PassOutcome,
+}
+
+/// A due record as it was read, and the objects that it named then.
+struct Offered {
+    key: RecordKey,
+    names: Names,
+}
+
+impl<'p, 'a> Worker<'p, 'a> {
+    fn new(pass: &'p Pass<'a>, stores: Stores, watch: &'p dyn Watch) -> Self {
+        Self {
+            pass,
+            stores,
+            watch,
+            evidence: EvidenceWriter::new(pass.order),
+            next_intent: 1,
+            room: pass.order.max_records,
+            outcome: PassOutcome::default(),
+        }
+    }
+
+    fn end(mut self, ended: Result<(), StoreError>) -> PassOutcome {
+        self.outcome.stopped_by = ended.err();
+        self.outcome
+    }
+
+    async fn run(&mut self, backend: &dyn Backend) -> Result<(), StoreError> {
+        self.finish_what_is_open(backend).await?;
+        let mut session = backend.session().await?;
+        let mut last: Option<RecordKey> = None;
+        while !self.watch.stop_requested() {
+            let offered = offer(&mut *session, self.pass, last.as_ref()).await?;
+            let Some(record) = offered.last() else {
+                return Ok(());
+            };
+            last = Some(record.key.clone());
+            self.dispose(&mut *session, offered).await?;
+        }
+        Ok(())
+    }
+
+    async fn finish_what_is_open(&mut self, backend: &dyn Backend) -> Result<(), StoreError> {
+        let mut session = backend.session().await?;
+        session.begin(Access::Read).await?;
+        let intents = intent::open(&mut *session, self.pass).await?;
+        self.next_intent = intent::next_id(&mut *session, self.pass).await?;
+        session.rollback().await?;
+        self.carry_out(&mut *session, &intents).await
+    }
+
+    async fn dispose(
+        &mut self,
+        session: &mut dyn SqlSession,
+        offered: Vec<Offered>,
+    ) -> Result<(), StoreError> {
+        let addresses = offered.iter().flat_map(|record| record.names.iter().flat_map(BTreeMap::keys));
+        let listing = intent::list(&self.stores, addresses.cloned().collect()).await?;
+        let mut listed = HashMap::new();
+        for record in offered {
+            match why_not(&record, &listing) {
+                Some(reason) => intent::count_failed(&mut self.outcome, reason),
+                None => {
+                    listed.insert(record.key, record.names);
+                }
+            }
+        }
+        if listed.is_empty() {
+            return Ok(());
+        }
+        let intents = self.intend(session, &listed, &listing).await?;
+        let dropped = listed.len() - intents.len();
+        self.outcome.no_longer_due += u64::try_from(dropped).unwrap_or(u64::MAX);
+        fail::fail_point!("intent.after-intend");
+        self.carry_out(session, &intents).await
+    }
+
+    /// Stores the intents of the records that are still what they were.
+    async fn intend(
+        &mut self,
+        session: &mut dyn SqlSession,
+        listed: &HashMap<RecordKey, Names>,
+        listing: &Listing,
+    ) -> Result<Vec<Intent>, StoreError> {
+        let mut patience = Patience::new();
+        loop {
+            session.begin(Access::Write).await?;
+            let error = match self.intend_in_transaction(session, listed, listing).await {
+                Ok(intents) => {
+                    session.commit().await?;
+                    self.next_intent += i64::try_from(intents.len()).unwrap_or(i64::MAX);
+                    return Ok(intents);
+                }
+                Err(error) => error,
+            };
+            session.rollback().await?;
+            patience.wait_after(error).await?;
+        }
+    }
+
+    async fn intend_in_transaction(
+        &self,
+        session: &mut dyn SqlSession,
+        listed: &HashMap<RecordKey, Names>,
+        listing: &Listing,
+    ) -> Result<Vec<Intent>, StoreError> {
+        let pass = self.pass;
+        let window = Window::Keys(listed.keys().cloned().collect());
+        let rows = session.query(&find_window(pass, &window, true)).await?;
+        let rows = adopt(pass, rows);
+        batch::decide(pass, &rows)?;
+        let found = goes_with::find_all(session, pass, &rows, true).await?;
+        let mentions = Mentions::of(pass, &rows, &found)?;
+        let mut going = BTreeMap::new();
+        for (record, names) in mentions.by_record(rows.len()).into_iter().enumerate() {
+            if listed.get(&pass.key_of(&rows[record])) == Some(&names)
+                && let Ok(names) = names
+            {
+                going.insert(record, names);
+            }
+        }
+        if u64::try_from(going.len()).unwrap_or(u64::MAX) > self.room {
+            return Err(StoreError::OverLimit {
+                cluster: pass.job().cluster.clone(),
+                limit: pass.order.max_records,
+            });
+        }
+        let records: BTreeSet<usize> = going.keys().copied().collect();
+        let addresses = going.values().flat_map(BTreeMap::keys).cloned().collect();
+        let shared =
+            intent::named_by_staying_rows(session, pass, &mentions, &records, &addresses).await?;
+        let mut taken = shared;
+        let mut intents = Vec::with_capacity(going.len());
+        for (record, names) in going {
+            let mut intent = self.intent_of(&rows[record], self.next_intent + i64::try_from(intents.len()).unwrap_or(i64::MAX));
+            for (address, link) in names {
+                // An object that several records of the batch name goes with the first of them.
+                if !taken.insert(address.clone()) {
+                    continue;
+                }
+                let parts = listing.get(&address).and_then(|parts| parts.as_ref().ok());
+                intent.objects.push(IntendedObject {
+                    link,
+                    parts: parts.cloned().unwrap_or_default(),
+                    address,
+                });
+            }
+            intents.push(intent);
+        }
+        intent::store(session, pass, &intents).await?;
+        Ok(intents)
+    }
+
+    fn intent_of(&self, row: &Row, id: i64) -> Intent {
+        Intent {
+            id,
+            key: self.pass.key_of(row),
+            client: self.pass.client_of(row),
+            subject: row[self.pass.selection.subject].clone(),
+            objects: Vec::new(),
+        }
+    }
+
+    /// Objects first, then rows and journal.
+    async fn carry_out(
+        &mut self,
+        session: &mut dyn SqlSession,
+        intents: &[Intent],
+    ) -> Result<(), StoreError> {
+        if intents.is_empty() {
+            return Ok(());
+        }
+        let fates = intent::remove(&self.stores, intents).await?;
+        fail::fail_point!("intent.after-objects");
+        let work = Finish {
+            intents,
+            fates: &fates,
+        };
+        let mut done = intent::finish(session, self.pass, &mut self.evidence, &work).await?;
+        let stopped_by = done.stopped_by.take();
+        let disposed = done.disposed;
+        self.room = self.room.saturating_sub(disposed);
+        self.outcome.add(done);
+        self.watch.advanced(disposed);
+        match stopped_by.or_else(|| fates.unread(&self.stores)) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reads the next due records in key order, and what they name; locks nothing.
+async fn offer(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    after: Option<&RecordKey>,
+) -> Result<Vec<Offered>, StoreError> {
+    session.begin(Access::Read).await?;
+    let rows = adopt(pass, session.query(&next_rows(pass, after)).await?);
+    let found = goes_with::find_all(session, pass, &rows, false).await?;
+    session.rollback().await?;
+    let names = Mentions::of(pass, &rows, &found)?.by_record(rows.len());
+    let keys = rows.iter().map(|row| pass.key_of(row));
+    Ok(keys.zip(names).map(|(key, names)| Offered { key, names }).collect())
+}
+
+fn adopt(pass: &Pass<'_>, rows: Vec<Row>) -> Vec<Row> {
+    rows.into_iter().map(|row| pass.selection.adopt(pass.dialect, row)).collect()
+}
+
+/// The next due records behind `after`. The key is handed over as a row, so that the database
+/// compares it as its columns' types.
+fn next_rows(pass: &Pass<'_>, after: Option<&RecordKey>) -> Statement {
+    let key = own_key(pass).join(", ");
+    let mut args = Vec::new();
+    let mut behind = String::new();
+    if let Some(after) = after {
+        let names: Vec<String> = (0..pass.key_columns.len()).map(|index| format!("c{index}")).collect();
+        behind = format!(
+            "({key}) > (select {} from {}) and ",
+            names.join(", "),
+            pass.dialect.rows("u", &pass.key_columns, 1)
+        );
+        args = pass.dialect.row_args(&pass.key_columns, &[after.values()]);
+    }
+    let sql = format!(
+        "select {} from {} where {behind}{} order by {key} limit {}",
+        pass.selection.list(),
+        pass.from,
+        pass.due,
+        pass.job().limit.batch_size.clamp(1, GREATEST_BATCH)
+    );
+    Statement::new(pass.doing("read the next records"), sql, args)
+}
+
+/// Why a record cannot go: it names something that no store can have, or that cannot be listed.
+fn why_not(record: &Offered, listing: &Listing) -> Option<String> {
+    let names = match &record.names {
+        Ok(names) => names,
+        Err(error) => return Some(error.to_string()),
+    };
+    names.keys().find_map(|address| match listing.get(address) {
+        Some(Ok(_)) => None,
+        Some(Err(error)) => Some(error.to_string()),
+        None => Some("an object was not listed".to_owned()),
+    })
+}
