@@ -142,6 +142,7 @@ fn meaning_of(code: &str) -> &'static str {
         "22P02" | "22007" | "22008" => "a value does not fit its column's type",
         "42P01" => "a table does not exist",
         "42703" => "a column does not exist",
+        "P0001" | "1811" => "a trigger refuses the change",
         "53100" | "13" => "the disk is full",
         "57014" => "the statement timed out or was cancelled",
         "11" | "26" => "the database file is damaged or no database",

@@ -1,6 +1,8 @@
 //! One batch: lock, decide again, remove, write the evidence; one transaction.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 
 use super::evidence::BatchEvidence;
 use super::evidence::EvidenceWriter;
@@ -36,6 +38,33 @@ pub(crate) struct BatchId {
     pub batch: i64,
 }
 
+/// How many records may still go: shared by the workers of a pass.
+pub(crate) struct Room {
+    left: AtomicU64,
+    limit: u64,
+}
+
+impl Room {
+    pub(crate) fn new(limit: u64) -> Self {
+        Self {
+            left: AtomicU64::new(limit),
+            limit,
+        }
+    }
+
+    /// Takes room for a batch before it is committed, so that two workers cannot both take the last.
+    fn take(&self, records: u64) -> bool {
+        let taken = self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(records));
+        taken.is_ok()
+    }
+
+    fn give_back(&self, records: u64) {
+        self.left.fetch_add(records, Ordering::Relaxed);
+    }
+}
+
 /// Disposes of what is due in `window`. On an error nothing of it was done.
 ///
 /// `around_locks` passes over rows that others have locked, instead of waiting for them.
@@ -45,7 +74,7 @@ pub(crate) async fn dispose(
     evidence: &mut EvidenceWriter<'_>,
     window: &Window,
     id: BatchId,
-    room: u64,
+    room: &Room,
     around_locks: bool,
 ) -> Result<Batch, StoreError> {
     let direct = pass.direct && !around_locks;
@@ -58,9 +87,10 @@ pub(crate) async fn dispose(
             Ok(batch)
         }
         Err(error) => {
-            // The transaction is dropped with the connection if even this fails.
-            session.rollback().await?;
-            Err(error)
+            // If even this fails, the transaction ends with its connection; the cause comes first.
+            match session.rollback().await {
+                Ok(()) | Err(_) => Err(error),
+            }
         }
     }
 }
@@ -71,7 +101,7 @@ async fn in_transaction(
     evidence: &mut EvidenceWriter<'_>,
     window: &Window,
     id: BatchId,
-    room: u64,
+    room: &Room,
     direct: bool,
 ) -> Result<Batch, StoreError> {
     let statement = if direct { delete_window(pass, window) } else { lock_window(pass, window) };
@@ -86,24 +116,40 @@ async fn in_transaction(
         .collect();
     let ended_by = decide(pass, &rows)?;
     let records = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-    if records > room {
+    if !room.take(records) {
         return Err(StoreError::OverLimit {
             cluster: pass.job().cluster.clone(),
-            limit: pass.order.max_records,
+            limit: room.limit,
         });
     }
-    let mut proof = evidence.batch(id);
+    let removed = remove_rows(session, pass, evidence.batch(id), &rows, &ended_by, direct).await;
+    if removed.is_err() {
+        room.give_back(records);
+    }
+    removed
+}
+
+/// Removes the locked rows with what hangs on them, unless they are gone already, and writes the
+/// evidence.
+async fn remove_rows(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    mut proof: BatchEvidence<'_, '_>,
+    rows: &[Row],
+    ended_by: &[usize],
+    gone: bool,
+) -> Result<Batch, StoreError> {
     let mut batch = Batch {
-        disposed: records,
+        disposed: u64::try_from(rows.len()).unwrap_or(u64::MAX),
         last_key: rows.last().map(|row| pass.key_of(row)),
         ..Batch::default()
     };
-    if !direct {
-        batch.gone_with = goes_with::remove(session, pass, &rows, &mut proof).await?;
-        remove(session, pass, &rows).await?;
+    if !gone {
+        batch.gone_with = goes_with::remove(session, pass, rows, &mut proof).await?;
+        remove(session, pass, rows).await?;
     }
     fail::fail_point!("batch.after-removal");
-    add_records(pass, &rows, &ended_by, &mut proof, &mut batch)?;
+    add_records(pass, rows, ended_by, &mut proof, &mut batch)?;
     journal::insert(session, pass, &proof).await?;
     Ok(batch)
 }

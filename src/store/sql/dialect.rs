@@ -41,11 +41,14 @@ pub(crate) trait Dialect: Send + Sync {
     fn adopt(&self, value: Value, column: &ColumnFacts) -> Value;
 
     /// Whether `expression` is no day of the calendar. Never null.
-    fn not_a_day(&self, expression: &str, start: &StartType) -> String;
+    fn not_a_day(&self, expression: &str, start: &StartType, zone: &TimeZone) -> String;
 
     /// Whether `expression` lies before the first moment of `day` in `zone`. False or null for
     /// what is no day.
     fn before(&self, expression: &str, start: &StartType, day: Date, zone: &TimeZone) -> String;
+
+    /// The least value of a starting point that is a day; for one that is not, anything.
+    fn least(&self, expression: &str, start: &StartType) -> String;
 
     /// `expression` as text, for comparison with a condition's values.
     fn text_of(&self, expression: &str) -> String;
@@ -67,6 +70,9 @@ pub(crate) trait Dialect: Send + Sync {
 
     /// Locks rows that go with a record, and waits for those that are locked by others.
     fn lock_child_rows(&self) -> &'static str;
+
+    /// A text as the database's JSON.
+    fn json(&self, expression: &str) -> String;
 
     /// The database's time of the transaction.
     fn now(&self) -> &'static str;
@@ -99,8 +105,3 @@ pub(crate) fn table(name: &TableName) -> String {
     }
 }
 
-/// The first moment of `day` in `zone`, or the end of time if the zone has none.
-pub(crate) fn start_of(day: Date, zone: &TimeZone) -> jiff::Timestamp {
-    day.to_zoned(zone.clone())
-        .map_or(jiff::Timestamp::MIN, |moment| moment.timestamp())
-}

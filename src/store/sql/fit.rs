@@ -12,6 +12,7 @@ use super::session::Statement;
 use super::text::StageText;
 use crate::job::ClassifiedColumn;
 use crate::job::ClientSource;
+use crate::job::ColumnRef;
 use crate::job::Disposal;
 use crate::job::Job;
 use crate::job::OnDispose;
@@ -34,21 +35,36 @@ pub(crate) fn compare(job: &Job, tables: &Tables, dialect: &dyn Dialect) -> Fit 
     foreign_keys(job, tables, &mut fit);
     for stage in &job.stages {
         for source in &stage.sources {
-            if let Err(problem) = tables.start_type(job, source) {
+            if is_there("starting point", &source.starts_at, job, tables, &mut fit)
+                && let Err(problem) = tables.start_type(job, source)
+            {
                 fit.problems.push(problem);
             }
-            if let Some(condition) = &source.applies_when
-                && tables.resolve(job, &condition.column).is_none()
-            {
-                fit.problems.push(format!(
-                    "condition column `{}` does not exist",
-                    condition.column
-                ));
+            if let Some(condition) = &source.applies_when {
+                is_there("condition", &condition.column, job, tables, &mut fit);
             }
         }
         fit_changes::compare(job, stage, own, dialect, &mut fit);
     }
     fit
+}
+
+/// Whether a column that the rule reads exists; if not, a problem.
+fn is_there(what: &str, column: &ColumnRef, job: &Job, tables: &Tables, fit: &mut Fit) -> bool {
+    let Some(facts) = Tables::table_of(job, column).and_then(|name| tables.get(name)) else {
+        // The missing table is a problem of its own.
+        return false;
+    };
+    if facts.column(&column.column).is_some() {
+        return true;
+    }
+    fit.problems.push(format!(
+        "{what} column `{}` of `{}` does not exist{}",
+        column.column,
+        facts.name,
+        near(facts, &column.column)
+    ));
+    false
 }
 
 /// The facts of a table that may be removed from, or a problem.

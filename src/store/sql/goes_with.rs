@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::collections::HashSet;
 
 use super::catalog::ColumnFacts;
 use super::dialect::quote;
@@ -199,17 +200,22 @@ async fn find<'a>(
         return Ok(part);
     }
     let statement = find_statement(pass, &part, &values, lock)?;
+    let width = key_columns(reference).len();
     let on: Vec<usize> = reference
         .on
         .iter()
         .filter_map(|pair| part.columns.iter().position(|column| column.name == pair.theirs))
         .collect();
+    let known = rows_known(found, reference);
     for row in session.query(&statement).await? {
         let row: Row = row
             .into_iter()
             .zip(&part.columns)
             .map(|(value, column)| pass.dialect.adopt(value, column))
             .collect();
+        if known.contains(&row[..width]) {
+            continue;
+        }
         let named: Vec<Value> = on.iter().map(|&at| value_at(&row, at)).collect();
         let owner = values.get(&named).copied().ok_or_else(|| {
             StoreError::Unusable(format!(
@@ -221,6 +227,16 @@ async fn find<'a>(
         part.rows.push(row);
     }
     Ok(part)
+}
+
+/// The keys of rows of the same table that an earlier reference has led to: they go only once.
+fn rows_known<'r>(found: &'r [Found<'_>], reference: &Reference) -> HashSet<&'r [Value]> {
+    let width = key_columns(reference).len();
+    found
+        .iter()
+        .filter(|part| part.reference.table == reference.table)
+        .flat_map(|part| part.rows.iter().map(|row| &row[..width]))
+        .collect()
 }
 
 fn find_statement(

@@ -26,8 +26,9 @@ pub(crate) async fn insert(
 ) -> Result<(), StoreError> {
     let sql = format!(
         "insert into {} (run_id, slice, batch, target, client, action, records, leaves, refs, ended_by, at) \
-         select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, {} from {} as f where f.run_id = $1 and f.state = 'open'{}",
+         select $1, $2, $3, $4, $5, $6, $7, $8, $9, {}, {} from {} as f where f.run_id = $1 and f.state = 'open'{}",
         pass.dialect.internal("journal"),
+        pass.dialect.json("$10"),
         now(pass),
         pass.dialect.internal("fence"),
         pass.dialect.lock_fence()
@@ -84,11 +85,24 @@ pub(crate) async fn open_fence(
         dialect.internal("fence"),
         dialect.now()
     );
-    session
-        .execute(&Statement::new("open the fence of a run", sql, vec![Arg::Text(run_id.to_owned())]))
-        .await
-        .map(|_| ())
+    let run = || vec![Arg::Text(run_id.to_owned())];
+    let opened = session.execute(&Statement::new(OPENING, sql, run())).await?;
+    if opened == 1 {
+        return Ok(());
+    }
+    let sql = format!(
+        "select 1 from {} where run_id = $1 and state = 'open'",
+        dialect.internal("fence")
+    );
+    if session.query(&Statement::new(OPENING, sql, run())).await?.is_empty() {
+        return Err(StoreError::FenceClosed {
+            run: run_id.to_owned(),
+        });
+    }
+    Ok(())
 }
+
+const OPENING: &str = "open the fence of a run";
 
 /// Closes the fence of a run, also where it was never opened.
 pub(crate) async fn close_fence(
@@ -116,8 +130,9 @@ pub(crate) async fn read(
     sink: JournalSink<'_>,
 ) -> Result<(), StoreError> {
     let sql = format!(
-        "select target, client, action, records, leaves, refs, ended_by, {} from {} where run_id = $1 \
+        "select target, client, action, records, leaves, refs, {}, {} from {} where run_id = $1 \
          order by target, client, slice, batch",
+        dialect.text_of("ended_by"),
         dialect.instant("at"),
         dialect.internal("journal")
     );

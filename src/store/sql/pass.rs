@@ -237,6 +237,20 @@ impl Selection {
             .ok_or_else(|| super::text::missing(&text.job.table.to_string(), &column.to_string()))?;
         Ok(self.add(text.dialect, &expression(column), facts))
     }
+
+    /// Adds a column in the text form that conditions compare.
+    fn add_text(&mut self, text: &StageText<'_>, column: &ColumnRef) -> Result<usize, StoreError> {
+        let facts = text
+            .tables
+            .resolve(text.job, column)
+            .ok_or_else(|| super::text::missing(&text.job.table.to_string(), &column.to_string()))?;
+        let as_text = ColumnFacts {
+            column_type: ColumnType::Text { characters: None },
+            ..facts.clone()
+        };
+        let expression = text.dialect.text_of(&expression(column));
+        Ok(self.add(text.dialect, &expression, &as_text))
+    }
 }
 
 fn select(text: &StageText<'_>) -> Result<Selection, StoreError> {
@@ -253,7 +267,7 @@ fn select(text: &StageText<'_>) -> Result<Selection, StoreError> {
         let at = selection.add_ref(text, &source.starts_at)?;
         selection.starts.push(at);
         let condition = match &source.applies_when {
-            Some(condition) => Some(selection.add_ref(text, &condition.column)?),
+            Some(condition) => Some(selection.add_text(text, &condition.column)?),
             None => None,
         };
         selection.conditions.push(condition);
@@ -350,6 +364,8 @@ fn can_go_direct(text: &StageText<'_>) -> bool {
         && !text.reads_joins()
         && job.objects.is_empty()
         && !uses_marker_table(job)
+        // A vetoed row would only be missing from the answer; counted removals see it.
+        && text.tables.get(&job.table).is_some_and(|own| !own.may_veto)
 }
 
 /// Whether some stage of `job` remembers its records in kigen's marker table.

@@ -14,8 +14,11 @@ use crate::domain::value::Value;
 use crate::job::TableName;
 use crate::store::error::StoreError;
 
-const RELATION: &str = "select c.oid::bigint, c.relkind::text from pg_class c \
-     join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass($1)";
+/// `tgtype` 11: a trigger for each row, before a delete.
+const RELATION: &str = "select c.oid::bigint, c.relkind::text, c.relhasrules or exists (select 1 from pg_trigger g \
+       where not g.tgisinternal and g.tgenabled <> 'D' and g.tgtype & 11 = 11 \
+       and (g.tgrelid = c.oid or g.tgrelid in (select p.relid from pg_partition_tree(c.oid) p))) \
+     from pg_class c where c.oid = to_regclass($1)";
 
 const COLUMNS: &str = "select a.attname::text, format_type(a.atttypid, a.atttypmod), t.typname::text, \
      a.attnotnull, a.attgenerated::text <> '' or a.attidentity::text = 'a', \
@@ -79,6 +82,7 @@ pub(crate) async fn table(
         columns: columns.iter().map(column).collect(),
         unique_keys: unique_keys(&keys),
         referenced_by: foreign_keys(&foreign),
+        may_veto: is_true(row, 2),
     }))
 }
 

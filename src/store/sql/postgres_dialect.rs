@@ -9,8 +9,11 @@ use super::dialect::Dialect;
 use super::dialect::StartType;
 use super::dialect::WalkKind;
 use super::dialect::quote;
-use super::dialect::start_of;
 use super::session::Arg;
+use super::start::AFTER_LAST_DAY;
+use super::start::FIRST_DAY;
+use super::start::local_start_of;
+use super::start::start_of;
 use crate::domain::value::Value;
 
 /// Statements for PostgreSQL 14 and later.
@@ -49,36 +52,28 @@ impl Dialect for PostgresDialect {
         }
     }
 
-    fn not_a_day(&self, expression: &str, start: &StartType) -> String {
-        match start {
-            StartType::Date | StartType::Instant | StartType::LocalTime(_) => {
-                format!("({expression} is null or not isfinite({expression}))")
-            }
-            StartType::UnixSeconds => format!("({expression} is null)"),
-        }
+    fn not_a_day(&self, expression: &str, start: &StartType, zone: &TimeZone) -> String {
+        // The infinities lie outside, too.
+        format!(
+            "({expression} is null or {expression} < {} or {expression} >= {})",
+            beginning(FIRST_DAY, start, zone),
+            beginning(AFTER_LAST_DAY, start, zone)
+        )
     }
 
     fn before(&self, expression: &str, start: &StartType, day: Date, zone: &TimeZone) -> String {
-        // The calendars agree from year 1 on; no rule reaches back that far.
-        if day.year() < 1 {
+        if day <= FIRST_DAY {
             return "false".to_owned();
         }
-        let moment = start_of(day, zone);
-        match start {
-            StartType::Date => {
-                format!("({expression} < date '{day}' and {expression} > date '-infinity')")
-            }
-            StartType::Instant => format!(
-                "({expression} < timestamptz '{moment}' and {expression} > timestamptz '-infinity')"
-            ),
-            StartType::LocalTime(written_in) => {
-                let local = moment.to_zoned(written_in.clone()).datetime();
-                format!(
-                    "({expression} < timestamp '{local}' and {expression} > timestamp '-infinity')"
-                )
-            }
-            StartType::UnixSeconds => format!("({expression} < {})", moment.as_second()),
-        }
+        format!(
+            "({expression} < {} and {expression} >= {})",
+            beginning(day, start, zone),
+            beginning(FIRST_DAY, start, zone)
+        )
+    }
+
+    fn least(&self, expression: &str, _start: &StartType) -> String {
+        format!("min({expression})")
     }
 
     fn text_of(&self, expression: &str) -> String {
@@ -131,6 +126,10 @@ impl Dialect for PostgresDialect {
         " for update"
     }
 
+    fn json(&self, expression: &str) -> String {
+        format!("{expression}::json")
+    }
+
     fn now(&self) -> &'static str {
         "now()"
     }
@@ -151,9 +150,25 @@ impl Dialect for PostgresDialect {
     }
 }
 
+/// The first moment of `day`, as a literal of the column's type.
+fn beginning(day: Date, start: &StartType, zone: &TimeZone) -> String {
+    match start {
+        StartType::Date => format!("date '{day}'"),
+        StartType::Instant => format!("timestamptz '{}'", start_of(day, zone)),
+        StartType::LocalTime(written_in) => {
+            format!("timestamp '{}'", local_start_of(day, zone, written_in))
+        }
+        StartType::UnixSeconds => start_of(day, zone).as_second().to_string(),
+    }
+}
+
 fn array_of(parameter: usize, column: &ColumnFacts) -> String {
     match column.column_type {
         ColumnType::Int { .. } => format!("${parameter}::bigint[]"),
+        // Padded text is compared without its padding only as what it is.
+        ColumnType::Text { .. } if column.type_name.starts_with("character(") => {
+            format!("${parameter}::text[]::bpchar[]")
+        }
         ColumnType::Text { .. } => format!("${parameter}::text[]"),
         ColumnType::Bool
         | ColumnType::Bytes
@@ -181,7 +196,8 @@ fn array_arg<'a>(column: &ColumnFacts, values: impl Iterator<Item = &'a Value>) 
                 | Value::Uuid(_)
                 | Value::Instant(_)
                 | Value::Local(_)
-                | Value::Decimal(_) => None,
+                // A numeric key may be named by an integer column.
+                | Value::Decimal(_) => value.store_text()?.parse().ok(),
             })
             .collect(),
     )

@@ -55,6 +55,8 @@ pub(crate) async fn table(
         unique_keys: unique_keys(&columns, &unique, &primary),
         referenced_by: foreign_keys(&foreign, &primary),
         columns: columns.iter().map(column).collect(),
+        // Nothing is deleted here without counting what is gone.
+        may_veto: false,
     }))
 }
 

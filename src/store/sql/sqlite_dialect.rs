@@ -12,8 +12,11 @@ use super::dialect::Dialect;
 use super::dialect::StartType;
 use super::dialect::WalkKind;
 use super::dialect::quote;
-use super::dialect::start_of;
 use super::session::Arg;
+use super::start::AFTER_LAST_DAY;
+use super::start::FIRST_DAY;
+use super::start::local_start_of;
+use super::start::start_of;
 use crate::domain::value::Value;
 
 /// Statements for SQLite 3.41 and later (the bundled one).
@@ -39,45 +42,48 @@ impl Dialect for SqliteDialect {
         }
     }
 
-    fn not_a_day(&self, expression: &str, start: &StartType) -> String {
-        match start {
+    fn not_a_day(&self, expression: &str, start: &StartType, zone: &TimeZone) -> String {
+        let unreadable = match start {
             StartType::Date => format!(
-                "(typeof({expression}) <> 'text' or length({expression}) <> 10 \
-                 or coalesce(date({expression}) <> {expression}, 1))"
+                "typeof({expression}) <> 'text' or length({expression}) <> 10 \
+                 or coalesce(date({expression}, '+0 days') <> {expression}, 1)"
             ),
-            // With `+0 seconds` the functions answer in normal form; only that form is a day.
-            StartType::LocalTime(_) | StartType::Instant => format!(
-                "(typeof({expression}) <> 'text' or length({expression}) < 19 \
-                 or coalesce(datetime({expression}) <> replace(substr({expression}, 1, 19), 'T', ' '), 1))"
-            ),
-            StartType::UnixSeconds => format!("(typeof({expression}) <> 'integer')"),
-        }
+            // After `+0 seconds` the answer is in normal form (24:00 is not), and rounded; only
+            // what is in that form already is a day and a time. What follows may be a fraction.
+            StartType::LocalTime(_) | StartType::Instant => {
+                let seconds = format!("substr({expression}, 1, 19)");
+                format!(
+                    "typeof({expression}) <> 'text' \
+                     or coalesce(datetime({seconds}, '+0 seconds') <> replace({seconds}, 'T', ' '), 1) \
+                     or coalesce(datetime({expression}) <> replace({seconds}, 'T', ' '), 1)"
+                )
+            }
+            StartType::UnixSeconds => format!("typeof({expression}) <> 'integer'"),
+        };
+        let moment = comparable(expression, start);
+        format!(
+            "({unreadable} or {moment} < {} or {moment} >= {})",
+            beginning(FIRST_DAY, start, zone),
+            beginning(AFTER_LAST_DAY, start, zone)
+        )
     }
 
     fn before(&self, expression: &str, start: &StartType, day: Date, zone: &TimeZone) -> String {
-        if day.year() < 1 {
+        if day <= FIRST_DAY {
             return "0".to_owned();
         }
-        let is_a_day = format!("not {}", self.not_a_day(expression, start));
         // The unary plus keeps the planner off an index of the date: the pass goes in key order
         // and must not sort all due rows for every batch.
-        let expression = format!("+{expression}");
-        let moment = start_of(day, zone);
-        match start {
-            StartType::Date => format!("({expression} < '{day}' and {is_a_day})"),
-            StartType::LocalTime(written_in) => {
-                let local = moment.to_zoned(written_in.clone());
-                let local = local.strftime("%Y-%m-%d %H:%M:%S");
-                format!("(datetime({expression}) < '{local}' and {is_a_day})")
-            }
-            StartType::Instant => {
-                let utc = moment.strftime("%Y-%m-%d %H:%M:%S");
-                format!("(datetime({expression}) < '{utc}' and {is_a_day})")
-            }
-            StartType::UnixSeconds => {
-                format!("({expression} < {} and {is_a_day})", moment.as_second())
-            }
-        }
+        format!(
+            "({} < {} and not {})",
+            comparable(&format!("+{expression}"), start),
+            beginning(day, start, zone),
+            self.not_a_day(expression, start, zone)
+        )
+    }
+
+    fn least(&self, expression: &str, start: &StartType) -> String {
+        format!("min({})", comparable(expression, start))
     }
 
     fn text_of(&self, expression: &str) -> String {
@@ -124,6 +130,10 @@ impl Dialect for SqliteDialect {
         ""
     }
 
+    fn json(&self, expression: &str) -> String {
+        expression.to_owned()
+    }
+
     fn now(&self) -> &'static str {
         "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')"
     }
@@ -142,6 +152,25 @@ impl Dialect for SqliteDialect {
             _ => format!("'{}'", at.strftime("%Y-%m-%d %H:%M:%S")),
         }
     }
+}
+
+/// What orders a column's values by time.
+fn comparable(expression: &str, start: &StartType) -> String {
+    match start {
+        StartType::Date | StartType::UnixSeconds => expression.to_owned(),
+        StartType::LocalTime(_) | StartType::Instant => format!("datetime({expression})"),
+    }
+}
+
+/// The first moment of `day`, comparable with [`comparable`].
+fn beginning(day: Date, start: &StartType, zone: &TimeZone) -> String {
+    let local = match start {
+        StartType::Date => return format!("'{day}'"),
+        StartType::UnixSeconds => return start_of(day, zone).as_second().to_string(),
+        StartType::LocalTime(written_in) => local_start_of(day, zone, written_in),
+        StartType::Instant => local_start_of(day, zone, &TimeZone::UTC),
+    };
+    format!("'{}'", local.strftime("%Y-%m-%d %H:%M:%S"))
 }
 
 fn json_of(value: &Value) -> serde_json::Value {

@@ -133,7 +133,7 @@ fn starting_points(text: &StageText<'_>, as_of: Date) -> Result<Statement, Store
         let column = expression(&source.starts_at);
         if alone {
             selected.push("1".to_owned());
-            selected.push(format!("min({column})"));
+            selected.push(text.dialect.least(&column, &text.start_type(index)?));
             continue;
         }
         let applies = text.applies(index).unwrap_or_else(|| "1 = 1".to_owned());

@@ -136,7 +136,9 @@ impl<'a> StageText<'a> {
 
     /// Whether the record's end cannot be computed.
     pub(crate) fn undatable(&self) -> Result<String, StoreError> {
-        let mut parts = self.each_purpose(|column, start| self.dialect.not_a_day(column, start))?;
+        let mut parts = self.each_purpose(|column, start| {
+            self.dialect.not_a_day(column, start, &self.job.time_zone)
+        })?;
         if let Some(covered) = self.covered() {
             parts.push(format!("not {covered}"));
         }

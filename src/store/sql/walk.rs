@@ -12,6 +12,7 @@ use super::backend::Backend;
 use super::batch;
 use super::batch::Batch;
 use super::batch::BatchId;
+use super::batch::Room;
 use super::evidence::EvidenceWriter;
 use super::pass::Pass;
 use super::session::SqlSession;
@@ -37,8 +38,7 @@ const LONGEST_BATCH: Duration = Duration::from_millis(250);
 struct Shared {
     /// The first block that nobody has claimed.
     next_block: AtomicU64,
-    /// Records that may still go.
-    room: AtomicU64,
+    room: Room,
     /// Set when one worker fails, so that the others end at their next border.
     failed: AtomicBool,
     batches: AtomicU64,
@@ -53,7 +53,7 @@ pub(crate) async fn walk(
 ) -> PassOutcome {
     let shared = Shared {
         next_block: AtomicU64::new(0),
-        room: AtomicU64::new(pass.order.max_records),
+        room: Room::new(pass.order.max_records),
         failed: AtomicBool::new(false),
         batches: AtomicU64::new(0),
     };
@@ -163,14 +163,11 @@ async fn try_batch(
             slice: i64::from(pass.order.pass),
             batch: i64::try_from(shared.batches.fetch_add(1, Ordering::Relaxed)).unwrap_or(i64::MAX),
         };
-        let room = shared.room.load(Ordering::Relaxed);
         let around_locks = attempt > 1;
+        let room = &shared.room;
         let tried = batch::dispose(session, pass, evidence, window, id, room, around_locks).await;
         match tried {
-            Ok(done) => {
-                shared.room.fetch_sub(done.disposed.min(room), Ordering::Relaxed);
-                return Ok(done);
-            }
+            Ok(done) => return Ok(done),
             Err(StoreError::Locked { .. } | StoreError::Conflict { .. }) if attempt < TRIES => {
                 tokio::time::sleep(pause).await;
                 pause *= 2;

@@ -70,15 +70,26 @@ fn window_condition(pass: &Pass<'_>, window: &Window) -> (String, Vec<Arg>) {
             "t.ctid >= $1::tid and t.ctid < $2::tid".to_owned(),
             vec![Arg::Text(format!("({from},0)")), Arg::Text(format!("({to},0)"))],
         ),
-        Window::After { key: None, .. } => ("1 = 1".to_owned(), Vec::new()),
+        Window::After { key: None, .. } => (has_key(&key), Vec::new()),
         Window::After { key: Some(after), .. } => {
             let parameters: Vec<String> = (1..=key.len()).map(|index| format!("${index}")).collect();
             let args = after.values().iter().map(key_arg).collect();
-            let condition = format!("({}) > ({})", key.join(", "), parameters.join(", "));
+            let condition = format!(
+                "({}) > ({}) and {}",
+                key.join(", "),
+                parameters.join(", "),
+                has_key(&key)
+            );
             (condition, args)
         }
         Window::Keys(keys) => (in_rows(pass), key_args(pass, keys)),
     }
+}
+
+/// Whether a record can be named at all: SQLite lets a primary key be null.
+fn has_key(key: &[String]) -> String {
+    let parts: Vec<String> = key.iter().map(|column| format!("{column} is not null")).collect();
+    parts.join(" and ")
 }
 
 fn key_arg(value: &Value) -> Arg {

@@ -1,0 +1,114 @@
+//! Runs without a ledger: one pass over one stage.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+
+use jiff::civil::Date;
+use kigen::evidence::leaf::RunKey;
+use kigen::job::Job;
+use kigen::job::OnDispose;
+use kigen::store::Disposer;
+use kigen::store::Inventory;
+use kigen::store::JournalRow;
+use kigen::store::PassOutcome;
+use kigen::store::RunContext;
+use kigen::store::StageOrder;
+use kigen::store::StageTargets;
+use kigen::store::TokenKey;
+use kigen::store::Watch;
+use kigen::store::sql::SqlStore;
+
+/// One run and its secrets.
+pub(crate) struct Run {
+    pub(crate) context: RunContext,
+    pub(crate) max_records: u64,
+    pub(crate) pass: u32,
+}
+
+/// Never stops, and counts.
+#[derive(Default)]
+pub(crate) struct Counting(AtomicU64);
+
+impl Watch for Counting {
+    fn stop_requested(&self) -> bool {
+        false
+    }
+
+    fn advanced(&self, records: u64) {
+        self.0.fetch_add(records, Ordering::Relaxed);
+    }
+}
+
+impl Run {
+    pub(crate) const KEY: [u8; 32] = [7; 32];
+
+    pub(crate) fn new(id: &str) -> Self {
+        Self {
+            context: RunContext {
+                run_id: id.to_owned(),
+                run_key: RunKey::from_bytes(Self::KEY),
+                token_key: TokenKey([9; 32]),
+                started_at: "2025-04-01T03:04:05Z".parse().unwrap(),
+            },
+            max_records: u64::MAX,
+            pass: 0,
+        }
+    }
+
+    /// Opens the fence and makes one pass.
+    pub(crate) async fn dispose(&self, store: &SqlStore, job: &Job, stage: usize, as_of: Date) -> PassOutcome {
+        store.open_fence(&self.context.run_id).await.unwrap();
+        self.pass_only(store, job, stage, as_of).await
+    }
+
+    /// Makes one pass, whatever the fence says.
+    pub(crate) async fn pass_only(&self, store: &SqlStore, job: &Job, stage: usize, as_of: Date) -> PassOutcome {
+        let order = StageOrder {
+            job,
+            stage,
+            as_of,
+            run: &self.context,
+            targets: targets(job),
+            max_records: self.max_records,
+            surveyed: store.survey(job, stage, as_of).await.unwrap(),
+            pass: self.pass,
+        };
+        let watch = Counting::default();
+        let outcome = store.dispose(&order, &watch).await;
+        assert_eq!(watch.0.load(Ordering::Relaxed), outcome.disposed, "the watch counts what is counted");
+        outcome
+    }
+
+    /// Makes one pass that must succeed.
+    pub(crate) async fn disposed(&self, store: &SqlStore, job: &Job, stage: usize, as_of: Date) -> PassOutcome {
+        let outcome = self.dispose(store, job, stage, as_of).await;
+        if let Some(error) = &outcome.stopped_by {
+            panic!("{error} ({error:?})");
+        }
+        outcome
+    }
+
+    /// Every journal row of the run.
+    pub(crate) async fn journal(&self, store: &SqlStore) -> Vec<JournalRow> {
+        let mut rows = Vec::new();
+        let mut sink = |row: JournalRow| {
+            rows.push(row);
+            Ok(())
+        };
+        store.journal(&self.context.run_id, &mut sink).await.unwrap();
+        rows
+    }
+}
+
+/// The own table is target 0, goes-with tables follow in the job's order.
+fn targets(job: &Job) -> StageTargets {
+    let gone_with = job
+        .references
+        .iter()
+        .filter(|reference| matches!(reference.on_dispose, OnDispose::GoesWith { .. }));
+    StageTargets {
+        own: 0,
+        goes_with: (1..).zip(gone_with).map(|(target, _)| target).collect(),
+        objects: Vec::new(),
+    }
+}
