@@ -12,6 +12,8 @@
 #   KIGEN_TEST_POSTGRES_SOCKET_URL  the same over the Unix socket
 #   KIGEN_TEST_S3_ENDPOINT          with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION
 #
+# KIGEN_POSTGRES_OPTIONS holds further words of the server's command line: "-c shared_buffers=1GB".
+#
 # With KIGEN_PGDATA=FOLDER the database is left there, stopped, in the place of the one before;
 # --reopen starts a copy of the one that was left, which is thrown away again.
 set -euo pipefail
@@ -189,7 +191,8 @@ own() { [[ -z $server_user ]] || chown -R "$server_user" "$1"; }
 
 start_postgres() {
   local bin socket=$folder/postgres data=$folder/postgres/data log=$folder/postgres.log
-  local password_file=kigen-test-password password port attempt
+  local password_file=kigen-test-password password port attempt options=()
+  read -ra options <<<"${KIGEN_POSTGRES_OPTIONS-}"
   bin=$(newest_postgres) || fail "there is no PostgreSQL 14 or newer; run 'make setup'"
   mkdir -m 700 "$socket"
   if [[ $reopens ]]; then
@@ -204,7 +207,7 @@ start_postgres() {
     port=$((20000 + RANDOM % 12000)) # Below the ports that the kernel hands out.
     (
       become_service INT "${server_account[@]}" env LC_ALL=C.UTF-8 "$bin/postgres" -D "$data" -c listen_addresses=127.0.0.1 \
-        -c port="$port" -c unix_socket_directories="$socket" -c max_connections=200 >"$log" 2>&1
+        -c port="$port" -c unix_socket_directories="$socket" -c max_connections=200 "${options[@]}" >"$log" 2>&1
     ) &
     postgres_pid=$!
     if is_ready "$postgres_pid" "$bin/pg_isready" -q -h "$socket" -p "$port"; then break; fi

@@ -1,1 +1,9 @@
-//! placeholder
+//! Sealing against a real ledger, with stores that only have a journal.
+
+mod crash;
+mod fixture;
+mod memory;
+mod outcome;
+mod published;
+mod refusals;
+mod weak_ledger;

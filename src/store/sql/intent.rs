@@ -7,6 +7,7 @@
 
 mod facts;
 mod finish;
+mod kept;
 mod listing;
 mod named;
 mod removal;
@@ -31,8 +32,8 @@ use crate::store::objects::ObjectKey;
 use crate::store::objects::ObjectPart;
 
 pub(super) use finish::Finish;
-pub(super) use finish::count_failed;
 pub(super) use finish::finish;
+pub(super) use kept::count_failed;
 pub(super) use listing::Listing;
 pub(super) use listing::list;
 pub(super) use named::Mentions;

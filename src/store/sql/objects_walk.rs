@@ -164,8 +164,10 @@ impl<'p, 'a> Worker<'p, 'a> {
                 }
                 Err(error) => error,
             };
-            session.rollback().await?;
-            patience.wait_after(error).await?;
+            // If even this fails, the transaction ends with its connection; the cause comes first.
+            match session.rollback().await {
+                Ok(()) | Err(_) => patience.wait_after(error).await?,
+            }
         }
     }
 

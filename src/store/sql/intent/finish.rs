@@ -1,18 +1,16 @@
 //! The transaction that ends intents: rows, journal and intents, all or none.
 
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 
 use super::Address;
 use super::Intent;
 use super::Patience;
+use super::kept::count_kept;
 use super::named::Mentions;
 use super::named::Names;
 use super::named::named_by_staying_rows;
-use super::removal::Fate;
 use super::removal::Fates;
-use super::removal::Why;
 use super::stored;
 use crate::domain::value::RecordKey;
 use crate::domain::value::Value;
@@ -39,9 +37,6 @@ use crate::store::sql::window::find_window;
 
 /// The absent object's version in its leaf: there is none.
 const NO_VERSION: &str = "";
-
-/// What a failed record is counted under when its row could not be locked.
-const IN_USE: &str = "the row is locked by another session";
 
 /// Intents whose objects were removed and read back.
 pub(in crate::store::sql) struct Finish<'f> {
@@ -81,7 +76,7 @@ pub(in crate::store::sql) async fn finish<'a>(
 }
 
 /// What the transaction does with the rows.
-enum Rows {
+pub(super) enum Rows {
     /// Removes them; an error if others have locked one.
     Go,
     /// Removes those that others have not locked.
@@ -123,10 +118,10 @@ async fn try_once<'a>(
             session.commit().await?;
             Ok(outcome)
         }
-        Err(error) => {
-            session.rollback().await?;
-            Err(error)
-        }
+        // If even this fails, the transaction ends with its connection; the cause comes first.
+        Err(error) => match session.rollback().await {
+            Ok(()) | Err(_) => Err(error),
+        },
     }
 }
 
@@ -184,7 +179,7 @@ async fn take<'f>(
 
 /// The rows of the intents, locked and decided again.
 #[derive(Default)]
-struct Held<'a> {
+pub(super) struct Held<'a> {
     /// Records that go, with the index of the purpose that ended last.
     rows: Vec<Row>,
     ended_by: Vec<usize>,
@@ -193,10 +188,10 @@ struct Held<'a> {
     /// Objects that the rows that go name.
     named: BTreeSet<Address>,
     /// What each due record names, also of those that stay.
-    names: HashMap<RecordKey, Names>,
-    gone: BTreeSet<RecordKey>,
+    pub(super) names: HashMap<RecordKey, Names>,
+    pub(super) going: BTreeSet<RecordKey>,
     /// Records that others have locked.
-    in_use: BTreeSet<RecordKey>,
+    pub(super) in_use: BTreeSet<RecordKey>,
 }
 
 async fn hold<'a>(
@@ -209,19 +204,17 @@ async fn hold<'a>(
     let keys: Vec<RecordKey> = mine.iter().map(|intent| intent.key.clone()).collect();
     let window = Window::Keys(keys);
     let rows = due_rows(session, pass, &window, true).await?;
-    let mut held = Held {
-        gone: rows.iter().map(|row| pass.key_of(row)).collect(),
-        ..Held::default()
-    };
+    let mut held = Held::default();
     if rows.len() < mine.len() {
+        let locked: BTreeSet<RecordKey> = rows.iter().map(|row| pass.key_of(row)).collect();
         let due = due_rows(session, pass, &window, false).await?;
         let due = due.iter().map(|row| pass.key_of(row));
-        held.in_use = due.filter(|key| !held.gone.contains(key)).collect();
-        if !around_locks && !held.in_use.is_empty() {
-            return Err(StoreError::Locked {
-                doing: pass.doing("lock the rows of intents"),
-            });
-        }
+        held.in_use = due.filter(|key| !locked.contains(key)).collect();
+    }
+    if !around_locks && !held.in_use.is_empty() {
+        return Err(StoreError::Locked {
+            doing: pass.doing("lock the rows of intents"),
+        });
     }
     let ended_by = batch::decide(pass, &rows)?;
     let found = goes_with::find_all(session, pass, &rows, true).await?;
@@ -229,9 +222,8 @@ async fn hold<'a>(
     let names = mentions.by_record(rows.len());
     let going = going(session, pass, &mentions, &names, fates).await?;
     held.found = found.iter().map(|part| part.of_records(&going)).collect();
-    held.gone.clear();
     for &record in &going {
-        held.gone.insert(pass.key_of(&rows[record]));
+        held.going.insert(pass.key_of(&rows[record]));
         held.named.extend(names[record].iter().flatten().map(|(address, _)| address.clone()));
         held.ended_by.push(ended_by[record]);
         held.rows.push(rows[record].clone());
@@ -340,76 +332,4 @@ async fn remove_rows(
     outcome.ended_by = counts.ended_by;
     outcome.by_client = counts.by_client;
     Ok(())
-}
-
-/// Counts the record of an intent, if it stays, by the reason why.
-fn count_kept(
-    pass: &Pass<'_>,
-    intent: &Intent,
-    fates: &Fates,
-    held: &Held<'_>,
-    rows: &Rows,
-    outcome: &mut PassOutcome,
-) {
-    if let Rows::Stay(reason) = rows {
-        return count_failed(outcome, reason.clone());
-    }
-    if held.gone.contains(&intent.key) {
-        return;
-    }
-    if held.in_use.contains(&intent.key) {
-        return count_failed(outcome, IN_USE.to_owned());
-    }
-    let Some(Ok(names)) = held.names.get(&intent.key) else {
-        outcome.no_longer_due += 1;
-        return;
-    };
-    match worst(names, fates) {
-        // It names another object than it did.
-        None => outcome.no_longer_due += 1,
-        Some(Obstacle::Failed(reason)) => count_failed(outcome, reason),
-        Some(Obstacle::Locked(until)) => {
-            let day = until.map(|until| until.to_zoned(pass.job().time_zone.clone()).date().to_string());
-            *outcome.deferred.entry(day.unwrap_or_else(|| UNKNOWN.to_owned())).or_default() += 1;
-        }
-    }
-}
-
-/// The day of a lock without a known end.
-const UNKNOWN: &str = "unknown";
-
-pub(in crate::store::sql) fn count_failed(outcome: &mut PassOutcome, reason: String) {
-    outcome.failed += 1;
-    *outcome.failures.entry(reason).or_default() += 1;
-}
-
-enum Obstacle {
-    Failed(String),
-    Locked(Option<jiff::Timestamp>),
-}
-
-/// What keeps a record of these names: a failure outweighs a lock, a later lock an earlier one.
-fn worst(names: &BTreeMap<Address, usize>, fates: &Fates) -> Option<Obstacle> {
-    let mut worst: Option<Obstacle> = None;
-    for address in names.keys() {
-        let why = match fates.of(address) {
-            None | Some(Fate::Gone) => continue,
-            Some(Fate::Unread(error)) => return Some(Obstacle::Failed(error.to_string())),
-            Some(Fate::Left { why, .. }) => why,
-        };
-        match (why, &worst) {
-            (Why::Failed(error), _) => return Some(Obstacle::Failed(error.to_string())),
-            (Why::WrittenAnew, _) => {
-                return Some(Obstacle::Failed("an object was written while it was removed".to_owned()));
-            }
-            (Why::Locked(until), Some(Obstacle::Locked(known))) => {
-                let until = known.zip(*until).map(|(known, until)| known.max(until));
-                worst = Some(Obstacle::Locked(until));
-            }
-            (Why::Locked(until), Some(Obstacle::Failed(_)) | None) => {
-                worst = Some(Obstacle::Locked(*until));
-            }
-        }
-    }
-    worst
 }

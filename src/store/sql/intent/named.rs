@@ -58,13 +58,12 @@ impl Mentions {
                 }
                 continue;
             };
-            let Some(part) = found.iter().find(|part| &part.reference.table == named) else {
-                continue;
-            };
-            let at = part.position(column);
-            let at = at.ok_or_else(|| missing(&named.to_string(), column))?;
-            for (record, row) in part.owners.iter().zip(&part.rows) {
-                mentions.add(pass, *record, link, value_at(row, at));
+            for part in found.iter().filter(|part| &part.reference.table == named) {
+                let at = part.position(column);
+                let at = at.ok_or_else(|| missing(&named.to_string(), column))?;
+                for (record, row) in part.owners.iter().zip(&part.rows) {
+                    mentions.add(pass, *record, link, value_at(row, at));
+                }
             }
         }
         Ok(mentions)

@@ -4,8 +4,7 @@ use super::Intent;
 use super::facts;
 use crate::domain::value::Value;
 use crate::store::error::StoreError;
-use crate::store::sql::catalog::ColumnFacts;
-use crate::store::sql::catalog::ColumnType;
+use crate::store::sql::dialect::Dialect;
 use crate::store::sql::pass::Pass;
 use crate::store::sql::session::Arg;
 use crate::store::sql::session::Row;
@@ -22,8 +21,8 @@ pub(in crate::store::sql) async fn store(
         "insert into {} (run_id, intent_id, target, row_key, facts, created_at) \
          select $1, $2, $3, {}, {}, {} from {} as f where f.run_id = $1 and f.state = 'open'{}",
         pass.dialect.internal("intent"),
-        pass.dialect.cast_text("$4", &json()),
-        pass.dialect.cast_text("$5", &json()),
+        pass.dialect.json("$4"),
+        pass.dialect.json("$5"),
         pass.dialect.now(),
         pass.dialect.internal("fence"),
         pass.dialect.lock_fence()
@@ -87,7 +86,7 @@ pub(in crate::store::sql) async fn open(
 /// How many intents of a run are open, in all its stages.
 pub(in crate::store::sql) async fn open_intents(
     session: &mut dyn SqlSession,
-    dialect: &dyn crate::store::sql::dialect::Dialect,
+    dialect: &dyn Dialect,
     run_id: &str,
 ) -> Result<i64, StoreError> {
     let sql = format!("select count(*) from {} where run_id = $1", dialect.internal("intent"));
@@ -133,16 +132,5 @@ fn number(rows: &[Row]) -> Result<i64, StoreError> {
     match rows.first().map(Vec::as_slice) {
         Some([Value::Int(number)]) => Ok(*number),
         _ => Err(StoreError::Unusable("a count of kigen's own tables has no number".to_owned())),
-    }
-}
-
-/// A JSON column, where the database has such a type.
-fn json() -> ColumnFacts {
-    ColumnFacts {
-        name: "facts".to_owned(),
-        column_type: ColumnType::Other,
-        type_name: "json".to_owned(),
-        nullable: false,
-        generated: false,
     }
 }

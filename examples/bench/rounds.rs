@@ -1,0 +1,130 @@
+//! The measurements that run inside this program: speed, and whether it lasts.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use anyhow::ensure;
+
+use crate::engine;
+use crate::engine::Case;
+use crate::engine::DELETE;
+use crate::engine::PSEUDONYMIZE;
+use crate::engine::Pass;
+use crate::figures::Figure;
+use crate::figures::Goal;
+use crate::figures::Unit;
+use crate::figures::first_and_last_tenth;
+use crate::say;
+use crate::server::Server;
+
+/// Connections of a store where `kigen.toml` does not say.
+const DEFAULT_CONNECTIONS: u32 = 2;
+const DELETE_GOAL: Goal = Goal::AtLeast(0.5);
+const PSEUDONYMIZE_GOAL: Goal = Goal::AtLeast(0.8);
+/// The last tenth of the batches against the first.
+const FLAT_GOAL: Goal = Goal::AtMost(1.3);
+
+/// Rows deleted per second against one plain `delete`.
+pub(crate) async fn delete(server: &mut Server, runs: u32) -> Result<Vec<Figure>> {
+    against_plain(server, &DELETE, DELETE_GOAL, runs).await
+}
+
+/// Rows pseudonymized per second against one plain `update`.
+pub(crate) async fn pseudonymize(server: &mut Server, runs: u32) -> Result<Vec<Figure>> {
+    against_plain(server, &PSEUDONYMIZE, PSEUDONYMIZE_GOAL, runs).await
+}
+
+async fn against_plain(
+    server: &mut Server,
+    case: &Case,
+    goal: Goal,
+    runs: u32,
+) -> Result<Vec<Figure>> {
+    let mut by_default = Vec::new();
+    let mut with_one = Vec::new();
+    for run in 0..runs {
+        // Whatever drifts meanwhile must not always meet the same one.
+        let plain_first = run % 2 == 0;
+        let mut plain = 0.0;
+        if plain_first {
+            plain = plain_rate(server, case).await?;
+        }
+        let default = kigen_rate(server, case, DEFAULT_CONNECTIONS).await?;
+        let one = kigen_rate(server, case, 1).await?;
+        if !plain_first {
+            plain = plain_rate(server, case).await?;
+        }
+        by_default.push((plain, default));
+        with_one.push((plain, one));
+        say(&format!(
+            "{} {}/{runs}: plain {plain:.0} rows/s, {DEFAULT_CONNECTIONS} connections {default:.0}, 1 connection {one:.0}",
+            case.name,
+            run + 1
+        ));
+    }
+    let figure = |connections: &str, pairs: &[(f64, f64)], goal| {
+        let name = format!("{}, {connections}", case.name);
+        Figure::of_pairs(name, Unit::RowsPerSecond, pairs, goal)
+    };
+    Ok(vec![
+        figure("2 connections (default)", &by_default, Some(goal)),
+        figure("1 connection", &with_one, None),
+    ])
+}
+
+async fn plain_rate(server: &mut Server, case: &Case) -> Result<f64> {
+    let mut copy = server.copy().await?;
+    let (rows, took) = copy.plain(case.plain).await?;
+    Ok(rate(rows, took))
+}
+
+async fn kigen_rate(server: &mut Server, case: &Case, connections: u32) -> Result<f64> {
+    let mut copy = server.copy().await?;
+    let Pass { records, took, .. } = engine::dispose(case, &mut copy, connections).await?;
+    Ok(rate(records, took))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no table has 2^52 rows")]
+fn rate(rows: u64, took: Duration) -> f64 {
+    rows as f64 / took.as_secs_f64()
+}
+
+/// Batch times of the last tenth against the first, alone and beside an old snapshot.
+pub(crate) async fn flatness(server: &mut Server, runs: u32) -> Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    for case in [&DELETE, &PSEUDONYMIZE] {
+        for (beside, held) in [("alone", false), ("beside an old snapshot", true)] {
+            let mut pairs = Vec::new();
+            for run in 1..=runs {
+                let (first, last) = tenths(server, case, held).await?;
+                pairs.push((first, last));
+                say(&format!(
+                    "{} {beside} {run}/{runs}: {first:.1} ms a batch in the first tenth, {last:.1} in the last",
+                    case.name
+                ));
+            }
+            let name = format!("{} {beside}: last tenth against first", case.name);
+            figures.push(Figure::of_pairs(
+                name,
+                Unit::MillisecondsPerBatch,
+                &pairs,
+                Some(FLAT_GOAL),
+            ));
+        }
+    }
+    Ok(figures)
+}
+
+/// With one connection the time between two commits is one batch.
+async fn tenths(server: &mut Server, case: &Case, held: bool) -> Result<(f64, f64)> {
+    let mut copy = server.copy().await?;
+    let snapshot = if held {
+        Some(copy.hold_snapshot().await?)
+    } else {
+        None
+    };
+    let pass = engine::dispose(case, &mut copy, 1).await?;
+    drop(snapshot);
+    ensure!(!pass.batches.is_empty(), "the pass had no batch");
+    Ok(first_and_last_tenth(&pass.batches))
+}

@@ -1,0 +1,206 @@
+//! Killed at any step and sealed again: the same bytes, each certificate once.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use crate::ledger::CertificateFilter;
+use crate::ledger::entry::Entry;
+use crate::ledger::entry::RunState;
+use crate::ledger::fold::fold_runs;
+use crate::run::seal::verify_all;
+
+use super::fixture::Fixture;
+use super::fixture::RUN;
+use super::fixture::at;
+use super::fixture::files;
+use super::fixture::rows;
+use super::weak_ledger::WeakLedger;
+
+/// The statements, which hold the time of sealing, are compared within one fixture only.
+type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+/// Two clients and the two files of the key.
+const FILES: usize = 2 * 4 + 2;
+
+async fn assert_sealed_once(fixture: &Fixture) -> Files {
+    let entries = fixture.ledger.entries_of(RUN).await.unwrap();
+    let runs = fold_runs(&entries);
+    assert_eq!(runs[0].state, RunState::Published);
+    let sealed = |entry: &Entry| matches!(entry, Entry::Sealed { .. });
+    let count = entries.iter().filter(|recorded| sealed(&recorded.entry)).count();
+    assert_eq!(count, 1);
+    let filter = CertificateFilter::default();
+    let certificates = fixture.ledger.certificates(&filter).await.unwrap();
+    assert_eq!(certificates.len(), 2);
+    assert!(certificates.iter().all(|certificate| certificate.signed));
+    let verified = verify_all(&fixture.certificates(), &fixture.key()).unwrap();
+    assert_eq!(verified.len(), 2);
+    for one in &verified {
+        assert!(one.holds(), "{:?}", one.findings);
+    }
+    let files = files(&fixture.certificates());
+    assert_eq!(files.len(), FILES, "{:?}", files.keys());
+    files
+}
+
+#[tokio::test]
+async fn sealing_twice_gives_the_same_bytes_and_writes_nothing_more() {
+    let fixture = Fixture::finished(rows(2)).await;
+    let one = fixture.seal(90).await.unwrap();
+    let files_of_one = assert_sealed_once(&fixture).await;
+    let entries = fixture.ledger.entries_of(RUN).await.unwrap();
+    let two = fixture.seal(900).await.unwrap();
+    assert_eq!(one, two);
+    assert_eq!(assert_sealed_once(&fixture).await, files_of_one);
+    assert_eq!(fixture.ledger.entries_of(RUN).await.unwrap(), entries);
+}
+
+#[tokio::test]
+async fn sealing_elsewhere_at_the_same_time_gives_the_same_leaves_and_statements() {
+    let one = Fixture::finished(rows(2)).await;
+    one.seal(90).await.unwrap();
+    let two = Fixture::finished(rows(2).into_iter().rev().collect()).await;
+    two.seal(90).await.unwrap();
+    let unsigned = |fixture: &Fixture| -> Files {
+        let mut files = files(&fixture.certificates());
+        files.retain(|path, _| path.ends_with("leaves.bin") || path.ends_with("statement.json"));
+        files
+    };
+    assert_eq!(unsigned(&one).len(), 4);
+    assert_eq!(unsigned(&one), unsigned(&two));
+}
+
+#[tokio::test]
+async fn after_a_crash_before_or_after_any_write_to_the_ledger_sealing_goes_on() {
+    let mut crashes = 0;
+    for moments in 0.. {
+        let fixture = Fixture::finished(rows(2)).await;
+        let weak = WeakLedger::new(&*fixture.ledger, moments);
+        let attempt = fixture.seal_in(&weak, 90, &|_| {}).await;
+        if weak.is_alive() {
+            attempt.unwrap();
+            break;
+        }
+        crashes += 1;
+        attempt.unwrap_err();
+        let before = files(&fixture.certificates());
+        let stored = payloads(&fixture).await;
+        fixture.seal(900).await.unwrap();
+        let after = assert_sealed_once(&fixture).await;
+        for (path, bytes) in before {
+            assert_eq!(after[&path], bytes, "{}", path.display());
+        }
+        // What was stored at 90 is what is certified at 900.
+        for (id, payload) in stored {
+            assert!(after.values().any(|bytes| *bytes == payload), "{id}");
+        }
+    }
+    // Two payloads, the entry, two envelopes, two publications: before and after each.
+    assert_eq!(crashes, 14);
+}
+
+async fn payloads(fixture: &Fixture) -> Vec<(String, Vec<u8>)> {
+    let filter = CertificateFilter::default();
+    let mut payloads = Vec::new();
+    for summary in fixture.ledger.certificates(&filter).await.unwrap() {
+        let id = summary.certificate_id;
+        let found = fixture.ledger.certificate(&id).await.unwrap();
+        let crate::ledger::CertificateMatch::One(stored) = found else {
+            panic!("`{id}` is not found");
+        };
+        payloads.push((id, stored.payload));
+    }
+    payloads
+}
+
+#[tokio::test]
+async fn files_that_a_crash_kept_from_being_published_follow() {
+    let fixture = Fixture::finished(rows(2)).await;
+    fixture.seal(90).await.unwrap();
+    let all = assert_sealed_once(&fixture).await;
+    for missing in all.keys() {
+        fs::remove_file(fixture.certificates().join(missing)).unwrap();
+        fixture.seal(900).await.unwrap();
+        assert_eq!(assert_sealed_once(&fixture).await, all, "{}", missing.display());
+    }
+    fs::remove_dir_all(fixture.certificates()).unwrap();
+    fixture.seal(901).await.unwrap();
+    assert_eq!(assert_sealed_once(&fixture).await, all);
+}
+
+#[tokio::test]
+async fn what_a_killed_sealing_left_unfinished_is_removed() {
+    let fixture = Fixture::finished(rows(2)).await;
+    fixture.seal(90).await.unwrap();
+    let all = assert_sealed_once(&fixture).await;
+    for path in all.keys() {
+        let folder = fixture.certificates().join(path.parent().unwrap());
+        fs::write(folder.join(format!(".unfinished-{RUN}-abc")), "half").unwrap();
+        let above = folder.parent().unwrap();
+        if above != fixture.certificates() {
+            fs::write(above.join(format!(".unfinished-{RUN}-abc")), "half").unwrap();
+        }
+    }
+    fs::remove_file(fixture.certificates().join("certificates")).unwrap_err();
+    fixture.seal(900).await.unwrap();
+    let mut left = files(&fixture.certificates());
+    // Other places are not tidied up: nothing of kigen's is written there.
+    left.retain(|path, _| path.components().count() > 1);
+    assert_eq!(left, all);
+}
+
+#[tokio::test]
+async fn a_death_while_the_leaves_are_written_leaves_nothing_that_counts() {
+    let fixture = Fixture::finished(rows(2)).await;
+    let attempt = tokio::spawn({
+        let fixture = std::sync::Arc::new(fixture);
+        async move {
+            let death = fixture.clone();
+            let task = tokio::spawn(async move {
+                let ledger = &*death.ledger;
+                let dies = |_| panic!("killed");
+                death.seal_in(ledger, 90, &dies).await.map(|_| ())
+            });
+            assert!(task.await.unwrap_err().is_panic());
+            fixture
+        }
+    });
+    let fixture = attempt.await.unwrap();
+    assert!(payloads(&fixture).await.is_empty());
+    fixture.seal(900).await.unwrap();
+    assert_sealed_once(&fixture).await;
+    let entries = fixture.ledger.entries_of(RUN).await.unwrap();
+    assert!(entries.iter().any(|recorded| recorded.at == at(900)));
+}
+
+#[cfg(feature = "failpoints")]
+#[tokio::test]
+async fn after_a_death_at_any_failpoint_sealing_goes_on() {
+    let scenario = fail::FailScenario::setup();
+    for (name, times) in [
+        ("seal.after-fence", 1),
+        ("seal.after-leaves", 2),
+        ("seal.after-store", 2),
+        ("seal.after-sign", 2),
+        ("seal.after-file", 8),
+        ("seal.before-published", 2),
+    ] {
+        for time in 0..times {
+            let fixture = std::sync::Arc::new(Fixture::finished(rows(2)).await);
+            fail::cfg(name, &format!("{time}*off->1*panic(killed)->off")).unwrap();
+            let killed = fixture.clone();
+            let task = tokio::spawn(async move { killed.seal(90).await.map(|_| ()) });
+            assert!(task.await.unwrap_err().is_panic(), "{name} {time}");
+            fail::remove(name);
+            let before = files(&fixture.certificates());
+            fixture.seal(900).await.unwrap();
+            let after = assert_sealed_once(&fixture).await;
+            for (path, bytes) in before {
+                let is_whole = !path.file_name().unwrap().to_string_lossy().starts_with('.');
+                assert!(!is_whole || after[&path] == bytes, "{}", path.display());
+            }
+        }
+    }
+    scenario.teardown();
+}

@@ -1,0 +1,147 @@
+//! A real ledger that breaks off at one of its writes, before or after the write took place.
+
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::ledger::CertificateFilter;
+use crate::ledger::CertificateMatch;
+use crate::ledger::CertificateSummary;
+use crate::ledger::Envelope;
+use crate::ledger::Ledger;
+use crate::ledger::LedgerLock;
+use crate::ledger::NewCertificate;
+use crate::ledger::RunKey;
+use crate::ledger::Stored;
+use crate::ledger::entry::Entry;
+use crate::ledger::entry::RecordedEntry;
+use crate::ledger::error::LedgerError;
+use crate::ledger::error::LockError;
+use crate::ledger::fold::RunRecord;
+
+pub(super) struct WeakLedger<'a> {
+    inner: &'a dyn Ledger,
+    /// How many moments are left: each write has one before it and one after it.
+    left: AtomicI64,
+}
+
+impl<'a> WeakLedger<'a> {
+    pub(super) fn new(inner: &'a dyn Ledger, moments: i64) -> Self {
+        Self {
+            inner,
+            left: AtomicI64::new(moments),
+        }
+    }
+
+    /// Whether it lived on.
+    pub(super) fn is_alive(&self) -> bool {
+        self.left.load(Ordering::SeqCst) >= 0
+    }
+
+    fn moment(&self) -> Result<(), LedgerError> {
+        if self.left.fetch_sub(1, Ordering::SeqCst) > 0 {
+            return Ok(());
+        }
+        self.left.store(-1, Ordering::SeqCst);
+        Err(LedgerError::ReadOnly {
+            action: "go on",
+            source: None,
+        })
+    }
+}
+
+#[async_trait]
+impl Ledger for WeakLedger<'_> {
+    async fn migrate(&self, at: Timestamp) -> Result<Vec<String>, LedgerError> {
+        self.inner.migrate(at).await
+    }
+
+    async fn check_migrated(&self) -> Result<(), LedgerError> {
+        self.inner.check_migrated().await
+    }
+
+    async fn probe_writable(&self) -> Result<(), LedgerError> {
+        self.inner.probe_writable().await
+    }
+
+    async fn append(
+        &self,
+        run_id: Option<&str>,
+        at: Timestamp,
+        entry: &Entry,
+    ) -> Result<i64, LedgerError> {
+        self.moment()?;
+        let place = self.inner.append(run_id, at, entry).await?;
+        self.moment()?;
+        Ok(place)
+    }
+
+    async fn start_run(
+        &self,
+        run_id: &str,
+        at: Timestamp,
+        entry: &Entry,
+        key: &RunKey,
+    ) -> Result<(), LedgerError> {
+        self.inner.start_run(run_id, at, entry, key).await
+    }
+
+    async fn entries(
+        &self,
+        from: Option<Timestamp>,
+        until: Option<Timestamp>,
+    ) -> Result<Vec<RecordedEntry>, LedgerError> {
+        self.inner.entries(from, until).await
+    }
+
+    async fn entries_of(&self, run_id: &str) -> Result<Vec<RecordedEntry>, LedgerError> {
+        self.inner.entries_of(run_id).await
+    }
+
+    async fn unfinished_runs(&self) -> Result<Vec<RunRecord>, LedgerError> {
+        self.inner.unfinished_runs().await
+    }
+
+    async fn run_key(&self, run_id: &str) -> Result<Option<RunKey>, LedgerError> {
+        self.inner.run_key(run_id).await
+    }
+
+    async fn destroy_run_key(&self, run_id: &str) -> Result<bool, LedgerError> {
+        self.inner.destroy_run_key(run_id).await
+    }
+
+    async fn store_certificate(&self, new: &NewCertificate) -> Result<Stored, LedgerError> {
+        self.moment()?;
+        let stored = self.inner.store_certificate(new).await?;
+        self.moment()?;
+        Ok(stored)
+    }
+
+    async fn store_envelope(&self, id: &str, envelope: &Envelope) -> Result<Stored, LedgerError> {
+        self.moment()?;
+        let stored = self.inner.store_envelope(id, envelope).await?;
+        self.moment()?;
+        Ok(stored)
+    }
+
+    async fn certificates(
+        &self,
+        filter: &CertificateFilter,
+    ) -> Result<Vec<CertificateSummary>, LedgerError> {
+        self.inner.certificates(filter).await
+    }
+
+    async fn certificate(&self, id: &str) -> Result<CertificateMatch, LedgerError> {
+        self.inner.certificate(id).await
+    }
+
+    async fn lock(&self, names: &[String]) -> Result<LedgerLock, LockError> {
+        self.inner.lock(names).await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
