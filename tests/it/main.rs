@@ -7,5 +7,6 @@
     reason = "a test may panic"
 )]
 
+mod crash;
 mod stores;
 mod support;
