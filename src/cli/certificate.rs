@@ -126,17 +126,18 @@ async fn show(global: &Global, id: &str) -> Result<u8, Failure> {
 
 /// One published certificate, checked.
 #[derive(Serialize)]
-struct Verified {
-    folder: String,
-    holds: bool,
-    certificate_id: Option<String>,
-    findings: Vec<Sentence>,
+pub(super) struct Verified {
+    pub(super) folder: String,
+    pub(super) holds: bool,
+    pub(super) certificate_id: Option<String>,
+    pub(super) findings: Vec<Sentence>,
 }
 
+/// One finding, as people read it.
 #[derive(Serialize)]
-struct Sentence {
-    holds: bool,
-    says: String,
+pub(super) struct Sentence {
+    pub(super) holds: bool,
+    pub(super) says: String,
 }
 
 fn verify_published(
@@ -155,7 +156,8 @@ fn verify_published(
     Ok(if holds { exit::DONE } else { exit::UNEXPECTED })
 }
 
-fn check_folder(folder: &Path, key: Option<&Path>) -> Result<Vec<Verified>, Failure> {
+/// Checks every certificate in `folder`, or the one that lies there.
+pub(super) fn check_folder(folder: &Path, key: Option<&Path>) -> Result<Vec<Verified>, Failure> {
     let failed = |error: &verify::VerifyError| Failure::new(exit::USAGE, format!("{error}\nhint: `--key FILE` names the issuer's public key"));
     let single = folder.join("cert.dsse.json").exists();
     let root = if single { folder.join("../..") } else { folder.to_owned() };
@@ -199,7 +201,8 @@ fn verified(found: verify::FolderVerification) -> Verified {
     }
 }
 
-fn render(verified: &Vec<Verified>, with_published_key: bool) -> String {
+/// What `kigen certificate verify` prints.
+pub(super) fn render(verified: &[Verified], with_published_key: bool) -> String {
     let mut lines = Vec::new();
     for one in verified {
         lines.push(one.folder.clone());

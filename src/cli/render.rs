@@ -78,7 +78,8 @@ pub(super) fn run(run: &FinishedRun) -> String {
     lines.join("\n")
 }
 
-fn table(headers: &[&str]) -> Table {
+/// An empty table under `headers`.
+pub(super) fn table(headers: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
     table.set_header(headers.iter().copied());
@@ -86,7 +87,7 @@ fn table(headers: &[&str]) -> Table {
 }
 
 /// Numbers to the right, from column `first` on.
-fn aligned(mut table: Table, first: usize) -> String {
+pub(super) fn aligned(mut table: Table, first: usize) -> String {
     for column in table.column_iter_mut().skip(first) {
         column.set_cell_alignment(CellAlignment::Right);
     }

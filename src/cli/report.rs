@@ -9,8 +9,10 @@ use super::load;
 use super::output;
 use crate::exit;
 use crate::ledger::CertificateFilter;
+use crate::ledger::Ledger;
 use crate::progress::Progress;
 use crate::report;
+use crate::report::Report;
 use crate::report::ReportPeriod;
 
 /// Options of `kigen report`.
@@ -48,11 +50,16 @@ pub(super) async fn report(global: &Global, arguments: &Arguments) -> Result<u8,
         time_zone_name: arguments.time_zone.clone(),
     };
     let ledger = load::ledger(&config).await?;
-    ledger.check_migrated().await?;
-    let entries = ledger.entries(None, period.end()).await?;
-    let certificates = ledger.certificates(&CertificateFilter::default()).await?;
-    let report = report::build(&entries, &certificates, &period);
+    let report = build(&*ledger, &period).await?;
     output::print(global.format, &report, |report| report::render_text(report, &time_zone))?;
     ledger.close().await;
     Ok(exit::DONE)
+}
+
+/// Folds all that the ledger knows of `period`.
+pub(super) async fn build(ledger: &dyn Ledger, period: &ReportPeriod) -> Result<Report, Failure> {
+    ledger.check_migrated().await?;
+    let entries = ledger.entries(None, period.end()).await?;
+    let certificates = ledger.certificates(&CertificateFilter::default()).await?;
+    Ok(report::build(&entries, &certificates, period))
 }

@@ -25,8 +25,8 @@ const FISCAL_YEAR_MONTH: i8 = 4;
 /// Returns the coarser value, or `None` if `value` is not of the kind that `how` reads.
 pub(super) fn generalize(how: Generalize, value: &Value) -> Option<Value> {
     match how {
-        Generalize::Month => coarser_day(value, |day| day.first_of_month()),
-        Generalize::Year => coarser_day(value, |day| day.first_of_year()),
+        Generalize::Month => coarser_day(value, jiff::civil::Date::first_of_month),
+        Generalize::Year => coarser_day(value, jiff::civil::Date::first_of_year),
         Generalize::FiscalYear => coarser_day(value, first_of_fiscal_year),
         Generalize::PostalPrefix { characters } => {
             let text = value.store_text()?;
@@ -38,9 +38,8 @@ pub(super) fn generalize(how: Generalize, value: &Value) -> Option<Value> {
 }
 
 fn coarser_day(value: &Value, coarser: impl Fn(Date) -> Date) -> Option<Value> {
-    let text = match value {
-        Value::Text(text) | Value::Local(text) => text,
-        _ => return None,
+    let (Value::Text(text) | Value::Local(text)) = value else {
+        return None;
     };
     // A time of day behind the date goes with the day.
     let day: Date = text.get(..10)?.parse().ok()?;

@@ -184,7 +184,7 @@ impl Gathered {
             return *number;
         }
         // A ledger of four billion clients would have failed long before.
-        let number = self.clients.len() as u32;
+        let number = u32::try_from(self.clients.len()).unwrap_or(u32::MAX);
         self.numbers.insert(client.to_owned(), number);
         self.clients.push(ClientJournal {
             client: client.to_owned(),

@@ -365,7 +365,7 @@ fn can_go_direct(text: &StageText<'_>) -> bool {
         && job.objects.is_empty()
         && !uses_marker_table(job)
         // A vetoed row would only be missing from the answer; counted removals see it.
-        && text.tables.get(&job.table).is_some_and(|own| !own.may_veto)
+        && text.tables.own(job).is_ok_and(|own| !own.may_veto)
 }
 
 /// Whether some stage of `job` remembers its records in kigen's marker table.
@@ -374,12 +374,6 @@ pub(crate) fn uses_marker_table(job: &Job) -> bool {
         Disposal::Delete => false,
         Disposal::Pseudonymize { marker, .. } => *marker == Marker::Table,
     })
-}
-
-/// `"a", "b"`: quoted names.
-pub(crate) fn quoted(columns: &[String]) -> String {
-    let quoted: Vec<String> = columns.iter().map(|column| quote(column)).collect();
-    quoted.join(", ")
 }
 
 /// The own table's name, quoted.

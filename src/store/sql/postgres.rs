@@ -1,12 +1,15 @@
 //! PostgreSQL: sessions and how to open them.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use sqlx::AssertSqlSafe;
 use sqlx::Column;
+use sqlx::Connection;
+use sqlx::PgConnection;
 use sqlx::PgPool;
 use sqlx::Postgres;
 use sqlx::Row as _;
@@ -38,6 +41,9 @@ use crate::store::error::StoreError;
 
 /// The oldest PostgreSQL whose planner knows TID ranges.
 const OLDEST_VERSION: u32 = 140_000;
+
+/// How long a connection may take to be made, or to be had.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Moments before 2000-01-01, PostgreSQL's epoch, in microseconds since 1970.
 const EPOCH_MICROS: i64 = 946_684_800_000_000;
@@ -92,26 +98,17 @@ pub async fn open_postgres(options: PostgresOptions) -> Result<SqlStore, StoreEr
             // A partition or index scan by many workers would only take cores from the others.
             ("jit", "off"),
         ]);
-    let pool = PgPoolOptions::new()
-        .max_connections(options.connections + 2)
-        .acquire_timeout(Duration::from_secs(10))
-        .connect_with(connect)
-        .await
-        .map_err(|error| connect_error(&options, &error))?;
-    let version: String = sqlx::query_scalar("select current_setting('server_version_num')")
-        .fetch_one(&pool)
-        .await
-        .map_err(|error| StoreError::from_driver("read the server's version", &error))?;
-    let named: String = sqlx::query_scalar("select current_setting('server_version')")
-        .fetch_one(&pool)
-        .await
-        .map_err(|error| StoreError::from_driver("read the server's version", &error))?;
+    let (version, named) = server_version(&options, &connect).await?;
     if version.parse::<u32>().unwrap_or_default() < OLDEST_VERSION {
         return Err(StoreError::Unusable(format!(
             "store `{}` is PostgreSQL {named}; kigen needs 14 or later",
             options.name
         )));
     }
+    let pool = PgPoolOptions::new()
+        .max_connections(options.connections + 2)
+        .acquire_timeout(CONNECT_TIMEOUT)
+        .connect_lazy_with(connect);
     let number = named.split_whitespace().next().unwrap_or(&named);
     Ok(SqlStore::new(Box::new(PostgresBackend {
         engine: format!("PostgreSQL {number}"),
@@ -121,6 +118,22 @@ pub async fn open_postgres(options: PostgresOptions) -> Result<SqlStore, StoreEr
         pool,
         options,
     })))
+}
+
+/// Logs in once, outside the pool: a pool tries for as long as it may, and forgets the reason.
+async fn server_version(
+    options: &PostgresOptions,
+    connect: &PgConnectOptions,
+) -> Result<(String, String), StoreError> {
+    let connected = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(connect)).await;
+    let mut connection = connected
+        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+        .map_err(|error| connect_error(options, &error))?;
+    let sql = "select current_setting('server_version_num'), current_setting('server_version')";
+    let failed = |error: sqlx::Error| StoreError::from_driver("read the server's version", &error);
+    let version = sqlx::query_as(sql).fetch_one(&mut connection).await.map_err(failed)?;
+    connection.close().await.map_err(failed)?;
+    Ok(version)
 }
 
 fn connect_error(options: &PostgresOptions, error: &sqlx::Error) -> StoreError {
@@ -271,7 +284,7 @@ impl SqlSession for PostgresSession {
     }
 
     async fn stream(&mut self, statement: &Statement, sink: RowSink<'_>) -> Result<(), StoreError> {
-        let doing = statement.doing.clone();
+        let doing = Arc::clone(&statement.doing);
         let connection = self.connection(&doing).await?;
         let mut rows = bound(statement).fetch(connection);
         let failed = |error: sqlx::Error| StoreError::from_driver(&doing, &error);
@@ -293,7 +306,7 @@ impl SqlSession for PostgresSession {
 
 fn bound(statement: &Statement) -> Query<'_, Postgres, PgArguments> {
     // The text was made by `text` and its neighbours, which quote every name.
-    let mut query = sqlx::query(AssertSqlSafe(statement.sql.clone()));
+    let mut query = sqlx::query(AssertSqlSafe(Arc::clone(&statement.sql)));
     for arg in &statement.args {
         query = match arg {
             Arg::Int(value) => query.bind(*value),
@@ -354,14 +367,13 @@ fn day(days: i32) -> String {
         .map_or_else(|| outside(days < 0), |day| day.to_string())
 }
 
+/// A date and time as ISO text. A moment would end two days before the calendar does.
 fn local_time(micros: i64) -> String {
+    let epoch = jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0);
     micros
         .checked_add(EPOCH_MICROS)
-        .and_then(|micros| jiff::Timestamp::from_microsecond(micros).ok())
-        .map_or_else(
-            || outside(micros < 0),
-            |moment| moment.to_zoned(jiff::tz::TimeZone::UTC).datetime().to_string(),
-        )
+        .and_then(|micros| epoch.checked_add(jiff::SignedDuration::from_micros(micros)).ok())
+        .map_or_else(|| outside(micros < 0), |local| local.to_string())
 }
 
 fn outside(before: bool) -> String {

@@ -11,6 +11,7 @@ use crate::job::Job;
 use crate::job::PurposeSource;
 use crate::job::StoredAs;
 use crate::job::TableName;
+use crate::store::error::StoreError;
 
 /// The live tables a job touches.
 #[derive(Clone, Debug)]
@@ -32,6 +33,13 @@ impl Tables {
         names.sort();
         names.dedup();
         names
+    }
+
+    /// The cluster's own table.
+    pub(crate) fn own(&self, job: &Job) -> Result<&TableFacts, StoreError> {
+        self.get(&job.table).ok_or_else(|| {
+            StoreError::Unusable(format!("table `{}` does not exist", job.table))
+        })
     }
 
     pub(crate) fn get(&self, name: &TableName) -> Option<&TableFacts> {

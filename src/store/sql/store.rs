@@ -67,6 +67,7 @@ impl Inventory for SqlStore {
         let mut session = self.backend.session().await?;
         session.begin(Access::Read).await?;
         let tables = tables_of(&*self.backend, &mut *session, job).await?;
+        tables.own(job)?;
         let text = StageText {
             dialect: self.backend.dialect(),
             job,
@@ -82,6 +83,7 @@ impl Inventory for SqlStore {
         let mut session = self.backend.session().await?;
         session.begin(Access::Read).await?;
         let tables = tables_of(&*self.backend, &mut *session, job).await?;
+        tables.own(job)?;
         let found = find::find(&mut *session, self.backend.dialect(), job, &tables, key).await?;
         session.rollback().await?;
         Ok(found)
@@ -174,6 +176,7 @@ impl SqlStore {
         }
         let mut session = self.backend.session().await?;
         let tables = tables_of(&*self.backend, &mut *session, order.job).await?;
+        tables.own(order.job)?;
         let blocks = self.backend.blocks(&mut *session, &order.job.table).await?;
         drop(session);
         let pass = Pass::prepare(self.backend.dialect(), &tables, order)?;

@@ -83,7 +83,7 @@ impl Run {
     pub(crate) async fn disposed(&self, store: &SqlStore, job: &Job, stage: usize, as_of: Date) -> PassOutcome {
         let outcome = self.dispose(store, job, stage, as_of).await;
         if let Some(error) = &outcome.stopped_by {
-            panic!("{error} ({error:?})");
+            panic!("{}: {error} ({error:?})", self.context.run_id);
         }
         outcome
     }

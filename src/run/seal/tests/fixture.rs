@@ -1,5 +1,6 @@
 //! A finished run: two clients, two stages and an object place, in one store.
 
+use crate::store::objects::ObjectDisposer;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -372,6 +373,24 @@ impl Disposer for Journal {
             stopped_by: Some(not_here()),
             ..PassOutcome::default()
         }
+    }
+
+    async fn dispose_with_objects(
+        &self,
+        order: &StageOrder<'_>,
+        _: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
+        watch: &dyn Watch,
+    ) -> PassOutcome {
+        self.dispose(order, watch).await
+    }
+
+    async fn finish_intents(
+        &self,
+        order: &StageOrder<'_>,
+        _: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
+        watch: &dyn Watch,
+    ) -> PassOutcome {
+        self.dispose(order, watch).await
     }
 
     async fn journal(&self, run_id: &str, sink: JournalSink<'_>) -> Result<(), StoreError> {

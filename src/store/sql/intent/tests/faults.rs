@@ -148,7 +148,7 @@ async fn behind_a_closed_fence_no_object_goes() {
         world.request(1, DUE, &["1/a"]).await;
         world.scan("1/a").await;
         world.store.close_fence(&world.run.run_id).await.unwrap();
-        let done = world.dispose().await;
+        let done = world.pass_through(Arc::clone(&world.objects)).await;
         assert!(matches!(done.stopped_by, Some(StoreError::FenceClosed { .. })), "{done:?}");
         assert!(world.is_there("1/a").await);
         assert_eq!((world.requests().await.len(), world.open_intents().await), (1, 0));
