@@ -1,6 +1,6 @@
 //! Real processes that are killed, frozen and run side by side: each removal is certified once.
 
-mod certificates;
+pub(crate) mod certificates;
 mod chance;
 mod checker;
 #[cfg(feature = "failpoints")]

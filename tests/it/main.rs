@@ -8,5 +8,6 @@
 )]
 
 mod crash;
+mod oulad;
 mod stores;
 mod support;

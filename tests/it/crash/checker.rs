@@ -17,6 +17,7 @@ use super::certificates::Certificate;
 use super::school;
 use super::school::numbers;
 use super::workplace::Workplace;
+use super::workplace::disposed;
 
 /// One way of removal, and every record that could be removed in it.
 struct Fates {
@@ -68,6 +69,19 @@ pub(crate) async fn check(workplace: &Workplace) {
     each_is_certified_once(workplace, &fates, &certificates).await;
     journals_are_closed(workplace, certified).await;
     workplace.verify().await;
+}
+
+/// A further run removes nothing and certifies nothing.
+pub(crate) async fn nothing_is_left(workplace: &Workplace) {
+    let further = workplace.run().await;
+    assert_eq!(disposed(&further), 0, "{further}");
+    assert_eq!(further["certificates"], serde_json::json!([]), "{further}");
+    assert_eq!(further["recovered"], serde_json::json!([]), "{further}");
+    let certified = certificates::read_all(&workplace.certificates());
+    let certified = certified.iter().map(Certificate::records).sum();
+    journals_are_closed(workplace, certified).await;
+    journal_agrees_with_rows(workplace).await;
+    assert_eq!(journaled(workplace).await, workplace.size.removals());
 }
 
 /// What must hold at any moment, also between a crash and the next run: a record is gone if, and
@@ -208,21 +222,21 @@ async fn each_is_certified_once(workplace: &Workplace, fates: &[Fates], certific
     for fates in fates {
         let mut times = vec![0_u32; fates.records.len()];
         for certificate in certificates {
+            let client = certificate.client.as_str();
             let Some(target) = certificate.target(fates.job, fates.stage, fates.object) else {
                 continue;
             };
             let place = RecordPlace {
-                client: &certificate.client,
+                client,
                 store: fates.store,
                 object: fates.object,
             };
             let key = &keys[&certificate.run];
             let mut encoder = RecordEncoder::new(key, place, fates.columns, target).unwrap();
-            for (fate, times) in fates.records.iter().zip(&mut times) {
+            let records = fates.records.iter().zip(&mut times);
+            for (fate, times) in records.filter(|(fate, _)| fate.client == client) {
                 let leaf = encoder.leaf(fates.action, &fate.key, 0).unwrap();
-                if fate.client == certificate.client && certificate.has(leaf.as_bytes()) {
-                    *times += 1;
-                }
+                *times += u32::from(certificate.has(leaf.as_bytes()));
             }
         }
         for (fate, times) in fates.records.iter().zip(times) {

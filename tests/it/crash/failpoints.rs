@@ -9,7 +9,6 @@ use super::process::SIGABRT;
 use super::school::Size;
 use super::workplace::Workplace;
 use super::workplace::assert_recovered_well;
-use super::workplace::disposed;
 
 const SIZE: Size = Size {
     attempts: 240,
@@ -105,7 +104,7 @@ async fn killed_again_and_again_while_it_recovers_a_run_is_finished_in_the_end()
     ] {
         kill_at(&workplace, place).await;
     }
-    finish(&workplace, "kills in recoveries").await;
+    finish(&workplace).await;
 }
 
 async fn kill_at(workplace: &Workplace, place: &str) {
@@ -117,16 +116,11 @@ async fn kill_at(workplace: &Workplace, place: &str) {
 
 async fn kill_and_recover(workplace: &Workplace, place: &str) {
     kill_at(workplace, place).await;
-    finish(workplace, place).await;
+    finish(workplace).await;
 }
 
-async fn finish(workplace: &Workplace, place: &str) {
-    let run = workplace.run().await;
-    assert_recovered_well(&run);
+async fn finish(workplace: &Workplace) {
+    assert_recovered_well(&workplace.run().await);
     checker::check(workplace).await;
-    let further = workplace.run().await;
-    assert_eq!(disposed(&further), 0, "{place}: a further run finds nothing");
-    assert_eq!(further["certificates"], serde_json::json!([]), "{place}");
-    assert_eq!(further["recovered"], serde_json::json!([]), "{place}");
-    checker::check(workplace).await;
+    checker::nothing_is_left(workplace).await;
 }

@@ -54,10 +54,6 @@ pub(crate) fn client_of(number: i64) -> &'static str {
     if number / 4 % 2 == 0 { CLIENTS[0] } else { CLIENTS[1] }
 }
 
-pub(crate) fn learner_of(number: i64) -> i64 {
-    1 + number % 97
-}
-
 /// Documents of a request, with the files they name.
 pub(crate) fn documents_of(request: i64) -> [(i64, String); 2] {
     [
