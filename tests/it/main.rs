@@ -13,6 +13,7 @@
     reason = "a test may panic, asks the environment for its servers, and says aloud what it skips"
 )]
 
+<<<<<<< HEAD
 mod architecture;
 mod bad_input;
 mod bad_input_files;
@@ -20,5 +21,9 @@ mod bad_input_postgres;
 mod cli;
 mod cli_signals;
 mod scene;
+=======
+mod crash;
+mod oulad;
+>>>>>>> crash
 mod stores;
 mod support;
