@@ -7,5 +7,6 @@
     reason = "a test may panic"
 )]
 
+mod demo;
 mod stores;
 mod support;
