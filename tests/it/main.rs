@@ -1,4 +1,4 @@
-//! The integration tests: one binary, against real databases.
+//! The integration tests: one binary, against real databases and real processes.
 //!
 //! A test whose service is missing says so aloud and passes, unless `KIGEN_REQUIRE_SERVICES=1`.
 #![allow(
@@ -10,20 +10,19 @@
     clippy::print_stderr,
     clippy::print_stdout,
     dead_code,
+    unreachable_pub,
     reason = "a test may panic, asks the environment for its servers, and says aloud what it skips"
 )]
 
-<<<<<<< HEAD
 mod architecture;
 mod bad_input;
 mod bad_input_files;
 mod bad_input_postgres;
 mod cli;
 mod cli_signals;
-mod scene;
-=======
 mod crash;
+mod demo;
 mod oulad;
->>>>>>> crash
+mod scene;
 mod stores;
 mod support;

@@ -10,7 +10,7 @@ use super::clusters::Cluster;
 use super::data::Data;
 
 /// What is remembered of one record.
-pub(super) struct Seen {
+struct Seen {
     due_to_pseudonymize: bool,
     due_to_delete: bool,
     expired: bool,
@@ -29,6 +29,9 @@ pub(super) struct Comparison {
     pub(super) records_before: u64,
     pub(super) due_to_pseudonymize: u64,
     pub(super) due_to_delete: u64,
+    /// Records that are counted in both.
+    pub(super) due_to_both: u64,
+    /// Records that changed and are still there.
     pub(super) pseudonymized: u64,
     pub(super) deleted: u64,
     /// Records that are due after the run.
@@ -118,6 +121,7 @@ impl Comparison {
     fn count(&mut self, before: &Seen, now: Option<&Seen>) {
         self.due_to_pseudonymize += u64::from(before.due_to_pseudonymize);
         self.due_to_delete += u64::from(before.due_to_delete);
+        self.due_to_both += u64::from(before.due_to_pseudonymize && before.due_to_delete);
         let Some(now) = now else {
             self.deleted += 1;
             // A record may become free in the run itself, when what names it is pseudonymized.

@@ -34,7 +34,14 @@ pub(super) fn prepared(generated: Generated, place: &Place) -> String {
 /// Step 5.
 pub(super) fn findings(findings: &Findings) -> String {
     let headers = [
-        "cluster", "records", "due before", "pseudonymized", "deleted", "still due", "untouched", "untouched rows, SHA-256",
+        "cluster",
+        "records",
+        "due: pseud. + delete",
+        "pseudonymized",
+        "deleted",
+        "still due",
+        "untouched",
+        "untouched rows, SHA-256",
     ];
     let mut table = render::table(&headers);
     for found in &findings.clusters {
@@ -76,6 +83,17 @@ fn details(found: &ClusterFindings) -> Vec<String> {
         lines.push(format!("  due to pseudonymize where  {condition}"));
     }
     lines.push(format!("  due to delete where        {}", found.due_to_delete_where));
+    let twice = found.compared.due_to_both;
+    if twice > 0 {
+        lines.push(format!("  due to both, and so among the deleted: {}", grouped(twice)));
+    }
+    let freed = found.compared.deleted.saturating_sub(found.compared.due_to_delete);
+    if freed > 0 {
+        lines.push(format!(
+            "  deleted, because the run removed or pseudonymized the rows that named them: {}",
+            grouped(freed)
+        ));
+    }
     if found.compared.expired_but_kept > 0 {
         let reasons: Vec<String> = found
             .kept_because
@@ -118,7 +136,7 @@ pub(super) fn look_next(place: &Place, findings: &Findings, as_of: Date, program
     let with_config = format!("{configured} --as-of {as_of}");
     let next_quarter = as_of.saturating_add(Span::new().months(3));
     let mut lines = vec![
-        format!("certificates  {folder}/certificates/CLIENT/RUN/ (check one yourself: docs in its README)"),
+        format!("certificates  {folder}/certificates/CLIENT/RUN/statement.json, its signature and leaves beside it"),
         format!("report        {folder}/report.txt and {folder}/report.json"),
         format!("verify        {program} certificate verify {folder}/certificates"),
     ];
