@@ -89,7 +89,9 @@ pub(super) fn usage(error: &clap::Error, format: Format) -> ExitCode {
 /// The format that a command line asks for which cannot be read as a whole.
 pub(super) fn format_asked_for(words: impl Iterator<Item = OsString>) -> Format {
     let words: Vec<OsString> = words.collect();
-    let is_json = words.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json")
+    let is_json = words
+        .windows(2)
+        .any(|pair| pair[0] == "--format" && pair[1] == "json")
         || words.iter().any(|word| word == "--format=json");
     if is_json { Format::Json } else { Format::Text }
 }

@@ -93,8 +93,14 @@ fn read_statement(
 
 /// How many numbers the targets are numbered with, those that are left out included.
 fn numbers(statement: &Statement) -> usize {
-    let indexes = statement.predicate.targets.iter().map(|target| target.index);
-    indexes.max().map_or(0, |greatest| usize::from(greatest) + 1)
+    let indexes = statement
+        .predicate
+        .targets
+        .iter()
+        .map(|target| target.index);
+    indexes
+        .max()
+        .map_or(0, |greatest| usize::from(greatest) + 1)
 }
 
 /// Whether the certificate agrees with itself.

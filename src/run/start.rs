@@ -90,7 +90,13 @@ impl Targets {
             }
             // A reference that takes no part in the stage has no number; its place stays filled.
             let number = if reference.stages.contains(&stage.name) {
-                self.add(ready, stage, &reference.table.to_string(), Action::RowDeleted, as_of)
+                self.add(
+                    ready,
+                    stage,
+                    &reference.table.to_string(),
+                    Action::RowDeleted,
+                    as_of,
+                )
             } else {
                 u16::MAX
             };
@@ -171,7 +177,9 @@ fn recorded_stage(job: &Job, stage: &Stage, entries: &[TargetEntry]) -> StageTar
     let deletes = matches!(stage.disposal, Disposal::Delete);
     StageTargets {
         own: number(&job.table.to_string()),
-        goes_with: goes_with.map(|reference| number(&reference.table.to_string())).collect(),
+        goes_with: goes_with
+            .map(|reference| number(&reference.table.to_string()))
+            .collect(),
         objects: job
             .objects
             .iter()
@@ -182,7 +190,12 @@ fn recorded_stage(job: &Job, stage: &Stage, entries: &[TargetEntry]) -> StageTar
 }
 
 /// The first entry of a run.
-pub(super) fn entry(jobs: &[Ready<'_>], targets: &Targets, as_of: Date, trigger: Trigger) -> RunStarted {
+pub(super) fn entry(
+    jobs: &[Ready<'_>],
+    targets: &Targets,
+    as_of: Date,
+    trigger: Trigger,
+) -> RunStarted {
     RunStarted {
         as_of,
         trigger,

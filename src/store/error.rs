@@ -58,7 +58,9 @@ pub enum StoreError {
         asked: u64,
         kept: u64,
     },
-    #[error("cluster `{cluster}`: the batch would pass the limit of {limit} records; it was rolled back")]
+    #[error(
+        "cluster `{cluster}`: the batch would pass the limit of {limit} records; it was rolled back"
+    )]
     OverLimit { cluster: String, limit: u64 },
     #[error("{0}")]
     Unusable(String),
@@ -119,7 +121,9 @@ impl StoreError {
         match code.as_str() {
             "40001" | "40P01" | "5" | "261" | "517" => Self::Conflict { doing, code },
             "55P03" | "6" => Self::Locked { doing },
-            "42501" | "25006" | "8" | "264" | "520" | "776" | "1032" => Self::NotPermitted { doing, code },
+            "42501" | "25006" | "8" | "264" | "520" | "776" | "1032" => {
+                Self::NotPermitted { doing, code }
+            }
             "57P01" | "57P02" | "57P03" => Self::ConnectionLost {
                 doing,
                 reason: "the server is shutting down or starting".to_owned(),

@@ -146,7 +146,11 @@ impl CertificateWriter<'_> {
     }
 
     fn controller(&self, client: &str) -> Controller {
-        let listed = self.context.clients.iter().find(|listed| listed.name == client);
+        let listed = self
+            .context
+            .clients
+            .iter()
+            .find(|listed| listed.name == client);
         Controller {
             client: client.to_owned(),
             organization: listed.map(|listed| listed.organization.clone()),
@@ -164,7 +168,10 @@ impl CertificateWriter<'_> {
     /// The job whose calendar stands for the run.
     fn first<'a>(&self, jobs: &[&'a JobEntry]) -> Result<&'a JobEntry, SealError> {
         let first = jobs.first().copied();
-        first.ok_or_else(|| self.facts.damaged("have no job for a client's removals".to_owned()))
+        first.ok_or_else(|| {
+            self.facts
+                .damaged("have no job for a client's removals".to_owned())
+        })
     }
 
     fn period(&self) -> RunPeriod {
@@ -184,7 +191,12 @@ impl CertificateWriter<'_> {
         leaves: &LeavesFile,
     ) -> Result<Vec<Target>, SealError> {
         let mut targets = Vec::new();
-        for (target, counts) in self.facts.targets()?.into_iter().zip(&leaves.folded.records) {
+        for (target, counts) in self
+            .facts
+            .targets()?
+            .into_iter()
+            .zip(&leaves.folded.records)
+        {
             let Some(ended_by) = journal.ended_by.get(&target.index) else {
                 continue;
             };
@@ -239,7 +251,10 @@ impl CertificateWriter<'_> {
     }
 
     fn method(&self, target: &TargetEntry) -> Result<Method, SealError> {
-        let unknown = || self.facts.damaged(format!("have the unknown action {}", target.action));
+        let unknown = || {
+            self.facts
+                .damaged(format!("have the unknown action {}", target.action))
+        };
         let action = Action::from_code(target.action).ok_or_else(unknown)?;
         let (class, technique) = match action {
             Action::RowDeleted => (MethodClass::LogicalDelete, Technique::SqlDelete),
@@ -273,7 +288,8 @@ impl CertificateWriter<'_> {
     fn last_day(&self, job: &JobEntry) -> Result<Date, SealError> {
         let zone = TimeZone::get(&job.time_zone).map_err(|_| {
             let zone = &job.time_zone;
-            self.facts.damaged(format!("name the unknown time zone `{zone}`"))
+            self.facts
+                .damaged(format!("name the unknown time zone `{zone}`"))
         })?;
         Ok(self.facts.finished_at.to_zoned(zone).date())
     }

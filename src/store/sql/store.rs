@@ -67,8 +67,9 @@ impl Inventory for SqlStore {
             return Err(self.not_migrated());
         }
         if fit.problems.is_empty() {
-            fit.problems
-                .extend(fit::tokens_in_use(&mut *session, self.backend.dialect(), job, &tables).await?);
+            fit.problems.extend(
+                fit::tokens_in_use(&mut *session, self.backend.dialect(), job, &tables).await?,
+            );
         }
         session.rollback().await?;
         Ok(fit)

@@ -51,7 +51,11 @@ mod frozen {
         let before = checker::journaled(&workplace).await;
         let second = workplace.start_run(&[]).wait().await;
         assert_eq!(second.code(), Some(BUSY), "{second}");
-        assert_eq!(checker::journaled(&workplace).await, before, "a busy run removes nothing");
+        assert_eq!(
+            checker::journaled(&workplace).await,
+            before,
+            "a busy run removes nothing"
+        );
         frozen.wake();
         assert_done(&frozen.wait().await);
         checker::check(&workplace).await;
@@ -77,7 +81,11 @@ mod frozen {
         let ended = zombie.wait().await;
         assert_ne!(ended.code(), Some(DONE), "{ended}");
         assert!(ended.stderr.contains("fence"), "{ended}");
-        assert_eq!(checker::journaled(&workplace).await, before, "a zombie removes nothing");
+        assert_eq!(
+            checker::journaled(&workplace).await,
+            before,
+            "a zombie removes nothing"
+        );
         checker::journal_agrees_with_rows(&workplace).await;
 
         workplace.run().await;
@@ -95,7 +103,11 @@ mod frozen {
         workplace.end_ledger_sessions().await;
         let words = ["--format", "json", "run", "--job", "request-documents"];
         let second = workplace.kigen(&words).wait().await;
-        assert_eq!(second.code(), Some(i32::from(kigen::exit::NOT_CERTIFIED)), "{second}");
+        assert_eq!(
+            second.code(),
+            Some(i32::from(kigen::exit::NOT_CERTIFIED)),
+            "{second}"
+        );
 
         zombie.wake();
         zombie.wait().await;

@@ -135,7 +135,11 @@ impl Workplace {
              [jobs]\nfolder = \"jobs\"\n",
         );
         for client in school::CLIENTS {
-            writeln!(text, "[[clients]]\nname = \"{client}\"\norganization = \"{client}\"").unwrap();
+            writeln!(
+                text,
+                "[[clients]]\nname = \"{client}\"\norganization = \"{client}\""
+            )
+            .unwrap();
         }
         text
     }
@@ -203,7 +207,10 @@ impl Workplace {
     /// Certificates that kigen itself finds in order.
     pub(crate) async fn verify(&self) {
         let folder = self.certificates();
-        let ended = self.kigen(&["certificate", "verify", utf8(&folder)]).wait().await;
+        let ended = self
+            .kigen(&["certificate", "verify", utf8(&folder)])
+            .wait()
+            .await;
         assert_eq!(ended.code(), Some(0), "{ended}");
     }
 }
@@ -215,8 +222,12 @@ fn utf8(path: &Path) -> &str {
 /// What a finished run says it disposed of, in all jobs and stages.
 pub(crate) fn disposed(run: &Json) -> u64 {
     let jobs = run["jobs"].as_array().unwrap();
-    let stages = jobs.iter().flat_map(|job| job["stages"].as_array().unwrap());
-    stages.map(|stage| stage["disposed"].as_u64().unwrap()).sum()
+    let stages = jobs
+        .iter()
+        .flat_map(|job| job["stages"].as_array().unwrap());
+    stages
+        .map(|stage| stage["disposed"].as_u64().unwrap())
+        .sum()
 }
 
 /// Why a run of a dead process could not be certified, if so.

@@ -108,7 +108,10 @@ impl Fixture {
     }
 
     pub(super) async fn append(&self, second: i64, entry: &Entry) {
-        self.ledger.append(Some(RUN), at(second), entry).await.unwrap();
+        self.ledger
+            .append(Some(RUN), at(second), entry)
+            .await
+            .unwrap();
     }
 
     pub(super) async fn finish(&self, outcome: Outcome) {
@@ -179,7 +182,13 @@ pub(super) fn rows(persons: u64) -> Vec<JournalRow> {
     ] {
         for client in [OWN, OTHER] {
             rows.push(row(client, target, action, 0..persons * 3, persons));
-            rows.push(row(client, target, action, persons * 3..persons * 7, persons));
+            rows.push(row(
+                client,
+                target,
+                action,
+                persons * 3..persons * 7,
+                persons,
+            ));
         }
     }
     rows
@@ -194,7 +203,12 @@ pub(super) fn row(
     persons: u64,
 ) -> JournalRow {
     let kind = Kind::Record;
-    let head = Head { kind, action, target }.to_bytes();
+    let head = Head {
+        kind,
+        action,
+        target,
+    }
+    .to_bytes();
     let mut leaves = Vec::new();
     let mut refs = Vec::new();
     for number in numbers.clone() {
@@ -261,7 +275,12 @@ fn target(index: u16, job: &str, action: Action, store: &str) -> TargetEntry {
         job: job.to_owned(),
         stage: "first".to_owned(),
         store: store.to_owned(),
-        engine: if store == "lms" { "SQLite 3.50" } else { "folder" }.to_owned(),
+        engine: if store == "lms" {
+            "SQLite 3.50"
+        } else {
+            "folder"
+        }
+        .to_owned(),
         object: "exam_attempt".to_owned(),
         action: action.code(),
         disposal: "delete".to_owned(),
