@@ -1,6 +1,5 @@
 //! A finished run: two clients, two stages and an object place, in one store.
 
-use crate::store::objects::ObjectDisposer;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
