@@ -58,7 +58,11 @@ async fn real_records_go_as_computed_without_kigen_and_equally_on_both_stores() 
     if let Some(server) = server {
         let server = Url::parse(&server).unwrap();
         let on_postgres = documents(data, Some(server), learners).await;
-        assert_eq!(on_sqlite.await.unwrap(), on_postgres, "SQLite and PostgreSQL agree");
+        assert_eq!(
+            on_sqlite.await.unwrap(),
+            on_postgres,
+            "SQLite and PostgreSQL agree"
+        );
         return;
     }
     on_sqlite.await.unwrap();
@@ -66,24 +70,29 @@ async fn real_records_go_as_computed_without_kigen_and_equally_on_both_stores() 
 
 /// Runs every day; what each said, without what differs from run to run.
 async fn documents(data: PathBuf, server: Option<Url>, learners: Learners) -> Vec<Json> {
-    let text = std::fs::read_to_string(format!("{ROOT}/tests/oulad_expected/expected.json")).unwrap();
+    let text =
+        std::fs::read_to_string(format!("{ROOT}/tests/oulad_expected/expected.json")).unwrap();
     let expected: Json = serde_json::from_str(&text).unwrap();
     let (mut place, first) = load(&data, server).await;
     let mut said = Vec::new();
     let mut pseudonymized = 0;
     for day in DAYS {
-        let document = if day == DAYS[0] { first.clone() } else { place.run(day).await };
+        let document = if day == DAYS[0] {
+            first.clone()
+        } else {
+            place.run(day).await
+        };
         as_expected(&document, &expected[day]);
         pseudonymized += disposed(&document, "exam-history", "pseudonymize");
         if disposed(&document, "exam-history", "delete") == 0 {
             attempts_stay_joinable(&mut place.shell, &learners, pseudonymized, day).await;
         }
-        each_removal_is_certified(&place, &document);
-        said.push(comparable(document));
+        said.push(document);
     }
+    each_removal_is_certified(&place, &said);
     nothing_is_left_over(&mut place.shell).await;
     place.verify().await;
-    said
+    said.into_iter().map(comparable).collect()
 }
 
 /// Loads a fresh database and runs the first day.
@@ -91,21 +100,36 @@ async fn load(data: &Path, server: Option<Url>) -> (Place, Json) {
     let folder = tempfile::tempdir().unwrap();
     let kigen = Path::new(env!("CARGO_BIN_EXE_kigen"));
     let example = kigen.with_file_name("examples").join("oulad");
-    assert!(example.is_file(), "no example `oulad`; hint: `cargo build --examples`");
+    assert!(
+        example.is_file(),
+        "no example `oulad`; hint: `cargo build --examples`"
+    );
     let mut command = Command::new(example);
-    let store = if server.is_some() { "postgres" } else { "sqlite" };
+    let store = if server.is_some() {
+        "postgres"
+    } else {
+        "sqlite"
+    };
     command.args(["run", "--store", store, "--as-of", DAYS[0], "--dir"]);
     command.arg(folder.path()).arg("--data").arg(data);
-    command.arg("--jobs").arg(format!("{ROOT}/examples/oulad/jobs"));
+    command
+        .arg("--jobs")
+        .arg(format!("{ROOT}/examples/oulad/jobs"));
     command.env("KIGEN_BIN", kigen);
-    let first = document(output(command).await);
+    let first = document(&output(command).await);
     let database = server.map(|mut url| {
         url.set_path("oulad");
         url
     });
     let shell = match &database {
         Some(url) => Shell::postgres(url.as_str()).await,
-        None => Shell::sqlite(&format!("sqlite:{}", folder.path().join("oulad.sqlite").display())).await,
+        None => {
+            Shell::sqlite(&format!(
+                "sqlite:{}",
+                folder.path().join("oulad.sqlite").display()
+            ))
+            .await
+        }
     };
     let place = Place {
         folder,
@@ -119,7 +143,7 @@ impl Place {
     async fn run(&self, day: &str) -> Json {
         let mut command = self.kigen();
         command.args(["--as-of", day, "--format", "json", "run"]);
-        document(output(command).await)
+        document(&output(command).await)
     }
 
     async fn verify(&self) {
@@ -130,7 +154,9 @@ impl Place {
 
     fn kigen(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kigen"));
-        command.arg("--config").arg(self.folder.path().join("kigen.toml"));
+        command
+            .arg("--config")
+            .arg(self.folder.path().join("kigen.toml"));
         if let Some(url) = &self.database {
             command.env(DATABASE, url.as_str());
         }
@@ -147,7 +173,7 @@ async fn output(mut command: Command) -> Output {
     output
 }
 
-fn document(output: Output) -> Json {
+fn document(output: &Output) -> Json {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -155,7 +181,9 @@ fn stages(document: &Json) -> impl Iterator<Item = (&str, &Json)> {
     let jobs = document["jobs"].as_array().unwrap();
     jobs.iter().flat_map(|job| {
         let stages = job["stages"].as_array().unwrap();
-        stages.iter().map(|stage| (job["job"].as_str().unwrap(), stage))
+        stages
+            .iter()
+            .map(|stage| (job["job"].as_str().unwrap(), stage))
     })
 }
 
@@ -181,15 +209,30 @@ fn as_expected(document: &Json, expected: &Json) {
             "retained": retained,
             "oldest_overdue_days": stage["oldest_overdue_days"],
         });
-        found.insert(format!("{job}/{}", stage["stage"].as_str().unwrap()), figures);
+        found.insert(
+            format!("{job}/{}", stage["stage"].as_str().unwrap()),
+            figures,
+        );
     }
-    assert_eq!(Json::Object(found), *expected, "as of {}", document["as_of"]);
+    assert_eq!(
+        Json::Object(found),
+        *expected,
+        "as of {}",
+        document["as_of"]
+    );
 }
 
 /// An attempt has its learner or a token: negative, the same for all attempts of one learner and
 /// for no other. So groups keep their sizes.
-async fn attempts_stay_joinable(shell: &mut Shell, learners: &Learners, pseudonymized: u64, day: &str) {
-    let rows = shell.rows("select attempt_id, learner_id from exam_attempt").await;
+async fn attempts_stay_joinable(
+    shell: &mut Shell,
+    learners: &Learners,
+    pseudonymized: u64,
+    day: &str,
+) {
+    let rows = shell
+        .rows("select attempt_id, learner_id from exam_attempt")
+        .await;
     assert_eq!(rows.len(), learners.len(), "no attempt has gone");
     let mut token_of: HashMap<i64, i64> = HashMap::new();
     let mut learner_of: HashMap<i64, i64> = HashMap::new();
@@ -201,16 +244,32 @@ async fn attempts_stay_joinable(shell: &mut Shell, learners: &Learners, pseudony
             continue;
         }
         assert!(found < 0, "a token is no real number");
-        assert_eq!(*token_of.entry(learner).or_insert(found), found, "one learner, one token");
-        assert_eq!(*learner_of.entry(found).or_insert(learner), learner, "one token, one learner");
+        assert_eq!(
+            *token_of.entry(learner).or_insert(found),
+            found,
+            "one learner, one token"
+        );
+        assert_eq!(
+            *learner_of.entry(found).or_insert(learner),
+            learner,
+            "one token, one learner"
+        );
         in_token += 1;
     }
-    assert_eq!(in_token, pseudonymized, "as many tokens as the runs have written until {day}");
+    assert_eq!(
+        in_token, pseudonymized,
+        "as many tokens as the runs have written until {day}"
+    );
     if day != ALL_PSEUDONYMIZED {
         return;
     }
-    let rows = shell.rows("select count(*) from exam_attempt group by learner_id").await;
-    let mut by_token: Vec<u64> = rows.iter().map(|row| row[0].as_ref().unwrap().parse().unwrap()).collect();
+    let rows = shell
+        .rows("select count(*) from exam_attempt group by learner_id")
+        .await;
+    let mut by_token: Vec<u64> = rows
+        .iter()
+        .map(|row| row[0].as_ref().unwrap().parse().unwrap())
+        .collect();
     let mut counts: HashMap<i64, u64> = HashMap::new();
     for learner in learners.values() {
         *counts.entry(*learner).or_default() += 1;
@@ -221,23 +280,32 @@ async fn attempts_stay_joinable(shell: &mut Shell, learners: &Learners, pseudony
     assert_eq!(by_token, by_learner, "group sizes by token and by learner");
 }
 
-/// Record leaves of the run's certificates, target by target, are what was disposed of.
-fn each_removal_is_certified(place: &Place, document: &Json) {
-    let all = certificates::read_all(&place.folder.path().join("certificates"));
-    let of_run: Vec<&Certificate> = all.iter().filter(|one| document["run_id"] == one.run).collect();
+/// Record leaves of each run's certificates, target by target, are what was disposed of.
+fn each_removal_is_certified(place: &Place, documents: &[Json]) {
+    let certificates = certificates::read_all(&place.folder.path().join("certificates"));
     let mut certified = 0;
-    for (job, stage) in stages(document) {
-        let name = stage["stage"].as_str().unwrap();
-        let table = job.replace("exam-history", "exam_attempt");
-        let leaves: usize = of_run
-            .iter()
-            .filter_map(|one| Some(one.records_of(one.target(job, name, &table)?)))
-            .sum();
-        assert_eq!(stage["disposed"], leaves, "{job} {name}: leaves of its target");
-        certified += leaves;
+    for document in documents {
+        for (job, stage) in stages(document) {
+            let name = stage["stage"].as_str().unwrap();
+            let table = if job == "exam-history" {
+                "exam_attempt"
+            } else {
+                job
+            };
+            let leaves: usize = certificates
+                .iter()
+                .filter(|one| document["run_id"] == one.run)
+                .filter_map(|one| Some(one.records_of(one.target(job, name, table)?)))
+                .sum();
+            assert_eq!(
+                stage["disposed"], leaves,
+                "{job} {name}: leaves of its target"
+            );
+            certified += leaves;
+        }
     }
-    let all_leaves: usize = of_run.iter().map(|one| one.records()).sum();
-    assert_eq!(all_leaves, certified, "no leaf stands for anything else");
+    let all: usize = certificates.iter().map(Certificate::records).sum();
+    assert_eq!(all, certified, "no leaf stands for anything else");
 }
 
 /// By the last day every period has ended.
@@ -264,7 +332,9 @@ fn learners(data: &Path) -> Learners {
     let mut rows = csv::Reader::from_reader(MultiGzDecoder::new(file));
     let header = rows.headers().unwrap();
     let column = header.iter().position(|name| name == "id_student").unwrap();
-    let learners = rows.records().map(|row| row.unwrap()[column].parse().unwrap());
+    let learners = rows
+        .records()
+        .map(|row| row.unwrap()[column].parse().unwrap());
     (1..).zip(learners).collect()
 }
 
@@ -277,11 +347,16 @@ fn data() -> Option<PathBuf> {
     }
     let required = variable("KIGEN_REQUIRE_SERVICES").is_some_and(|value| value == "1");
     assert!(!required, "there is no dataset at {}", folder.display());
-    say_skipped("the dataset is not there, nothing was tested; hint: name its folder in KIGEN_OULAD");
+    say_skipped(
+        "the dataset is not there, nothing was tested; hint: name its folder in KIGEN_OULAD",
+    );
     None
 }
 
-#[expect(clippy::disallowed_methods, reason = "data and services of a test are named by the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "data and services of a test are named by the environment"
+)]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

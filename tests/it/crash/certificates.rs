@@ -44,7 +44,10 @@ impl Certificate {
     /// Record leaves of one target.
     pub(crate) fn records_of(&self, target: u16) -> usize {
         let target = target.to_be_bytes();
-        self.records.iter().filter(|leaf| leaf[2..4] == target).count()
+        self.records
+            .iter()
+            .filter(|leaf| leaf[2..4] == target)
+            .count()
     }
 }
 
@@ -68,27 +71,53 @@ pub(crate) fn read_all(folder: &Path) -> Vec<Certificate> {
             *leaves.entry(*leaf).or_default() += 1;
         }
     }
-    assert!(leaves.values().all(|count| *count == 1), "a leaf is in two certificates");
+    assert!(
+        leaves.values().all(|count| *count == 1),
+        "a leaf is in two certificates"
+    );
     certificates
 }
 
 fn read(folder: &Path) -> Certificate {
-    for name in ["leaves.bin", "statement.json", "statement.json.sig", "cert.dsse.json"] {
-        assert!(folder.join(name).is_file(), "`{name}` is missing in a published certificate");
+    for name in [
+        "leaves.bin",
+        "statement.json",
+        "statement.json.sig",
+        "cert.dsse.json",
+    ] {
+        assert!(
+            folder.join(name).is_file(),
+            "`{name}` is missing in a published certificate"
+        );
     }
-    let statement: Json = serde_json::from_slice(&fs::read(folder.join("statement.json")).unwrap()).unwrap();
+    let statement: Json =
+        serde_json::from_slice(&fs::read(folder.join("statement.json")).unwrap()).unwrap();
     let bytes = fs::read(folder.join("leaves.bin")).unwrap();
     let (leaves, rest) = bytes.as_chunks::<LEAF>();
     assert!(rest.is_empty(), "leaves.bin ends within a leaf");
     let distinct: HashSet<[u8; LEAF]> = leaves.iter().copied().collect();
-    assert_eq!(distinct.len(), leaves.len(), "a leaf is in leaves.bin twice");
-    let records: HashSet<[u8; LEAF]> = distinct.into_iter().filter(|leaf| leaf[0] == RECORD).collect();
+    assert_eq!(
+        distinct.len(),
+        leaves.len(),
+        "a leaf is in leaves.bin twice"
+    );
+    let records: HashSet<[u8; LEAF]> = distinct
+        .into_iter()
+        .filter(|leaf| leaf[0] == RECORD)
+        .collect();
     let predicate = &statement["predicate"];
     let stated = predicate["evidence"]["leaves"]["record"].as_u64().unwrap();
-    assert_eq!(stated, records.len() as u64, "the certificate counts what leaves.bin holds");
+    assert_eq!(
+        stated,
+        records.len() as u64,
+        "the certificate counts what leaves.bin holds"
+    );
     Certificate {
         run: predicate["run"]["id"].as_str().unwrap().to_owned(),
-        client: predicate["controller"]["client"].as_str().unwrap().to_owned(),
+        client: predicate["controller"]["client"]
+            .as_str()
+            .unwrap()
+            .to_owned(),
         statement,
         records,
     }

@@ -7,7 +7,10 @@ pub(crate) struct Chance(u64);
 
 impl Chance {
     /// Takes the seed in `KIGEN_CRASH_SEED`, or a new one, and prints it.
-    #[expect(clippy::disallowed_methods, reason = "a test may be repeated by its environment")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test may be repeated by its environment"
+    )]
     #[expect(clippy::print_stderr, reason = "who repeats a test needs its seed")]
     pub(crate) fn from_environment() -> Self {
         let given = std::env::var("KIGEN_CRASH_SEED").ok();

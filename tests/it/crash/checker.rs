@@ -65,7 +65,10 @@ pub(crate) async fn check(workplace: &Workplace) {
     }
     let certificates = certificates::read_all(&workplace.certificates());
     let certified: usize = certificates.iter().map(Certificate::records).sum();
-    assert_eq!(certified, usize::try_from(workplace.size.removals()).unwrap());
+    assert_eq!(
+        certified,
+        usize::try_from(workplace.size.removals()).unwrap()
+    );
     each_is_certified_once(workplace, &fates, &certificates).await;
     journals_are_closed(workplace, certified).await;
     workplace.verify().await;
@@ -100,21 +103,41 @@ pub(crate) async fn journal_agrees_with_rows(workplace: &Workplace) {
             action.code()
         )
     };
-    assert_eq!(deleted, number(workplace, &sum(Action::RowDeleted)).await, "deleted and journaled");
-    let in_token = number(workplace, "select count(*) from exam_attempt where learner_id < 0").await;
+    assert_eq!(
+        deleted,
+        number(workplace, &sum(Action::RowDeleted)).await,
+        "deleted and journaled"
+    );
+    let in_token = number(
+        workplace,
+        "select count(*) from exam_attempt where learner_id < 0",
+    )
+    .await;
     let gone = size.attempts - number(workplace, "select count(*) from exam_attempt").await;
     let pseudonymized = number(workplace, &sum(Action::Pseudonymized)).await;
-    assert_eq!(in_token + gone, pseudonymized, "pseudonymized and journaled");
+    assert_eq!(
+        in_token + gone,
+        pseudonymized,
+        "pseudonymized and journaled"
+    );
     let leaves = format!(
         "select count(*) from {journal} where length(leaves) <> 36 * records or length(refs) <> 32 * records"
     );
-    assert_eq!(number(workplace, &leaves).await, 0, "a journal row counts its leaves");
+    assert_eq!(
+        number(workplace, &leaves).await,
+        0,
+        "a journal row counts its leaves"
+    );
 }
 
 /// What the journal counts so far.
 pub(crate) async fn journaled(workplace: &Workplace) -> i64 {
     let journal = workplace.store.internal("journal");
-    number(workplace, &format!("select coalesce(sum(records), 0) from {journal}")).await
+    number(
+        workplace,
+        &format!("select coalesce(sum(records), 0) from {journal}"),
+    )
+    .await
 }
 
 async fn number(workplace: &Workplace, query: &str) -> i64 {
@@ -142,7 +165,11 @@ async fn content_is_untouched(workplace: &Workplace) {
 async fn fates(workplace: &Workplace) -> [Fates; 6] {
     let store = &workplace.store;
     let attempts = numbers(store, "select attempt_id from exam_attempt").await;
-    let in_clear = numbers(store, "select attempt_id from exam_attempt where learner_id > 0").await;
+    let in_clear = numbers(
+        store,
+        "select attempt_id from exam_attempt where learner_id > 0",
+    )
+    .await;
     let logins = numbers(store, "select login_id from login").await;
     let requests = numbers(store, "select request_id from disclosure_request").await;
     let documents = numbers(store, "select document_id from request_document").await;
@@ -161,8 +188,16 @@ async fn fates(workplace: &Workplace) -> [Fates; 6] {
         columns: column,
         records,
     };
-    let gone = rows(size.attempts, &attempts, school::attempt_is_due_to_be_deleted);
-    let changed = rows(size.attempts, &in_clear, school::attempt_is_due_to_be_pseudonymized);
+    let gone = rows(
+        size.attempts,
+        &attempts,
+        school::attempt_is_due_to_be_deleted,
+    );
+    let changed = rows(
+        size.attempts,
+        &in_clear,
+        school::attempt_is_due_to_be_pseudonymized,
+    );
     let left = rows(size.logins, &logins, school::login_is_due);
     let asked = rows(size.requests, &requests, school::request_is_due);
     [
@@ -173,7 +208,12 @@ async fn fates(workplace: &Workplace) -> [Fates; 6] {
         },
         deleted("exam-history", "exam_attempt", &["attempt_id"], gone),
         deleted("login", "login", &["login_id"], left),
-        deleted("request-documents", "disclosure_request", &["request_id"], asked),
+        deleted(
+            "request-documents",
+            "disclosure_request",
+            &["request_id"],
+            asked,
+        ),
         deleted(
             "request-documents",
             "request_document",
@@ -183,7 +223,12 @@ async fn fates(workplace: &Workplace) -> [Fates; 6] {
         Fates {
             store: "scans",
             action: Action::ObjectVersionDeleted,
-            ..deleted("request-documents", "scans", &["key", "version_id"], files(workplace))
+            ..deleted(
+                "request-documents",
+                "scans",
+                &["key", "version_id"],
+                files(workplace),
+            )
         },
     ]
 }
@@ -193,7 +238,12 @@ fn of_documents(requests: i64, present: &BTreeSet<i64>) -> Vec<Fate> {
     for request in 1..=requests {
         for (document, _) in school::documents_of(request) {
             let is_removed = !present.contains(&document);
-            fates.push(Fate::of(document, request, school::request_is_due(request), is_removed));
+            fates.push(Fate::of(
+                document,
+                request,
+                school::request_is_due(request),
+                is_removed,
+            ));
         }
     }
     fates
@@ -217,7 +267,11 @@ fn files(workplace: &Workplace) -> Vec<Fate> {
 
 /// Opens every leaf: a record that is gone is in one certificate of its client, one that is there
 /// is in none. As all leaves are counted, none stands for anything else.
-async fn each_is_certified_once(workplace: &Workplace, fates: &[Fates], certificates: &[Certificate]) {
+async fn each_is_certified_once(
+    workplace: &Workplace,
+    fates: &[Fates],
+    certificates: &[Certificate],
+) {
     let keys = run_keys(workplace, certificates).await;
     for fates in fates {
         let mut times = vec![0_u32; fates.records.len()];
@@ -241,7 +295,11 @@ async fn each_is_certified_once(workplace: &Workplace, fates: &[Fates], certific
         }
         for (fate, times) in fates.records.iter().zip(times) {
             let what = format!("{} {} of `{}`", fates.job, fates.stage, fates.object);
-            assert_eq!(times, u32::from(fate.is_removed), "{what}: certificates of one record");
+            assert_eq!(
+                times,
+                u32::from(fate.is_removed),
+                "{what}: certificates of one record"
+            );
         }
     }
 }
@@ -269,8 +327,15 @@ async fn journals_are_closed(workplace: &Workplace, certified: usize) {
     let store = &workplace.store;
     let intents = format!("select count(*) from {}", store.internal("intent"));
     assert_eq!(number(workplace, &intents).await, 0, "open intents");
-    let fences = format!("select count(*) from {} where state = 'open'", store.internal("fence"));
+    let fences = format!(
+        "select count(*) from {} where state = 'open'",
+        store.internal("fence")
+    );
     assert_eq!(number(workplace, &fences).await, 0, "open fences");
     let journaled = journaled(workplace).await;
-    assert_eq!(usize::try_from(journaled).unwrap(), certified, "journaled and certified");
+    assert_eq!(
+        usize::try_from(journaled).unwrap(),
+        certified,
+        "journaled and certified"
+    );
 }

@@ -41,7 +41,10 @@ const LAST: (&str, &[u32]) = ("seal.before-published", &[1, 2]);
 #[test]
 fn the_list_names_every_failpoint_of_the_program() {
     let mut found = BTreeSet::new();
-    collect(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut found);
+    collect(
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")),
+        &mut found,
+    );
     let listed: BTreeSet<String> = points().map(|(name, _)| name.to_owned()).collect();
     assert_eq!(found, listed);
 }
@@ -108,8 +111,15 @@ async fn killed_again_and_again_while_it_recovers_a_run_is_finished_in_the_end()
 }
 
 async fn kill_at(workplace: &Workplace, place: &str) {
-    let ended = workplace.start_run(&[("KIGEN_KILL_AT", place)]).wait().await;
-    assert_eq!(ended.signal(), Some(SIGABRT), "{place} was not reached: {ended}");
+    let ended = workplace
+        .start_run(&[("KIGEN_KILL_AT", place)])
+        .wait()
+        .await;
+    assert_eq!(
+        ended.signal(),
+        Some(SIGABRT),
+        "{place} was not reached: {ended}"
+    );
     workplace.wait_for_sessions_to_end().await;
     checker::journal_agrees_with_rows(workplace).await;
 }

@@ -23,7 +23,10 @@ const POLL: Duration = Duration::from_millis(3);
 /// `kill -9`, as Linux numbers it.
 pub(crate) const SIGKILL: i32 = 9;
 /// What an abort ends with.
-#[cfg_attr(not(feature = "failpoints"), expect(dead_code, reason = "only failpoints abort"))]
+#[cfg_attr(
+    not(feature = "failpoints"),
+    expect(dead_code, reason = "only failpoints abort")
+)]
 pub(crate) const SIGABRT: i32 = 6;
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -72,7 +75,10 @@ impl Worker {
     }
 
     /// Sends SIGCONT.
-    #[cfg_attr(not(feature = "failpoints"), expect(dead_code, reason = "only failpoints freeze"))]
+    #[cfg_attr(
+        not(feature = "failpoints"),
+        expect(dead_code, reason = "only failpoints freeze")
+    )]
     pub(crate) fn wake(&self) {
         let words = format!("kill -CONT {}", self.child.id());
         let sent = Command::new("sh").args(["-c", &words]).status().unwrap();
@@ -80,7 +86,10 @@ impl Worker {
     }
 
     /// Waits until the process is frozen.
-    #[cfg_attr(not(feature = "failpoints"), expect(dead_code, reason = "only failpoints freeze"))]
+    #[cfg_attr(
+        not(feature = "failpoints"),
+        expect(dead_code, reason = "only failpoints freeze")
+    )]
     pub(crate) async fn wait_until_frozen(&mut self) {
         let status = format!("/proc/{}/status", self.child.id());
         let begun = Instant::now();
@@ -99,7 +108,11 @@ impl Worker {
     pub(crate) async fn wait(mut self) -> Ended {
         let begun = Instant::now();
         while !self.has_ended() {
-            assert!(begun.elapsed() < PATIENCE, "the worker does not end: {}", self.said());
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "the worker does not end: {}",
+                self.said()
+            );
             tokio::time::sleep(POLL).await;
         }
         Ended {
@@ -128,7 +141,10 @@ impl Ended {
         self.status.code()
     }
 
-    #[cfg_attr(not(feature = "failpoints"), expect(dead_code, reason = "only failpoints abort"))]
+    #[cfg_attr(
+        not(feature = "failpoints"),
+        expect(dead_code, reason = "only failpoints abort")
+    )]
     pub(crate) fn signal(&self) -> Option<i32> {
         self.status.signal()
     }

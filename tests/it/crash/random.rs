@@ -43,7 +43,10 @@ async fn killed_at_random_moments_a_run_loses_nothing_and_certifies_nothing_twic
         }
         after_a_kill(&workplace).await;
     }
-    assert!(in_the_middle >= ROUNDS / 2, "{in_the_middle} kills fell between removals");
+    assert!(
+        in_the_middle >= ROUNDS / 2,
+        "{in_the_middle} kills fell between removals"
+    );
     assert_recovered_well(&workplace.run().await);
     checker::check(&workplace).await;
     checker::nothing_is_left(&workplace).await;
@@ -51,7 +54,12 @@ async fn killed_at_random_moments_a_run_loses_nothing_and_certifies_nothing_twic
 }
 
 /// Kills `worker` once as much is journaled as falls to this round. Whether that was in the middle.
-async fn kill_in(workplace: &Workplace, mut worker: Worker, round: u64, chance: &mut Chance) -> bool {
+async fn kill_in(
+    workplace: &Workplace,
+    mut worker: Worker,
+    round: u64,
+    chance: &mut Chance,
+) -> bool {
     let share = u64::try_from(SIZE.removals()).unwrap() / (ROUNDS + 1);
     let wanted = i64::try_from(round * share + chance.below(share)).unwrap();
     while checker::journaled(workplace).await <= wanted && !worker.has_ended() {

@@ -51,7 +51,11 @@ pub(crate) fn attempt_is_due_to_be_deleted(attempt: i64) -> bool {
 }
 
 pub(crate) fn client_of(number: i64) -> &'static str {
-    if number / 4 % 2 == 0 { CLIENTS[0] } else { CLIENTS[1] }
+    if number / 4 % 2 == 0 {
+        CLIENTS[0]
+    } else {
+        CLIENTS[1]
+    }
 }
 
 /// Documents of a request, with the files they name.
@@ -139,9 +143,15 @@ pub(crate) async fn numbers(store: &TestStore, query: &str) -> BTreeSet<i64> {
 /// The job files, by name.
 pub(crate) fn jobs(size: &Size) -> [(&'static str, String); 3] {
     [
-        ("exam-history.toml", head("exam-history", size) + EXAM_HISTORY),
+        (
+            "exam-history.toml",
+            head("exam-history", size) + EXAM_HISTORY,
+        ),
         ("login.toml", head("login", size) + LOGIN),
-        ("request-documents.toml", head("request-documents", size) + REQUEST_DOCUMENTS),
+        (
+            "request-documents.toml",
+            head("request-documents", size) + REQUEST_DOCUMENTS,
+        ),
     ]
 }
 
