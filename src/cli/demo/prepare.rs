@@ -83,7 +83,9 @@ fn write_config(place: &Place) -> anyhow::Result<()> {
     let write = || {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
-        options.open(&file)?.write_all(place.config_text().as_bytes())
+        options
+            .open(&file)?
+            .write_all(place.config_text().as_bytes())
     };
     write().with_context(|| format!("write `{}`", file.display()))
 }
