@@ -5,6 +5,8 @@ mod chance;
 mod checker;
 #[cfg(feature = "failpoints")]
 mod failpoints;
+#[cfg(feature = "failpoints")]
+mod frozen;
 mod process;
 mod random;
 mod school;

@@ -87,12 +87,12 @@ async fn documents(data: PathBuf, server: Option<Url>, learners: Learners) -> Ve
         if disposed(&document, "exam-history", "delete") == 0 {
             attempts_stay_joinable(&mut place.shell, &learners, pseudonymized, day).await;
         }
-        each_removal_is_certified(&place, &document);
-        said.push(comparable(document));
+        said.push(document);
     }
+    each_removal_is_certified(&place, &said);
     nothing_is_left_over(&mut place.shell).await;
     place.verify().await;
-    said
+    said.into_iter().map(comparable).collect()
 }
 
 /// Loads a fresh database and runs the first day.
@@ -116,7 +116,7 @@ async fn load(data: &Path, server: Option<Url>) -> (Place, Json) {
         .arg("--jobs")
         .arg(format!("{ROOT}/examples/oulad/jobs"));
     command.env("KIGEN_BIN", kigen);
-    let first = document(output(command).await);
+    let first = document(&output(command).await);
     let database = server.map(|mut url| {
         url.set_path("oulad");
         url
@@ -143,7 +143,7 @@ impl Place {
     async fn run(&self, day: &str) -> Json {
         let mut command = self.kigen();
         command.args(["--as-of", day, "--format", "json", "run"]);
-        document(output(command).await)
+        document(&output(command).await)
     }
 
     async fn verify(&self) {
@@ -173,7 +173,7 @@ async fn output(mut command: Command) -> Output {
     output
 }
 
-fn document(output: Output) -> Json {
+fn document(output: &Output) -> Json {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -280,29 +280,32 @@ async fn attempts_stay_joinable(
     assert_eq!(by_token, by_learner, "group sizes by token and by learner");
 }
 
-/// Record leaves of the run's certificates, target by target, are what was disposed of.
-fn each_removal_is_certified(place: &Place, document: &Json) {
-    let all = certificates::read_all(&place.folder.path().join("certificates"));
-    let of_run: Vec<&Certificate> = all
-        .iter()
-        .filter(|one| document["run_id"] == one.run)
-        .collect();
+/// Record leaves of each run's certificates, target by target, are what was disposed of.
+fn each_removal_is_certified(place: &Place, documents: &[Json]) {
+    let certificates = certificates::read_all(&place.folder.path().join("certificates"));
     let mut certified = 0;
-    for (job, stage) in stages(document) {
-        let name = stage["stage"].as_str().unwrap();
-        let table = job.replace("exam-history", "exam_attempt");
-        let leaves: usize = of_run
-            .iter()
-            .filter_map(|one| Some(one.records_of(one.target(job, name, &table)?)))
-            .sum();
-        assert_eq!(
-            stage["disposed"], leaves,
-            "{job} {name}: leaves of its target"
-        );
-        certified += leaves;
+    for document in documents {
+        for (job, stage) in stages(document) {
+            let name = stage["stage"].as_str().unwrap();
+            let table = if job == "exam-history" {
+                "exam_attempt"
+            } else {
+                job
+            };
+            let leaves: usize = certificates
+                .iter()
+                .filter(|one| document["run_id"] == one.run)
+                .filter_map(|one| Some(one.records_of(one.target(job, name, table)?)))
+                .sum();
+            assert_eq!(
+                stage["disposed"], leaves,
+                "{job} {name}: leaves of its target"
+            );
+            certified += leaves;
+        }
     }
-    let all_leaves: usize = of_run.iter().map(|one| one.records()).sum();
-    assert_eq!(all_leaves, certified, "no leaf stands for anything else");
+    let all: usize = certificates.iter().map(Certificate::records).sum();
+    assert_eq!(all, certified, "no leaf stands for anything else");
 }
 
 /// By the last day every period has ended.

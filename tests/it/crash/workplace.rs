@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value as Json;
 use tempfile::TempDir;
@@ -104,6 +105,10 @@ impl Workplace {
     }
 
     /// Ends every session of the ledger's database, as a failover does.
+    #[cfg_attr(
+        not(feature = "failpoints"),
+        expect(dead_code, reason = "only frozen workers lose their ledger")
+    )]
     pub(crate) async fn end_ledger_sessions(&self) {
         let Ledger::Database(ledger) = &self.ledger else {
             panic!("a ledger in a file has no sessions");
@@ -179,7 +184,7 @@ impl Workplace {
         for _ in 0..TRIES {
             let ended = self.kigen(&all).wait().await;
             if ended.code() == Some(i32::from(kigen::exit::BUSY)) && self.store.is_postgres() {
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
             assert_eq!(ended.code(), Some(0), "{ended}");
@@ -199,7 +204,7 @@ impl Workplace {
             if self.store.column(sql).await == ["0"] {
                 return;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
         panic!("a killed worker's session does not end");
     }
