@@ -17,13 +17,26 @@ fn a_demonstration_disposes_of_what_is_due_and_the_second_one_finds_nothing_due(
     let first = document(&first, 0);
     for stage in stages(&first) {
         let name = &stage["stage"];
-        assert!(stage["disposed"].as_u64() > Some(0), "{name}: nothing disposed");
+        assert!(
+            stage["disposed"].as_u64() > Some(0),
+            "{name}: nothing disposed"
+        );
     }
     assert_eq!(first["generated"]["was_there"], false);
     let certificates = first["certificates"].as_array().unwrap();
     assert!(!certificates.is_empty());
-    assert!(certificates.iter().all(|certificate| certificate["holds"] == true));
-    for file in ["certificates", "report.txt", "report.json", "kigen.toml", "jobs/learner.toml"] {
+    assert!(
+        certificates
+            .iter()
+            .all(|certificate| certificate["holds"] == true)
+    );
+    for file in [
+        "certificates",
+        "report.txt",
+        "report.json",
+        "kigen.toml",
+        "jobs/learner.toml",
+    ] {
         assert!(folder.path().join(file).exists(), "`{file}` is missing");
     }
 
@@ -34,11 +47,17 @@ fn a_demonstration_disposes_of_what_is_due_and_the_second_one_finds_nothing_due(
         assert_eq!(stage["due"]["records"], 0, "{}", stage["stage"]);
         assert_eq!(stage["disposed"], 0, "{}", stage["stage"]);
     }
-    assert_eq!(second["run"]["certificates"].as_array().map(Vec::len), Some(0));
+    assert_eq!(
+        second["run"]["certificates"].as_array().map(Vec::len),
+        Some(0)
+    );
     for cluster in second["findings"]["clusters"].as_array().unwrap() {
         assert_eq!(cluster["deleted"], 0);
         assert_eq!(cluster["pseudonymized"], 0);
-        assert_eq!(cluster["untouched_digest_before"], cluster["untouched_digest_after"]);
+        assert_eq!(
+            cluster["untouched_digest_before"],
+            cluster["untouched_digest_after"]
+        );
     }
 }
 
@@ -46,7 +65,11 @@ fn a_demonstration_disposes_of_what_is_due_and_the_second_one_finds_nothing_due(
 fn a_demonstration_whose_run_is_refused_fails_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let jobs = tempfile::tempdir().unwrap();
-    for file in ["learner.toml", "exam-history.toml", "request-documents.toml"] {
+    for file in [
+        "learner.toml",
+        "exam-history.toml",
+        "request-documents.toml",
+    ] {
         let text = fs::read_to_string(Path::new("jobs").join(file)).unwrap();
         let text = text.replace("max-records = 80_000", "max-records = 1");
         fs::write(jobs.path().join(file), text).unwrap();
@@ -63,7 +86,14 @@ fn a_demonstration_whose_run_is_refused_fails_and_says_so() {
 fn demo(folder: &Path, jobs: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_kigen"))
         .args(["demo", "--format", "json", "--log", "warn"])
-        .args(["--learners", "400", "--attempts", "4000", "--requests", "60"])
+        .args([
+            "--learners",
+            "400",
+            "--attempts",
+            "4000",
+            "--requests",
+            "60",
+        ])
         .arg("--dir")
         .arg(folder)
         .arg("--jobs")
@@ -78,13 +108,19 @@ fn document(output: &Output, code: i32) -> Value {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{said}");
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(document["problems"].as_array().unwrap().is_empty(), code == 0, "{said}");
+    assert_eq!(
+        document["problems"].as_array().unwrap().is_empty(),
+        code == 0,
+        "{said}"
+    );
     document
 }
 
 /// What the run did, stage by stage.
 fn stages(document: &Value) -> Vec<&Value> {
     let jobs = document["run"]["jobs"].as_array().unwrap();
-    let stages = jobs.iter().flat_map(|job| job["stages"].as_array().unwrap());
+    let stages = jobs
+        .iter()
+        .flat_map(|job| job["stages"].as_array().unwrap());
     stages.collect()
 }

@@ -141,8 +141,14 @@ impl Comparison {
     pub(super) fn problems(&self, cluster: &str) -> Vec<String> {
         let wrong = [
             (self.still_due, "are still due"),
-            (self.left_though_due, "were due and nothing happened to them"),
-            (self.changed_though_not_due, "were changed or deleted although they were not due"),
+            (
+                self.left_though_due,
+                "were due and nothing happened to them",
+            ),
+            (
+                self.changed_though_not_due,
+                "were changed or deleted although they were not due",
+            ),
             (self.appeared, "were not there before"),
         ];
         let mut problems: Vec<String> = wrong
@@ -151,7 +157,9 @@ impl Comparison {
             .map(|(records, what)| format!("{cluster}: {records} records {what}"))
             .collect();
         if self.untouched_digest_before != self.untouched_digest_after {
-            problems.push(format!("{cluster}: the records that were not due are not as they were"));
+            problems.push(format!(
+                "{cluster}: the records that were not due are not as they were"
+            ));
         }
         problems
     }
