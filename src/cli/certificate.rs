@@ -146,14 +146,19 @@ fn verify_published(
     key: Option<&Path>,
 ) -> Result<u8, Failure> {
     // A stranger verifies a folder without any configuration.
-    let folder = match folder {
-        Some(folder) => folder,
-        None => load::config(global)?.certificates.folder,
+    let verified = match folder {
+        Some(folder) => check_folder(&folder, key)?,
+        None => check_own(&load::config(global)?.certificates.folder, key)?,
     };
-    let verified = check_folder(&folder, key)?;
     let holds = verified.iter().all(|one| one.holds);
     output::print(global.format, &verified, |verified| render(verified, key.is_none()))?;
     Ok(if holds { exit::DONE } else { exit::UNEXPECTED })
+}
+
+/// The configured folder; there is nothing in it before the first certificate.
+fn check_own(folder: &Path, key: Option<&Path>) -> Result<Vec<Verified>, Failure> {
+    let is_used = std::fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some());
+    if is_used { check_folder(folder, key) } else { Ok(Vec::new()) }
 }
 
 /// Checks every certificate in `folder`, or the one that lies there.
@@ -161,9 +166,6 @@ pub(super) fn check_folder(folder: &Path, key: Option<&Path>) -> Result<Vec<Veri
     let failed = |error: &verify::VerifyError| Failure::new(exit::USAGE, format!("{error}\nhint: `--key FILE` names the issuer's public key"));
     let single = folder.join("cert.dsse.json").exists();
     let root = if single { folder.join("../..") } else { folder.to_owned() };
-    if !single && !root.join("keys").exists() {
-        return Ok(Vec::new());
-    }
     let keys = match key {
         Some(file) => vec![public_key(file)?],
         None => verify::published_keys(&root).map_err(|error| failed(&error))?,

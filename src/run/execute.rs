@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use thiserror::Error;
 
+use super::open;
 use super::open::Stores;
 use super::outcome::FinishedRun;
 use super::outcome::JobError;
@@ -73,11 +74,23 @@ impl RunError {
     pub fn exit(&self) -> u8 {
         match self {
             Self::Busy(_) => exit::BUSY,
-            Self::Ledger(LedgerError::NotMigrated { .. }) => exit::NOT_MIGRATED,
-            Self::Ledger(_) => exit::LEDGER_UNAVAILABLE,
+            Self::Ledger(error) => of_ledger(error),
             Self::Keyring(_) => exit::CONFIG_INVALID,
             Self::Step(error) => error.exit,
         }
+    }
+}
+
+/// A ledger that is of another version, or that nobody can find, is for a person to look at.
+fn of_ledger(error: &LedgerError) -> u8 {
+    match error {
+        LedgerError::NotMigrated { .. } | LedgerError::NewerVersion { .. } => exit::NOT_MIGRATED,
+        LedgerError::BadUrl { .. } => exit::CONFIG_INVALID,
+        LedgerError::Unreachable { .. }
+        | LedgerError::ReadOnly { .. }
+        | LedgerError::Conflict { .. }
+        | LedgerError::Damaged { .. }
+        | LedgerError::Other { .. } => exit::LEDGER_UNAVAILABLE,
     }
 }
 
@@ -179,7 +192,11 @@ async fn make_ready<'a>(
     for job in request.jobs.iter().copied() {
         let mut outcome = JobOutcome::of(job);
         match fits(environment, stores, job).await {
-            Ok(engine) => ready.push(Ready { job, engine }),
+            Ok(engine) => ready.push(Ready {
+                job,
+                engine,
+                object_engines: open::object_engines(environment.config, job),
+            }),
             Err(error) => outcome.error = Some(error),
         }
         outcomes.push(outcome);
@@ -236,7 +253,6 @@ async fn execute(
         }
         let done = one_job(environment, stores, &context, &targets, ready.job, request.as_of, &mut fenced, outcome).await;
         if let Err(error) = done {
-            tracing::error!(job.name = %outcome.job, code = error.code, "job `{}` stopped: {}", outcome.job, error.message);
             outcome.error = Some(error);
             note_failure(environment, &run_id, outcome).await?;
         }

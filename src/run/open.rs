@@ -107,7 +107,12 @@ async fn open(config: &Config, name: &str, read_only: bool) -> Result<SqlStore, 
         }
         StoreKind::Sqlite => {
             let file = store.url.expose().trim_start_matches("sqlite://");
-            let file = file.split('?').next().unwrap_or(file);
+            let (file, options) = file.split_once('?').unwrap_or((file, ""));
+            if !read_only && options.split('&').any(|option| matches!(option, "mode=ro" | "immutable=1")) {
+                return Err(StoreError::Unusable(format!(
+                    "store `{name}` is read-only by its URL\nhint: without `{options}` a run may remove from it"
+                )));
+            }
             open_sqlite(SqliteOptions {
                 name: name.to_owned(),
                 file: file.into(),
@@ -165,4 +170,19 @@ pub async fn open_objects(config: &Config, name: &str) -> Result<Arc<dyn ObjectD
             Ok(Arc::new(opened))
         }
     }
+}
+
+/// What the object stores of `job` are, as certificates call them, by name.
+pub fn object_engines(config: &Config, job: &Job) -> BTreeMap<String, String> {
+    job.objects
+        .iter()
+        .filter_map(|link| {
+            let engine = match config.objects.get(&link.store)? {
+                ObjectsConfig::Folder(_) => "folder",
+                ObjectsConfig::S3 { endpoint: None, .. } => "Amazon S3",
+                ObjectsConfig::S3 { endpoint: Some(_), .. } => "S3-compatible",
+            };
+            Some((link.store.clone(), engine.to_owned()))
+        })
+        .collect()
 }

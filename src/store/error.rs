@@ -28,7 +28,9 @@ pub enum StoreError {
         "use the journal of store `{store}`: it is not migrated\nhint: run `kigen journal migrate --store {store}`"
     )]
     NotMigrated { store: String },
-    #[error("{doing}: the database role may not do that (SQLSTATE {code})")]
+    #[error(
+        "{doing}: the database role may not do that (code {code})\nhint: `migrations/README.md` has the grants that kigen needs"
+    )]
     NotPermitted { doing: String, code: String },
     #[error("{doing}: rows are locked by another session")]
     Locked { doing: String },

@@ -7,7 +7,6 @@ use super::catalog::ColumnType;
 use super::dialect::Dialect;
 use super::dialect::StartType;
 use super::dialect::WalkKind;
-use super::dialect::quote;
 use super::dialect::table;
 use super::resolved::Tables;
 use super::session::Row;

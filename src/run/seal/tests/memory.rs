@@ -8,10 +8,10 @@ use crate::evidence::leaf::Action;
 use crate::run::seal::verify_all;
 
 use super::fixture::Fixture;
-use super::fixture::Journal;
 use super::fixture::OTHER;
 use super::fixture::OWN;
 use super::fixture::row;
+use super::journal_only::JournalOnly;
 
 const BATCH: u64 = 5_000;
 
@@ -25,7 +25,7 @@ fn peak_kib() -> u64 {
 async fn growth_kib(records: u64) -> u64 {
     let mut fixture = Fixture::finished(Vec::new()).await;
     let batches = usize::try_from(records / BATCH).unwrap();
-    fixture.journal = Arc::new(Journal::made(
+    fixture.journal = Arc::new(JournalOnly::made(
         batches,
         Box::new(move |number| {
             let start = number as u64 * BATCH;

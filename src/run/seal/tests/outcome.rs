@@ -153,6 +153,9 @@ async fn a_key_that_was_removed_twice_has_one_leaf_and_is_counted_as_repeated() 
     assert_eq!(sealed.certificates[1].records, 42);
     assert_eq!(sealed.certificates[1].repeated, 2);
     assert_eq!(sealed.certificates[0].repeated, 0);
+    let targets = &statements(&fixture)[1].predicate.targets;
+    let repeated: Vec<u64> = targets.iter().map(|target| target.repeated).collect();
+    assert_eq!(repeated, [0, 2, 0]);
     let once = Fixture::finished(rows(2)).await;
     once.seal(90).await.unwrap();
     assert_eq!(
@@ -175,6 +178,21 @@ async fn two_clients_get_only_their_own_leaves() {
         assert_eq!(alone.leaves_digest(), beside.leaves_digest());
         assert_eq!(alone.predicate.evidence, beside.predicate.evidence);
     }
+}
+
+#[tokio::test]
+async fn a_target_that_concerns_other_clients_only_does_not_appear() {
+    let mut some = rows(2);
+    some.retain(|row| row.client == OWN || row.target == 1);
+    let fixture = Fixture::finished(some).await;
+    fixture.seal(90).await.unwrap();
+    let numbers = |statement: &Statement| -> Vec<u16> {
+        let targets = statement.predicate.targets.iter();
+        targets.map(|target| target.index).collect()
+    };
+    let statements = statements(&fixture);
+    assert_eq!(numbers(&statements[0]), [1]);
+    assert_eq!(numbers(&statements[1]), [0, 1, 2]);
 }
 
 #[tokio::test]

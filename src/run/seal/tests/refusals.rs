@@ -13,18 +13,18 @@ use crate::run::seal::SealError;
 use crate::store::JournalRow;
 
 use super::fixture::Fixture;
-use super::fixture::Journal;
 use super::fixture::OTHER;
 use super::fixture::OWN;
 use super::fixture::RUN;
 use super::fixture::files;
 use super::fixture::row;
 use super::fixture::rows;
+use super::journal_only::JournalOnly;
 
 /// Replaces the journal by one that holds `rows`.
 fn replace_journal(fixture: &mut Fixture, rows: Vec<JournalRow>) {
     let count = rows.len();
-    fixture.journal = Arc::new(Journal::made(count, Box::new(move |number| rows[number].clone())));
+    fixture.journal = Arc::new(JournalOnly::made(count, Box::new(move |number| rows[number].clone())));
 }
 
 #[tokio::test]
