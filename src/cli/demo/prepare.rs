@@ -142,8 +142,8 @@ struct CountedSink<'a> {
 impl ScanSink for CountedSink<'_> {
     async fn put(&mut self, key: &str, bytes: Vec<u8>) -> Result<(), ScanError> {
         if !self.begun {
-            // About one and a half documents to a request.
-            let about = u64::from(self.sizes.requests) * 3 / 2;
+            // One and a half documents to a request, and some of them in two versions.
+            let about = u64::from(self.sizes.requests) * 7 / 4;
             self.progress.start(about, "generate scans");
             self.begun = true;
         }
