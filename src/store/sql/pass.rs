@@ -7,7 +7,6 @@ use super::catalog::ColumnType;
 use super::dialect::Dialect;
 use super::dialect::StartType;
 use super::dialect::WalkKind;
-use super::dialect::quote;
 use super::dialect::table;
 use super::resolved::Tables;
 use super::session::Row;
@@ -374,12 +373,6 @@ pub(crate) fn uses_marker_table(job: &Job) -> bool {
         Disposal::Delete => false,
         Disposal::Pseudonymize { marker, .. } => *marker == Marker::Table,
     })
-}
-
-/// `"a", "b"`: quoted names.
-pub(crate) fn quoted(columns: &[String]) -> String {
-    let quoted: Vec<String> = columns.iter().map(|column| quote(column)).collect();
-    quoted.join(", ")
 }
 
 /// The own table's name, quoted.
