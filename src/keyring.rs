@@ -147,8 +147,10 @@ impl Keyring {
         }
         let lock = file::lock(&self.path)?;
         let mut current = file::load(&self.path)?;
-        if !current.key_encryption_keys.contains_key(&quarter) {
-            current.key_encryption_keys.insert(quarter, random()?);
+        if let std::collections::btree_map::Entry::Vacant(e) =
+            current.key_encryption_keys.entry(quarter)
+        {
+            e.insert(random()?);
             file::replace(&current)?;
         }
         drop(lock);

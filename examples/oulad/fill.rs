@@ -39,7 +39,7 @@ fn each(tables: &Tables) -> [(&'static Table, &[Vec<Cell>]); 3] {
 }
 
 /// Creates and fills the SQLite database `file`, which must not exist.
-pub async fn sqlite(file: &Path, tables: &Tables) -> Result<()> {
+pub(crate) async fn sqlite(file: &Path, tables: &Tables) -> Result<()> {
     let options = SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true);
@@ -90,7 +90,7 @@ async fn execute_sqlite(database: &mut SqliteConnection, statement: String) -> R
 
 /// Creates and fills the database `oulad` on the server that `admin` names, in the place of the
 /// one made before. Returns its URL.
-pub async fn postgres(admin: &str, tables: &Tables) -> Result<String> {
+pub(crate) async fn postgres(admin: &str, tables: &Tables) -> Result<String> {
     let mut url = Url::parse(admin).context("the PostgreSQL URL cannot be read")?;
     let mut server = PgConnection::connect(admin)
         .await

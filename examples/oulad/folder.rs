@@ -16,14 +16,14 @@ use crate::schema::Store;
 /// First line of the `kigen.toml` that this example writes: by it, it knows its own folder again.
 const OURS: &str = "# Written by the example `oulad` of kigen, which replaces it at the next run.";
 /// Environment variable that carries the URL of a PostgreSQL store, so that no file does.
-pub const STORE_URL_ENV: &str = "OULAD_POSTGRES_URL";
+pub(crate) const STORE_URL_ENV: &str = "OULAD_POSTGRES_URL";
 
 /// The example's own folder, by absolute path.
-pub struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
     /// Makes `dir` ready: creates it, or removes what an earlier run of the example left there.
-    pub fn fresh(dir: &Path) -> Result<Self> {
+    pub(crate) fn fresh(dir: &Path) -> Result<Self> {
         let folder = Self(std::path::absolute(dir)?);
         folder
             .clear()
@@ -58,12 +58,12 @@ impl Folder {
     }
 
     /// Where the SQLite store lies.
-    pub fn database(&self) -> PathBuf {
+    pub(crate) fn database(&self) -> PathBuf {
         self.0.join("oulad.sqlite")
     }
 
     /// Where `kigen.toml` lies.
-    pub fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.0.join("kigen.toml")
     }
 
@@ -101,13 +101,13 @@ impl Folder {
     }
 
     /// Writes `kigen.toml` for the SQLite store in this folder.
-    pub fn configure_sqlite(&self, jobs: &Path) -> Result<()> {
+    pub(crate) fn configure_sqlite(&self, jobs: &Path) -> Result<()> {
         let url = sqlite_url(&self.database())?;
         self.write_config(Store::Sqlite, &format!("url = {}", quoted(&url)), jobs)
     }
 
     /// Writes `kigen.toml` for a PostgreSQL store, whose URL holds a password and stays out of it.
-    pub fn configure_postgres(&self, jobs: &Path) -> Result<()> {
+    pub(crate) fn configure_postgres(&self, jobs: &Path) -> Result<()> {
         let line = format!("url-env = {}", quoted(STORE_URL_ENV));
         self.write_config(Store::Postgres, &line, jobs)
     }

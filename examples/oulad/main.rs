@@ -3,6 +3,11 @@
 //! Loads the published files into a fresh database and runs the built `kigen` on it, date by date.
 //! Standard output is one document of `kigen run --format json` per line and date, nothing else.
 //! `examples/oulad/README.md` tells the rules, the source of the data and its licence.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an example shows people what it does"
+)]
 
 mod fill;
 mod folder;

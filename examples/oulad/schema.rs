@@ -2,14 +2,14 @@
 
 /// Where the tables are kept.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Store {
+pub(crate) enum Store {
     Sqlite,
     Postgres,
 }
 
 impl Store {
     /// The store's kind in `kigen.toml`.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Sqlite => "sqlite",
             Self::Postgres => "postgres",
@@ -20,7 +20,7 @@ impl Store {
 /// A table: its columns in order, its key and its indexes.
 ///
 /// No foreign keys: a pseudonymized attempt names no learner and no enrolment.
-pub struct Table {
+pub(crate) struct Table {
     pub name: &'static str,
     columns: &'static [(&'static str, Kind)],
     key: &'static [&'static str],
@@ -49,7 +49,7 @@ impl Kind {
     }
 }
 
-pub const LEARNER: Table = Table {
+pub(crate) const LEARNER: Table = Table {
     name: "learner",
     columns: &[
         ("learner_id", Kind::Id),
@@ -65,7 +65,7 @@ pub const LEARNER: Table = Table {
     indexes: &[&["relationship_ended_on"]],
 };
 
-pub const ENROLMENT: Table = Table {
+pub(crate) const ENROLMENT: Table = Table {
     name: "enrolment",
     columns: &[
         ("learner_id", Kind::Id),
@@ -80,7 +80,7 @@ pub const ENROLMENT: Table = Table {
     indexes: &[&["ended_on"]],
 };
 
-pub const EXAM_ATTEMPT: Table = Table {
+pub(crate) const EXAM_ATTEMPT: Table = Table {
     name: "exam_attempt",
     columns: &[
         ("attempt_id", Kind::Id),
@@ -104,7 +104,7 @@ pub const EXAM_ATTEMPT: Table = Table {
 
 impl Table {
     /// The statement that creates the table.
-    pub fn create(&self, store: Store) -> String {
+    pub(crate) fn create(&self, store: Store) -> String {
         let columns: Vec<String> = self
             .columns
             .iter()
@@ -127,7 +127,7 @@ impl Table {
     }
 
     /// The statements that create the table's indexes, for after it was filled.
-    pub fn indexes(&self) -> Vec<String> {
+    pub(crate) fn indexes(&self) -> Vec<String> {
         self.indexes
             .iter()
             .map(|columns| {

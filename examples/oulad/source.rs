@@ -21,7 +21,7 @@ const FILES: [&str; 5] = [
 ];
 
 /// The five files, in file order; fields are found by the names in each file's header.
-pub struct Source {
+pub(crate) struct Source {
     pub courses: Vec<Course>,
     pub assessments: Vec<Assessment>,
     pub infos: Vec<Info>,
@@ -31,7 +31,7 @@ pub struct Source {
 
 /// One module in one presentation.
 #[derive(Deserialize)]
-pub struct Course {
+pub(crate) struct Course {
     pub code_module: String,
     pub code_presentation: String,
     /// In days.
@@ -40,7 +40,7 @@ pub struct Course {
 
 /// An exam or assignment of a course.
 #[derive(Deserialize)]
-pub struct Assessment {
+pub(crate) struct Assessment {
     pub code_module: String,
     pub code_presentation: String,
     pub id_assessment: i64,
@@ -49,7 +49,7 @@ pub struct Assessment {
 
 /// What is known of a learner at one enrolment.
 #[derive(Deserialize)]
-pub struct Info {
+pub(crate) struct Info {
     pub code_module: String,
     pub code_presentation: String,
     pub id_student: i64,
@@ -71,7 +71,7 @@ pub struct Info {
 
 /// When a learner came and left, in days from the presentation's start.
 #[derive(Deserialize)]
-pub struct Registration {
+pub(crate) struct Registration {
     pub code_module: String,
     pub code_presentation: String,
     pub id_student: i64,
@@ -83,7 +83,7 @@ pub struct Registration {
 
 /// One submission to an assessment.
 #[derive(Deserialize)]
-pub struct Submission {
+pub(crate) struct Submission {
     pub id_student: i64,
     pub id_assessment: i64,
     /// In days from the presentation's start.
@@ -96,7 +96,7 @@ pub struct Submission {
 
 impl Source {
     /// Reads all files under `folder`, or says how to get them.
-    pub fn read(folder: &Path) -> Result<Self> {
+    pub(crate) fn read(folder: &Path) -> Result<Self> {
         for name in FILES {
             let file = format!("{name}.csv.gz");
             ensure!(

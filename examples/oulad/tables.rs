@@ -16,7 +16,7 @@ use crate::source::Registration;
 use crate::source::Source;
 
 /// One value of one row.
-pub enum Cell {
+pub(crate) enum Cell {
     Null,
     Integer(i64),
     Text(String),
@@ -61,7 +61,7 @@ impl From<Date> for Cell {
 }
 
 /// The rows of the three tables, each in the column order of `schema`.
-pub struct Tables {
+pub(crate) struct Tables {
     pub learner: Vec<Vec<Cell>>,
     pub enrolment: Vec<Vec<Cell>>,
     pub exam_attempt: Vec<Vec<Cell>>,
@@ -78,7 +78,7 @@ struct Enrolment {
 
 impl Tables {
     /// Builds all rows of `source`.
-    pub fn build(source: &Source) -> Result<Self> {
+    pub(crate) fn build(source: &Source) -> Result<Self> {
         let enrolments = enrolments(source)?;
         Ok(Self {
             learner: learner_rows(&source.infos, &enrolments)?,

@@ -15,14 +15,14 @@ use serde_json::Value;
 use crate::folder::STORE_URL_ENV;
 
 /// The program, its config, and the store's URL if it is not in the config.
-pub struct Worker {
+pub(crate) struct Worker {
     pub program: PathBuf,
     pub config: PathBuf,
     pub store_url: Option<String>,
 }
 
 /// What `kigen run` said about one date.
-pub struct RunResult {
+pub(crate) struct RunResult {
     /// Its document, on one line; empty if it gave none.
     pub line: String,
     /// Whether it ended well, and if not what it returned.
@@ -30,17 +30,16 @@ pub struct RunResult {
 }
 
 /// Finds the program: the one named, or the one beside the folder of built examples.
-pub fn program(named: Option<OsString>) -> Result<PathBuf> {
-    let program = match named {
-        Some(path) => PathBuf::from(path),
-        None => {
-            let example = std::env::current_exe()?;
-            let built = example
-                .ancestors()
-                .nth(2)
-                .context("this program lies in no folder")?;
-            built.join(format!("kigen{}", std::env::consts::EXE_SUFFIX))
-        }
+pub(crate) fn program(named: Option<OsString>) -> Result<PathBuf> {
+    let program = if let Some(path) = named {
+        PathBuf::from(path)
+    } else {
+        let example = std::env::current_exe()?;
+        let built = example
+            .ancestors()
+            .nth(2)
+            .context("this program lies in no folder")?;
+        built.join(format!("kigen{}", std::env::consts::EXE_SUFFIX))
     };
     ensure!(
         program.is_file(),
@@ -52,14 +51,14 @@ pub fn program(named: Option<OsString>) -> Result<PathBuf> {
 
 impl Worker {
     /// Prepares ledger, journal and keyring.
-    pub fn prepare(&self) -> Result<()> {
+    pub(crate) fn prepare(&self) -> Result<()> {
         for command in [
             ["ledger", "migrate"],
             ["journal", "migrate"],
             ["keyring", "init"],
         ] {
             let words = command.join(" ");
-            let output = self.output(self.command().args(command), &words)?;
+            let output = Self::output(self.command().args(command), &words)?;
             eprint!("{}", String::from_utf8_lossy(&output.stdout));
             ensure!(
                 output.status.success(),
@@ -71,10 +70,10 @@ impl Worker {
     }
 
     /// Runs all jobs as of `day`.
-    pub fn run(&self, day: Date) -> Result<RunResult> {
+    pub(crate) fn run(&self, day: Date) -> Result<RunResult> {
         let mut command = self.command();
         command.args(["--as-of", &day.to_string(), "--format", "json", "run"]);
-        let output = self.output(&mut command, "run")?;
+        let output = Self::output(&mut command, "run")?;
         let failed = !output.status.success();
         let line = if failed && output.stdout.is_empty() {
             String::new()
@@ -96,7 +95,7 @@ impl Worker {
         command
     }
 
-    fn output(&self, command: &mut Command, words: &str) -> Result<Output> {
+    fn output(command: &mut Command, words: &str) -> Result<Output> {
         command
             .stdin(Stdio::null())
             .stderr(Stdio::inherit())

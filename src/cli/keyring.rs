@@ -7,6 +7,7 @@ use super::failure::Failure;
 use super::load;
 use super::output;
 use crate::clock;
+use crate::config::Config;
 use crate::exit;
 use crate::keyring::Keyring;
 use crate::keyring::KeyringError;
@@ -32,11 +33,7 @@ struct Shown {
 pub(super) fn keyring(global: &Global, command: &Command) -> Result<u8, Failure> {
     let config = load::config(global)?;
     let keyring = match command {
-        Command::Init => {
-            load::make_parent(&config.keyring)?;
-            let today = clock::today(&jiff::tz::TimeZone::UTC);
-            Keyring::create(&config.keyring, today).map_err(|error| failed(&error))?
-        }
+        Command::Init => create(&config)?,
         Command::Show => load::keyring(&config)?,
     };
     let shown = Shown {
@@ -54,6 +51,13 @@ pub(super) fn keyring(global: &Global, command: &Command) -> Result<u8, Failure>
         )
     })?;
     Ok(exit::DONE)
+}
+
+/// Makes a new keyring where `config` says; never overwrites one.
+pub(super) fn create(config: &Config) -> Result<Keyring, Failure> {
+    load::make_parent(&config.keyring)?;
+    let today = clock::today(&jiff::tz::TimeZone::UTC);
+    Keyring::create(&config.keyring, today).map_err(|error| failed(&error))
 }
 
 fn failed(error: &KeyringError) -> Failure {

@@ -38,11 +38,12 @@ pub(super) enum JournalCommand {
     },
 }
 
+/// A database that is as this version of kigen needs it.
 #[derive(Serialize)]
-struct Migrated {
-    database: String,
+pub(super) struct Migrated {
+    pub(super) database: String,
     /// Names of the migrations that were applied; empty if all were there.
-    applied: Vec<String>,
+    pub(super) applied: Vec<String>,
 }
 
 /// Migrates the ledger.
@@ -50,16 +51,21 @@ pub(super) async fn ledger(global: &Global, command: &LedgerCommand) -> Result<u
     let LedgerCommand::Migrate = command;
     let config = load::config(global)?;
     load::log(global, config.log_format, &Progress::on_stderr())?;
+    show(global, vec![migrate_ledger(&config).await?])
+}
+
+/// Creates or extends the tables of the ledger that `config` names.
+pub(super) async fn migrate_ledger(config: &Config) -> Result<Migrated, Failure> {
     if let Some(file) = sqlite_file(config.ledger.expose()) {
         load::make_parent(std::path::Path::new(file))?;
     }
-    let ledger = load::ledger(&config).await?;
+    let ledger = load::ledger(config).await?;
     let applied = ledger.migrate(clock::now()).await?;
     ledger.close().await;
-    show(global, vec![Migrated {
+    Ok(Migrated {
         database: config.ledger.to_string(),
         applied,
-    }])
+    })
 }
 
 /// The file that a SQLite URL names.
@@ -73,15 +79,25 @@ pub(super) async fn journal(global: &Global, command: &JournalCommand) -> Result
     let JournalCommand::Migrate { stores } = command;
     let config = load::config(global)?;
     load::log(global, config.log_format, &Progress::on_stderr())?;
+    show(global, migrate_journals(&config, stores).await?)
+}
+
+/// Creates or extends kigen's tables in the stores of these `names`; in all if there are none.
+pub(super) async fn migrate_journals(
+    config: &Config,
+    names: &[String],
+) -> Result<Vec<Migrated>, Failure> {
     let mut migrated = Vec::new();
-    for (name, store) in chosen(&config, stores)? {
-        let applied = migrate_store(store).await.map_err(|error| error.of(name, store))?;
+    for (name, store) in chosen(config, names)? {
+        let applied = migrate_store(store)
+            .await
+            .map_err(|error| error.of(name, store))?;
         migrated.push(Migrated {
             database: format!("{name} ({})", store.url),
             applied,
         });
     }
-    show(global, migrated)
+    Ok(migrated)
 }
 
 fn chosen<'a>(
@@ -92,11 +108,18 @@ fn chosen<'a>(
         let known: Vec<&str> = config.stores.keys().map(String::as_str).collect();
         return Err(Failure::new(
             exit::USAGE,
-            format!("kigen.toml has no store `{unknown}`\nhint: it has {}", known.join(", ")),
+            format!(
+                "kigen.toml has no store `{unknown}`\nhint: it has {}",
+                known.join(", ")
+            ),
         ));
     }
     let wanted = |name: &String| names.is_empty() || names.contains(name);
-    Ok(config.stores.iter().filter(|(name, _)| wanted(name)).collect())
+    Ok(config
+        .stores
+        .iter()
+        .filter(|(name, _)| wanted(name))
+        .collect())
 }
 
 /// Why a journal could not be migrated. No text of the database is passed on.
@@ -110,11 +133,17 @@ impl Refused {
         match self {
             Self::Connect => Failure::new(
                 exit::STORE_UNREACHABLE,
-                format!("reach store `{name}` at {}\nhint: does it run, and may this role log in?", store.url),
+                format!(
+                    "reach store `{name}` at {}\nhint: does it run, and may this role log in?",
+                    store.url
+                ),
             ),
             Self::Migrate(why) => Failure::new(
                 exit::NOT_MIGRATED,
-                format!("migrate the journal of store `{name}` at {}: {why}\nhint: the role needs the right to create tables there", store.url),
+                format!(
+                    "migrate the journal of store `{name}` at {}: {why}\nhint: the role needs the right to create tables there",
+                    store.url
+                ),
             ),
         }
     }
@@ -134,7 +163,8 @@ async fn migrate_store(store: &StoreConfig) -> Result<Vec<String>, Refused> {
                 .map_err(refused)
         }
         StoreKind::Sqlite => {
-            let options = SqliteConnectOptions::from_str(store.url.expose()).map_err(|_| Refused::Connect)?;
+            let options =
+                SqliteConnectOptions::from_str(store.url.expose()).map_err(|_| Refused::Connect)?;
             let mut connection = SqliteConnection::connect_with(&options.create_if_missing(false))
                 .await
                 .map_err(|_| Refused::Connect)?;

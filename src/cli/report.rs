@@ -9,8 +9,10 @@ use super::load;
 use super::output;
 use crate::exit;
 use crate::ledger::CertificateFilter;
+use crate::ledger::Ledger;
 use crate::progress::Progress;
 use crate::report;
+use crate::report::Report;
 use crate::report::ReportPeriod;
 
 /// Options of `kigen report`.
@@ -34,11 +36,17 @@ pub(super) async fn report(global: &Global, arguments: &Arguments) -> Result<u8,
     if arguments.to < arguments.from {
         return Err(Failure::new(
             exit::USAGE,
-            format!("--to {} lies before --from {}", arguments.to, arguments.from),
+            format!(
+                "--to {} lies before --from {}",
+                arguments.to, arguments.from
+            ),
         ));
     }
     let time_zone = TimeZone::get(&arguments.time_zone).map_err(|_| {
-        let message = format!("there is no time zone `{}`\nhint: IANA names, such as `Asia/Tokyo`", arguments.time_zone);
+        let message = format!(
+            "there is no time zone `{}`\nhint: IANA names, such as `Asia/Tokyo`",
+            arguments.time_zone
+        );
         Failure::new(exit::USAGE, message)
     })?;
     let period = ReportPeriod {
@@ -48,11 +56,18 @@ pub(super) async fn report(global: &Global, arguments: &Arguments) -> Result<u8,
         time_zone_name: arguments.time_zone.clone(),
     };
     let ledger = load::ledger(&config).await?;
+    let report = build(&*ledger, &period).await?;
+    output::print(global.format, &report, |report| {
+        report::render_text(report, &time_zone)
+    })?;
+    ledger.close().await;
+    Ok(exit::DONE)
+}
+
+/// Folds all that the ledger knows of `period`.
+pub(super) async fn build(ledger: &dyn Ledger, period: &ReportPeriod) -> Result<Report, Failure> {
     ledger.check_migrated().await?;
     let entries = ledger.entries(None, period.end()).await?;
     let certificates = ledger.certificates(&CertificateFilter::default()).await?;
-    let report = report::build(&entries, &certificates, &period);
-    output::print(global.format, &report, |report| report::render_text(report, &time_zone))?;
-    ledger.close().await;
-    Ok(exit::DONE)
+    Ok(report::build(&entries, &certificates, period))
 }

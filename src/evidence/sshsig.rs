@@ -63,6 +63,7 @@ fn armor(blob: &[u8]) -> String {
 /// Appends a string of SSH: its length in 32 bits, big-endian, and its bytes.
 fn put(buffer: &mut Vec<u8>, bytes: &[u8]) {
     // Only names, keys and digests come here: none is longer than 100 bytes.
-    buffer.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    buffer.extend_from_slice(&length.to_be_bytes());
     buffer.extend_from_slice(bytes);
 }

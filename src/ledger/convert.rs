@@ -316,7 +316,7 @@ fn code_of(error: &sqlx::Error) -> Option<String> {
     error
         .as_database_error()?
         .code()
-        .map(|code| code.into_owned())
+        .map(std::borrow::Cow::into_owned)
 }
 
 fn is_connection_lost(error: &sqlx::Error) -> bool {

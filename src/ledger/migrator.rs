@@ -248,18 +248,17 @@ async fn apply_postgres(
     if let Some(schema) = schema {
         create_schema(&mut transaction, schema).await?;
     }
-    let applied = match applied_postgres(&mut transaction, table).await? {
-        Some(applied) => applied,
-        None => {
-            let sql = format!(
-                "create table {table} (version bigint primary key, name text not null, \
-                 sha256 text not null, applied_at timestamptz not null)"
-            );
-            sqlx::raw_sql(AssertSqlSafe(sql))
-                .execute(&mut *transaction)
-                .await?;
-            Vec::new()
-        }
+    let applied = if let Some(applied) = applied_postgres(&mut transaction, table).await? {
+        applied
+    } else {
+        let sql = format!(
+            "create table {table} (version bigint primary key, name text not null, \
+             sha256 text not null, applied_at timestamptz not null)"
+        );
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(&mut *transaction)
+            .await?;
+        Vec::new()
     };
     let pending = pending(set, table, &applied)?;
     let insert = format!("insert into {table} values ($1, $2, $3, $4::timestamptz)");
@@ -327,18 +326,17 @@ async fn apply_sqlite(
 ) -> Result<Vec<String>, Inner> {
     let table = set.table;
     let mut transaction = connection.begin_with("begin immediate").await?;
-    let applied = match applied_sqlite(&mut transaction, table).await? {
-        Some(applied) => applied,
-        None => {
-            let sql = format!(
-                "create table {table} (version integer primary key, name text not null, \
-                 sha256 text not null, applied_at text not null)"
-            );
-            sqlx::raw_sql(AssertSqlSafe(sql))
-                .execute(&mut *transaction)
-                .await?;
-            Vec::new()
-        }
+    let applied = if let Some(applied) = applied_sqlite(&mut transaction, table).await? {
+        applied
+    } else {
+        let sql = format!(
+            "create table {table} (version integer primary key, name text not null, \
+             sha256 text not null, applied_at text not null)"
+        );
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(&mut *transaction)
+            .await?;
+        Vec::new()
     };
     let pending = pending(set, table, &applied)?;
     for script in &pending {

@@ -250,23 +250,22 @@ impl<'a> Fold<'a> {
 
 /// The status of `stage`, made if it is new, with `day` as the day of its latest news.
 fn stage_status<'c>(cluster: &'c mut Cluster, stage: &str, day: Date) -> &'c mut StageStatus {
-    let index = match cluster
+    let index = if let Some(index) = cluster
         .stages
         .iter()
         .position(|status| status.stage == stage)
     {
-        Some(index) => index,
-        None => {
-            cluster.stages.push(StageStatus {
-                stage: stage.to_owned(),
-                disposal: String::new(),
-                day,
-                as_of: None,
-                overdue: Overdue::default(),
-                retained: BTreeMap::new(),
-            });
-            cluster.stages.len() - 1
-        }
+        index
+    } else {
+        cluster.stages.push(StageStatus {
+            stage: stage.to_owned(),
+            disposal: String::new(),
+            day,
+            as_of: None,
+            overdue: Overdue::default(),
+            retained: BTreeMap::new(),
+        });
+        cluster.stages.len() - 1
     };
     let status = &mut cluster.stages[index];
     status.day = day;
@@ -301,17 +300,16 @@ fn add_to_month(cluster: &mut Cluster, day: Date, finished: &StageFinished) {
     let is_same = |disposed: &Disposed| {
         disposed.stage == finished.stage && disposed.disposal == finished.disposal
     };
-    let index = match month.disposed.iter().position(is_same) {
-        Some(index) => index,
-        None => {
-            month.disposed.push(Disposed {
-                stage: finished.stage.clone(),
-                disposal: finished.disposal.clone(),
-                records: 0,
-                ended_by: BTreeMap::new(),
-            });
-            month.disposed.len() - 1
-        }
+    let index = if let Some(index) = month.disposed.iter().position(is_same) {
+        index
+    } else {
+        month.disposed.push(Disposed {
+            stage: finished.stage.clone(),
+            disposal: finished.disposal.clone(),
+            records: 0,
+            ended_by: BTreeMap::new(),
+        });
+        month.disposed.len() - 1
     };
     let disposed = &mut month.disposed[index];
     disposed.records += finished.disposed;

@@ -11,7 +11,7 @@ use crate::shutdown::Shutdown;
 
 /// The longest sleep. The system's clock may be set while the daemon sleeps, and a sleep does not
 /// notice: so it looks at the clock at least this often.
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 
 /// Why the daemon ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

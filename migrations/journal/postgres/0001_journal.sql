@@ -25,6 +25,10 @@ create table __SCHEMA__.journal (
     at timestamptz not null,
     primary key (run_id, slice, batch, target, client, action)
 );
+-- Digests do not shrink: to try costs a batch more than to remove its rows.
+alter table __SCHEMA__.journal
+    alter column leaves set storage external,
+    alter column refs set storage external;
 
 -- What is about to be removed from an object store. Row keys and object keys may be personal
 -- data: a row lives only until the outcome was read back.

@@ -39,7 +39,7 @@ fn stage(path: &Path, raw: &RawStage, ground: &Ground, findings: &mut Findings) 
         purposes.push(purposes::check(&path_of(index), purpose, ground, findings));
     }
     let disposal = match raw.disposal {
-        RawDisposal::Delete => delete(path, raw, findings),
+        RawDisposal::Delete => Some(delete(path, raw, findings)),
         RawDisposal::Pseudonymize => pseudonymize(path, raw, ground, findings),
     };
     let (purposes, sources) = purposes
@@ -55,7 +55,7 @@ fn stage(path: &Path, raw: &RawStage, ground: &Ground, findings: &mut Findings) 
     })
 }
 
-fn delete(path: &Path, raw: &RawStage, findings: &mut Findings) -> Option<Disposal> {
+fn delete(path: &Path, raw: &RawStage, findings: &mut Findings) -> Disposal {
     if !raw.change.is_empty() {
         let message = "a stage that deletes changes no columns";
         findings.hint(&path.key("change"), message, "leave out `[[stage.change]]`");
@@ -68,7 +68,7 @@ fn delete(path: &Path, raw: &RawStage, findings: &mut Findings) -> Option<Dispos
             "leave out `marker-column`",
         );
     }
-    Some(Disposal::Delete)
+    Disposal::Delete
 }
 
 fn pseudonymize(

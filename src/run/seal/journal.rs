@@ -64,7 +64,9 @@ pub(super) async fn close_fences(
     facts: &RunFacts,
 ) -> Result<(), SealError> {
     for name in facts.journal_stores() {
-        let closed = store(context, facts, name)?.close_fence(facts.run_id()).await;
+        let closed = store(context, facts, name)?
+            .close_fence(facts.run_id())
+            .await;
         closed.map_err(|source| SealError::Store {
             doing: "close the fence",
             store: name.to_owned(),
@@ -127,9 +129,7 @@ impl Gathered {
     }
 
     /// The clients, and their evidence: sorted by the client's number, then by the leaf.
-    pub(super) fn finish(
-        self,
-    ) -> std::io::Result<(Vec<ClientJournal>, Sorted<EVIDENCE_LENGTH>)> {
+    pub(super) fn finish(self) -> std::io::Result<(Vec<ClientJournal>, Sorted<EVIDENCE_LENGTH>)> {
         Ok((self.clients, self.sorter.finish()?))
     }
 
@@ -184,7 +184,7 @@ impl Gathered {
             return *number;
         }
         // A ledger of four billion clients would have failed long before.
-        let number = self.clients.len() as u32;
+        let number = u32::try_from(self.clients.len()).unwrap_or(u32::MAX);
         self.numbers.insert(client.to_owned(), number);
         self.clients.push(ClientJournal {
             client: client.to_owned(),

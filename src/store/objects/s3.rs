@@ -42,7 +42,7 @@ use answers::Answers;
 /// that is given up may have taken full effect.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(90);
 /// How long a call may take with all its tries.
-const CALL_TIMEOUT: Duration = Duration::from_secs(300);
+const CALL_TIMEOUT: Duration = Duration::from_mins(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Tries of one call, the first included.
 const ATTEMPTS: u32 = 5;

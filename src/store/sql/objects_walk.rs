@@ -13,8 +13,8 @@ use super::evidence::EvidenceWriter;
 use super::goes_with;
 use super::intent;
 use super::intent::Finish;
-use super::intent::Intent;
 use super::intent::IntendedObject;
+use super::intent::Intent;
 use super::intent::Listing;
 use super::intent::Mentions;
 use super::intent::Names;
@@ -125,7 +125,9 @@ impl<'p, 'a> Worker<'p, 'a> {
         session: &mut dyn SqlSession,
         offered: Vec<Offered>,
     ) -> Result<(), StoreError> {
-        let addresses = offered.iter().flat_map(|record| record.names.iter().flat_map(BTreeMap::keys));
+        let addresses = offered
+            .iter()
+            .flat_map(|record| record.names.iter().flat_map(BTreeMap::keys));
         let listing = intent::list(&self.stores, addresses.cloned().collect()).await?;
         let mut listed = HashMap::new();
         for record in offered {
@@ -205,7 +207,10 @@ impl<'p, 'a> Worker<'p, 'a> {
         let mut taken = shared;
         let mut intents = Vec::with_capacity(going.len());
         for (record, names) in going {
-            let mut intent = self.intent_of(&rows[record], self.next_intent + i64::try_from(intents.len()).unwrap_or(i64::MAX));
+            let mut intent = self.intent_of(
+                &rows[record],
+                self.next_intent + i64::try_from(intents.len()).unwrap_or(i64::MAX),
+            );
             for (address, link) in names {
                 // An object that several records of the batch name goes with the first of them.
                 if !taken.insert(address.clone()) {
@@ -274,11 +279,16 @@ async fn offer(
     session.rollback().await?;
     let names = Mentions::of(pass, &rows, &found)?.by_record(rows.len());
     let keys = rows.iter().map(|row| pass.key_of(row));
-    Ok(keys.zip(names).map(|(key, names)| Offered { key, names }).collect())
+    Ok(keys
+        .zip(names)
+        .map(|(key, names)| Offered { key, names })
+        .collect())
 }
 
 fn adopt(pass: &Pass<'_>, rows: Vec<Row>) -> Vec<Row> {
-    rows.into_iter().map(|row| pass.selection.adopt(pass.dialect, row)).collect()
+    rows.into_iter()
+        .map(|row| pass.selection.adopt(pass.dialect, row))
+        .collect()
 }
 
 /// The next due records behind `after`. The key is handed over as a row, so that the database
@@ -288,7 +298,9 @@ fn next_rows(pass: &Pass<'_>, after: Option<&RecordKey>) -> Statement {
     let mut args = Vec::new();
     let mut behind = String::new();
     if let Some(after) = after {
-        let names: Vec<String> = (0..pass.key_columns.len()).map(|index| format!("c{index}")).collect();
+        let names: Vec<String> = (0..pass.key_columns.len())
+            .map(|index| format!("c{index}"))
+            .collect();
         behind = format!(
             "({key}) > (select {} from {}) and ",
             names.join(", "),

@@ -1,6 +1,7 @@
 //! SQLite: sessions and how to open them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -169,9 +170,15 @@ struct SqliteSession {
 impl SqliteSession {
     async fn end(&mut self, doing: &str, commit: bool) -> Result<(), StoreError> {
         let State::Open(transaction) = std::mem::replace(&mut self.state, State::Moving) else {
-            return Err(StoreError::Unusable(format!("{doing}: no transaction is open")));
+            return Err(StoreError::Unusable(format!(
+                "{doing}: no transaction is open"
+            )));
         };
-        let ended = if commit { transaction.commit().await } else { transaction.rollback().await };
+        let ended = if commit {
+            transaction.commit().await
+        } else {
+            transaction.rollback().await
+        };
         ended.map_err(|error| StoreError::from_driver(doing, &error))
     }
 
@@ -222,7 +229,7 @@ impl SqlSession for SqliteSession {
     }
 
     async fn stream(&mut self, statement: &Statement, sink: RowSink<'_>) -> Result<(), StoreError> {
-        let doing = statement.doing.clone();
+        let doing = Arc::clone(&statement.doing);
         let connection = self.connection(&doing).await?;
         let mut rows = bound(statement).fetch(connection);
         let failed = |error: sqlx::Error| StoreError::from_driver(&doing, &error);
@@ -244,7 +251,7 @@ impl SqlSession for SqliteSession {
 
 fn bound(statement: &Statement) -> Query<'_, Sqlite, SqliteArguments> {
     // The text was made by `text` and its neighbours, which quote every name.
-    let mut query = sqlx::query(AssertSqlSafe(statement.sql.clone()));
+    let mut query = sqlx::query(AssertSqlSafe(Arc::clone(&statement.sql)));
     for arg in &statement.args {
         query = match arg {
             Arg::Int(value) => query.bind(*value),

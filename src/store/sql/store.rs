@@ -15,6 +15,7 @@ use super::intent::Stores;
 use super::journal;
 use super::objects_walk;
 use super::pass::Pass;
+use super::pass::uses_marker_table;
 use super::resolved::Tables;
 use super::session::Access;
 use super::survey;
@@ -45,6 +46,12 @@ impl SqlStore {
     pub(crate) fn new(backend: Box<dyn Backend>) -> Self {
         Self { backend }
     }
+
+    fn not_migrated(&self) -> StoreError {
+        StoreError::NotMigrated {
+            store: self.backend.name().to_owned(),
+        }
+    }
 }
 
 #[async_trait]
@@ -58,9 +65,14 @@ impl Inventory for SqlStore {
         session.begin(Access::Read).await?;
         let tables = tables_of(&*self.backend, &mut *session, job).await?;
         let mut fit = fit::compare(job, &tables, self.backend.dialect());
+        // Which records an earlier stage has changed stands in kigen's own table.
+        if uses_marker_table(job) && !self.backend.journal_is_migrated(&mut *session).await? {
+            return Err(self.not_migrated());
+        }
         if fit.problems.is_empty() {
-            fit.problems
-                .extend(fit::tokens_in_use(&mut *session, self.backend.dialect(), job, &tables).await?);
+            fit.problems.extend(
+                fit::tokens_in_use(&mut *session, self.backend.dialect(), job, &tables).await?,
+            );
         }
         session.rollback().await?;
         Ok(fit)
@@ -100,9 +112,7 @@ impl Disposer for SqlStore {
         if self.backend.journal_is_migrated(&mut *session).await? {
             return Ok(());
         }
-        Err(StoreError::NotMigrated {
-            store: self.backend.name().to_owned(),
-        })
+        Err(self.not_migrated())
     }
 
     async fn open_fence(&self, run_id: &str) -> Result<(), StoreError> {

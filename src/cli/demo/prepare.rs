@@ -1,0 +1,154 @@
+//! Step 1: data, configuration, keys and tables, each made unless it is there already.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use jiff::civil::Date;
+use serde::Serialize;
+
+use super::Arguments;
+use super::data::Data;
+use super::place;
+use super::place::Place;
+use super::scans::Scans;
+use crate::cli::Global;
+use crate::cli::failure::Failure;
+use crate::cli::keyring;
+use crate::cli::load;
+use crate::cli::migrate;
+use crate::config::Config;
+use crate::demo::Loaded;
+use crate::demo::ScanError;
+use crate::demo::ScanSink;
+use crate::demo::Sizes;
+use crate::demo::load_postgres;
+use crate::demo::load_sqlite;
+use crate::progress::Progress;
+
+/// What is ready when the run begins.
+pub(super) struct Prepared {
+    pub(super) config: Config,
+    pub(super) data: Data,
+    pub(super) scans: Scans,
+    pub(super) generated: Generated,
+}
+
+/// What the generator did.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Generated {
+    /// Whether the data was there from an earlier demonstration.
+    pub(super) was_there: bool,
+    pub(super) rows: u64,
+    /// Objects, versions counted one by one.
+    pub(super) objects: u64,
+}
+
+/// Makes what is missing.
+pub(super) async fn prepare(
+    global: &Global,
+    arguments: &Arguments,
+    place: &Place,
+    as_of: Date,
+    progress: &Progress,
+) -> Result<Prepared, Failure> {
+    std::fs::create_dir_all(&place.folder)
+        .with_context(|| format!("make folder `{}`", place.folder.display()))?;
+    place::copy_jobs(&arguments.jobs_folder, &place.jobs())?;
+    write_config(place)?;
+    let config = load::config(global)?;
+    if !config.keyring.exists() {
+        keyring::create(&config)?;
+    }
+    let data = Data::open(place).await?;
+    let scans = Scans::open(place).await?;
+    let generated = generate(arguments, &data, &scans, as_of, progress).await?;
+    migrate::migrate_ledger(&config).await?;
+    migrate::migrate_journals(&config, &[]).await?;
+    Ok(Prepared {
+        config,
+        data,
+        scans,
+        generated,
+    })
+}
+
+/// Only the owner may read it: a URL may hold a password.
+fn write_config(place: &Place) -> anyhow::Result<()> {
+    let file = place.config_file();
+    let write = || {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        options
+            .open(&file)?
+            .write_all(place.config_text().as_bytes())
+    };
+    write().with_context(|| format!("write `{}`", file.display()))
+}
+
+async fn generate(
+    arguments: &Arguments,
+    data: &Data,
+    scans: &Scans,
+    as_of: Date,
+    progress: &Progress,
+) -> anyhow::Result<Generated> {
+    let sizes = arguments.sizes();
+    progress.start(sizes.rows(), "generate rows");
+    let shown = AtomicU64::new(0);
+    let advanced = |written: u64| {
+        let before = shown.swap(written, Ordering::Relaxed);
+        progress.advance(written.saturating_sub(before));
+    };
+    let mut sink = CountedSink {
+        sink: scans.sink().await?,
+        begun: false,
+        sizes,
+        progress,
+    };
+    let loaded = match data {
+        Data::Sqlite(pool) => load_sqlite(pool, sizes, as_of, &advanced, &mut sink).await,
+        Data::Postgres(pool) => load_postgres(pool, sizes, as_of, &advanced, &mut sink).await,
+    };
+    progress.finish();
+    let generated = match loaded.context("generate the data")? {
+        Loaded::Fresh { rows, scans } => Generated {
+            was_there: false,
+            rows,
+            objects: scans,
+        },
+        Loaded::AlreadyLoaded => Generated {
+            was_there: true,
+            rows: 0,
+            objects: 0,
+        },
+    };
+    Ok(generated)
+}
+
+/// A sink that shows how far it is.
+struct CountedSink<'a> {
+    sink: Box<dyn ScanSink>,
+    begun: bool,
+    sizes: Sizes,
+    progress: &'a Progress,
+}
+
+#[async_trait]
+impl ScanSink for CountedSink<'_> {
+    async fn put(&mut self, key: &str, bytes: Vec<u8>) -> Result<(), ScanError> {
+        if !self.begun {
+            // About one and a half documents to a request.
+            let about = u64::from(self.sizes.requests) * 3 / 2;
+            self.progress.start(about, "generate scans");
+            self.begun = true;
+        }
+        self.sink.put(key, bytes).await?;
+        self.progress.advance(1);
+        Ok(())
+    }
+}
