@@ -34,6 +34,9 @@ use crate::store::Watch;
 use crate::store::error::StoreError;
 use crate::store::objects::ObjectDisposer;
 
+/// How often sealing waits as long as a session may for the batches that hold the fence.
+const FENCE_TRIES: u32 = 20;
+
 /// A database whose sessions can only read, or can also write, as it was opened.
 pub struct SqlStore {
     backend: Box<dyn Backend>,
@@ -120,18 +123,17 @@ impl Disposer for SqlStore {
     }
 
     async fn close_fence(&self, run_id: &str) -> Result<(), StoreError> {
-        let mut session = self.backend.session().await?;
-        session.begin(Access::Write).await?;
-        journal::close_fence(&mut *session, self.backend.dialect(), run_id).await?;
-        // Whoever stores an intent holds the fence open until its commit, so all are seen here.
-        let open = intent::open_intents(&mut *session, self.backend.dialect(), run_id).await?;
-        if open > 0 {
-            session.rollback().await?;
-            return Err(StoreError::Unusable(format!(
-                "close the fence of run {run_id}: {open} intents are open"
-            )));
+        let mut tries = 1;
+        loop {
+            let closed = self.try_to_close_fence(run_id).await;
+            if let Err(StoreError::Locked { .. } | StoreError::Conflict { .. }) = closed
+                && tries < FENCE_TRIES
+            {
+                tries += 1;
+                continue;
+            }
+            return closed;
         }
-        session.commit().await
     }
 
     async fn dispose(&self, order: &StageOrder<'_>, watch: &dyn Watch) -> PassOutcome {
@@ -173,6 +175,21 @@ impl Disposer for SqlStore {
 }
 
 impl SqlStore {
+    async fn try_to_close_fence(&self, run_id: &str) -> Result<(), StoreError> {
+        let mut session = self.backend.session().await?;
+        session.begin(Access::Write).await?;
+        journal::close_fence(&mut *session, self.backend.dialect(), run_id).await?;
+        // Whoever stores an intent holds the fence open until its commit, so all are seen here.
+        let open = intent::open_intents(&mut *session, self.backend.dialect(), run_id).await?;
+        if open > 0 {
+            session.rollback().await?;
+            return Err(StoreError::Unusable(format!(
+                "close the fence of run {run_id}: {open} intents are open"
+            )));
+        }
+        session.commit().await
+    }
+
     async fn walk(
         &self,
         order: &StageOrder<'_>,

@@ -265,7 +265,8 @@ async fn closing_a_fence_waits_for_the_batch_that_has_read_it(store: &TestStore)
     batch.execute(&reads.replace("{}", &fence)).await;
     let state = format!("select state from {fence}");
     let close = tokio::spawn(async move { opened.close_fence("run").await });
-    tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+    // Longer than a session waits for a lock.
+    tokio::time::sleep(std::time::Duration::from_millis(700)).await;
     assert_eq!(store.column(&state).await, ["open"]);
     assert!(!close.is_finished());
     batch.execute("commit").await;

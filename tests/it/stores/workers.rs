@@ -316,3 +316,40 @@ async fn a_pass_in_key_order_uses_the_key_and_sorts_nothing() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partitioned_table_is_walked_through_all_its_partitions() {
+    let Some(store) = TestStore::postgres().await else {
+        return;
+    };
+    fill(&store, 6_000).await;
+    store
+        .execute(
+            "alter table record rename to plain;
+             create table record (id bigint primary key, learner text, ended_on date, note text) partition by range (id);
+             create table record_low partition of record for values from (0) to (1000);
+             create table record_high partition of record for values from (1000) to (5000) partition by range (id);
+             create table record_high_one partition of record_high for values from (1000) to (4000);
+             create table record_high_two partition of record_high for values from (4000) to (5000);
+             create table record_rest partition of record default;
+             insert into record select * from plain; drop table plain",
+        )
+        .await;
+    let opened = store.open_with_connections(2).await;
+    assert!(
+        opened
+            .inspect(&deleting())
+            .await
+            .unwrap()
+            .problems
+            .is_empty()
+    );
+    let run = Run::new("run");
+    assert_eq!(
+        run.disposed(&opened, &deleting(), 0, AS_OF).await.disposed,
+        4_000
+    );
+    assert_eq!(store.column("select count(*) from record").await, ["2000"]);
+    drop(opened);
+    store.remove().await;
+}
