@@ -72,6 +72,11 @@ pub struct StageOutcome {
     /// Rows of other tables that went with them.
     pub gone_with: BTreeMap<String, u64>,
     pub objects_absent: u64,
+    /// Records whose objects are locked (Object Lock, legal hold), by the day on which the lock
+    /// ends; no failure.
+    pub deferred: BTreeMap<String, u64>,
+    /// Records that failed, by reason.
+    pub failures: BTreeMap<String, u64>,
 }
 
 /// Why a job stopped.
@@ -131,6 +136,8 @@ impl StageOutcome {
         self.no_longer_due += pass.no_longer_due;
         self.failed += pass.failed;
         self.objects_absent += pass.objects_absent;
+        crate::store::add_counts(&mut self.deferred, pass.deferred);
+        crate::store::add_counts(&mut self.failures, pass.failures);
         crate::store::add_counts(&mut self.ended_by, pass.ended_by);
         crate::store::add_counts(&mut self.by_client, pass.by_client);
         crate::store::add_counts(&mut self.gone_with, pass.gone_with);
