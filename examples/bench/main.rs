@@ -85,9 +85,10 @@ async fn main() -> ExitCode {
 
 /// Measures and shows; returns whether every goal is met.
 async fn run(cli: &Cli) -> Result<bool> {
-    let program = match cli.part.contains(&Part::Memory) {
-        true => Some(memory::program(environment(PROGRAM_ENV))?),
-        false => None,
+    let program = if cli.part.contains(&Part::Memory) {
+        Some(memory::program(environment(PROGRAM_ENV))?)
+    } else {
+        None
     };
     let mut server = Server::connect(&server_url()?).await?;
     let machine = Machine::look(&mut server).await?;

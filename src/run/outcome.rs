@@ -134,10 +134,11 @@ impl StageOutcome {
     pub fn add(&mut self, pass: PassOutcome) {
         self.disposed += pass.disposed;
         self.no_longer_due += pass.no_longer_due;
-        self.failed += pass.failed;
+        // A later pass meets again what an earlier one could not remove: its word is the last.
+        self.failed = pass.failed;
+        self.deferred = pass.deferred;
+        self.failures = pass.failures;
         self.objects_absent += pass.objects_absent;
-        crate::store::add_counts(&mut self.deferred, pass.deferred);
-        crate::store::add_counts(&mut self.failures, pass.failures);
         crate::store::add_counts(&mut self.ended_by, pass.ended_by);
         crate::store::add_counts(&mut self.by_client, pass.by_client);
         crate::store::add_counts(&mut self.gone_with, pass.gone_with);
@@ -192,7 +193,10 @@ impl FinishedRun {
         if self.stopped {
             return exit::TERMINATED;
         }
-        let incomplete = |stage: &StageOutcome| stage.failed > 0 || stage.remaining_due > 0;
+        let incomplete = |stage: &StageOutcome| {
+            let deferred: u64 = stage.deferred.values().sum();
+            stage.failed > 0 || stage.remaining_due > deferred
+        };
         if self
             .jobs
             .iter()

@@ -157,7 +157,11 @@ impl Fixture {
 pub(super) fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     // Before the first file is published there is no folder.
-    let mut folders: Vec<PathBuf> = folder.exists().then(|| folder.to_owned()).into_iter().collect();
+    let mut folders: Vec<PathBuf> = folder
+        .exists()
+        .then(|| folder.to_owned())
+        .into_iter()
+        .collect();
     while let Some(next) = folders.pop() {
         for entry in fs::read_dir(next).unwrap() {
             let path = entry.unwrap().path();
