@@ -37,20 +37,68 @@ pub const TERMINATED: u8 = 143;
 
 /// Every code with its name and its meaning, for the README and its test.
 pub const ALL: &[(u8, &str, &str)] = &[
-    (DONE, "DONE", "every due record was disposed of, or nothing was due"),
-    (UNEXPECTED, "UNEXPECTED", "kigen failed in a way it does not know"),
+    (
+        DONE,
+        "DONE",
+        "every due record was disposed of, or nothing was due",
+    ),
+    (
+        UNEXPECTED,
+        "UNEXPECTED",
+        "kigen failed in a way it does not know",
+    ),
     (USAGE, "USAGE", "the command line is wrong"),
-    (JOBS_INVALID, "JOBS_INVALID", "a file in `jobs/` does not load or check"),
-    (NOT_APPROVED, "NOT_APPROVED", "a plan is over its limit; nothing of that cluster was removed"),
-    (CONFIG_INVALID, "CONFIG_INVALID", "`kigen.toml` or the keyring does not load"),
-    (NOT_MIGRATED, "NOT_MIGRATED", "the ledger or a journal is not migrated"),
-    (SCHEMA_MISMATCH, "SCHEMA_MISMATCH", "a store does not fit its job; nothing of it was removed"),
-    (INCOMPLETE, "INCOMPLETE", "something that is due is still there; trying again may help"),
-    (STORE_UNREACHABLE, "STORE_UNREACHABLE", "a store could not be reached; trying again may help"),
-    (LEDGER_UNAVAILABLE, "LEDGER_UNAVAILABLE", "the ledger could not be read or written; trying again may help"),
+    (
+        JOBS_INVALID,
+        "JOBS_INVALID",
+        "a file in `jobs/` does not load or check",
+    ),
+    (
+        NOT_APPROVED,
+        "NOT_APPROVED",
+        "a plan is over its limit; nothing of that cluster was removed",
+    ),
+    (
+        CONFIG_INVALID,
+        "CONFIG_INVALID",
+        "`kigen.toml` or the keyring does not load",
+    ),
+    (
+        NOT_MIGRATED,
+        "NOT_MIGRATED",
+        "the ledger or a journal is not migrated",
+    ),
+    (
+        SCHEMA_MISMATCH,
+        "SCHEMA_MISMATCH",
+        "a store does not fit its job; nothing of it was removed",
+    ),
+    (
+        INCOMPLETE,
+        "INCOMPLETE",
+        "something that is due is still there; trying again may help",
+    ),
+    (
+        STORE_UNREACHABLE,
+        "STORE_UNREACHABLE",
+        "a store could not be reached; trying again may help",
+    ),
+    (
+        LEDGER_UNAVAILABLE,
+        "LEDGER_UNAVAILABLE",
+        "the ledger could not be read or written; trying again may help",
+    ),
     (BUSY, "BUSY", "another run of one of the jobs is under way"),
-    (NOT_CERTIFIED, "NOT_CERTIFIED", "the run is done, its certificate is not; running again seals it"),
-    (TERMINATED, "TERMINATED", "stopped at the border of a batch; the next run goes on"),
+    (
+        NOT_CERTIFIED,
+        "NOT_CERTIFIED",
+        "the run is done, its certificate is not; running again seals it",
+    ),
+    (
+        TERMINATED,
+        "TERMINATED",
+        "stopped at the border of a batch; the next run goes on",
+    ),
 ];
 
 /// The process's exit status for `code`.

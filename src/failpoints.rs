@@ -1,22 +1,48 @@
-//! Named points at which a crash test kills the process. Only with the feature `failpoints`.
+//! Named points at which a crash test kills or freezes the process. Only with the feature
+//! `failpoints`.
 
-/// Kills the process when the point named in `KIGEN_KILL_AT` is reached.
+use std::io;
+use std::process::Command;
+use std::process::Stdio;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+
+/// Arms the points that the environment names.
 ///
 /// `KIGEN_KILL_AT=batch.before-commit` kills at the first time, `batch.before-commit:7` at the
 /// seventh. An abort: nothing is flushed, nothing is dropped, as with `kill -9`.
+/// `KIGEN_STOP_AT` freezes the process instead, until somebody sends it SIGCONT.
 pub fn arm() {
-    let Some(place) = crate::config::environment("KIGEN_KILL_AT") else {
+    arm_one("KIGEN_KILL_AT", || std::process::abort());
+    arm_one("KIGEN_STOP_AT", || {
+        if let Err(error) = freeze() {
+            tracing::error!(%error, "freeze at the failpoint");
+        }
+    });
+}
+
+fn arm_one(variable: &str, act: impl Fn() + Send + Sync + 'static) {
+    let Some(place) = crate::config::environment(variable) else {
         return;
     };
     let (name, times) = place.rsplit_once(':').unwrap_or((&place, "1"));
     let times: u64 = times.parse().unwrap_or(1);
-    let seen = std::sync::atomic::AtomicU64::new(0);
+    let seen = AtomicU64::new(0);
     let armed = fail::cfg_callback(name, move || {
-        if seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1 == times {
-            std::process::abort();
+        if seen.fetch_add(1, Ordering::SeqCst) + 1 == times {
+            act();
         }
     });
     if let Err(error) = armed {
         tracing::error!(%error, "arm the failpoint");
     }
+}
+
+/// Has a shell send SIGSTOP to its parent: this process.
+fn freeze() -> io::Result<()> {
+    Command::new("sh")
+        .args(["-c", "kill -STOP $PPID"])
+        .stdin(Stdio::null())
+        .status()
+        .map(|_| ())
 }

@@ -147,7 +147,9 @@ impl Keyring {
         }
         let lock = file::lock(&self.path)?;
         let mut current = file::load(&self.path)?;
-        if let std::collections::btree_map::Entry::Vacant(e) = current.key_encryption_keys.entry(quarter) {
+        if let std::collections::btree_map::Entry::Vacant(e) =
+            current.key_encryption_keys.entry(quarter)
+        {
             e.insert(random()?);
             file::replace(&current)?;
         }

@@ -31,7 +31,9 @@ pub(crate) struct RunResult {
 
 /// Finds the program: the one named, or the one beside the folder of built examples.
 pub(crate) fn program(named: Option<OsString>) -> Result<PathBuf> {
-    let program = if let Some(path) = named { PathBuf::from(path) } else {
+    let program = if let Some(path) = named {
+        PathBuf::from(path)
+    } else {
         let example = std::env::current_exe()?;
         let built = example
             .ancestors()

@@ -65,7 +65,11 @@ pub(super) async fn certificate(global: &Global, command: &Command) -> Result<u8
     }
 }
 
-async fn list(global: &Global, run_id: Option<String>, client: Option<String>) -> Result<u8, Failure> {
+async fn list(
+    global: &Global,
+    run_id: Option<String>,
+    client: Option<String>,
+) -> Result<u8, Failure> {
     let config = load::config(global)?;
     load::log(global, config.log_format, &Progress::on_stderr())?;
     let ledger = load::ledger(&config).await?;
@@ -75,14 +79,24 @@ async fn list(global: &Global, run_id: Option<String>, client: Option<String>) -
         client,
         ..CertificateFilter::default()
     };
-    let lines: Vec<Line> = ledger.certificates(&filter).await?.into_iter().map(line).collect();
+    let lines: Vec<Line> = ledger
+        .certificates(&filter)
+        .await?
+        .into_iter()
+        .map(line)
+        .collect();
     output::print(global.format, &lines, |lines| {
         if lines.is_empty() {
             return "no certificate".to_owned();
         }
         let lines: Vec<String> = lines
             .iter()
-            .map(|line| format!("{}  {}  run {}  {}", line.certificate_id, line.created_at, line.run_id, line.client))
+            .map(|line| {
+                format!(
+                    "{}  {}  run {}  {}",
+                    line.certificate_id, line.created_at, line.run_id, line.client
+                )
+            })
             .collect();
         lines.join("\n")
     })?;
@@ -111,16 +125,26 @@ async fn show(global: &Global, id: &str) -> Result<u8, Failure> {
     let certificate = match found {
         CertificateMatch::One(certificate) => certificate,
         CertificateMatch::None => {
-            return Err(Failure::new(exit::USAGE, format!("no certificate begins with `{id}`")));
+            return Err(Failure::new(
+                exit::USAGE,
+                format!("no certificate begins with `{id}`"),
+            ));
         }
         CertificateMatch::Several(ids) => {
             let message = format!("several certificates begin with `{id}`: {}", ids.join(", "));
             return Err(Failure::new(exit::USAGE, message));
         }
     };
-    let statement: serde_json::Value = serde_json::from_slice(&certificate.payload)
-        .map_err(|_| Failure::new(exit::UNEXPECTED, format!("read the payload of certificate {id}")))?;
-    output::print(global.format, &statement, |statement| format!("{statement:#}"))?;
+    let statement: serde_json::Value =
+        serde_json::from_slice(&certificate.payload).map_err(|_| {
+            Failure::new(
+                exit::UNEXPECTED,
+                format!("read the payload of certificate {id}"),
+            )
+        })?;
+    output::print(global.format, &statement, |statement| {
+        format!("{statement:#}")
+    })?;
     Ok(exit::DONE)
 }
 
@@ -146,24 +170,41 @@ fn verify_published(
     key: Option<&Path>,
 ) -> Result<u8, Failure> {
     // A stranger verifies a folder without any configuration.
-    let folder = match folder {
-        Some(folder) => folder,
-        None => load::config(global)?.certificates.folder,
+    let verified = match folder {
+        Some(folder) => check_folder(&folder, key)?,
+        None => check_own(&load::config(global)?.certificates.folder, key)?,
     };
-    let verified = check_folder(&folder, key)?;
     let holds = verified.iter().all(|one| one.holds);
-    output::print(global.format, &verified, |verified| render(verified, key.is_none()))?;
+    output::print(global.format, &verified, |verified| {
+        render(verified, key.is_none())
+    })?;
     Ok(if holds { exit::DONE } else { exit::UNEXPECTED })
+}
+
+/// The configured folder; there is nothing in it before the first certificate.
+fn check_own(folder: &Path, key: Option<&Path>) -> Result<Vec<Verified>, Failure> {
+    let is_used = std::fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some());
+    if is_used {
+        check_folder(folder, key)
+    } else {
+        Ok(Vec::new())
+    }
 }
 
 /// Checks every certificate in `folder`, or the one that lies there.
 pub(super) fn check_folder(folder: &Path, key: Option<&Path>) -> Result<Vec<Verified>, Failure> {
-    let failed = |error: &verify::VerifyError| Failure::new(exit::USAGE, format!("{error}\nhint: `--key FILE` names the issuer's public key"));
+    let failed = |error: &verify::VerifyError| {
+        Failure::new(
+            exit::USAGE,
+            format!("{error}\nhint: `--key FILE` names the issuer's public key"),
+        )
+    };
     let single = folder.join("cert.dsse.json").exists();
-    let root = if single { folder.join("../..") } else { folder.to_owned() };
-    if !single && !root.join("keys").exists() {
-        return Ok(Vec::new());
-    }
+    let root = if single {
+        folder.join("../..")
+    } else {
+        folder.to_owned()
+    };
     let keys = match key {
         Some(file) => vec![public_key(file)?],
         None => verify::published_keys(&root).map_err(|error| failed(&error))?,
@@ -177,7 +218,12 @@ pub(super) fn check_folder(folder: &Path, key: Option<&Path>) -> Result<Vec<Veri
 }
 
 fn public_key(file: &Path) -> Result<VerifyingKey, Failure> {
-    let wrong = |why: String| Failure::new(exit::USAGE, format!("read the public key `{}`: {why}", file.display()));
+    let wrong = |why: String| {
+        Failure::new(
+            exit::USAGE,
+            format!("read the public key `{}`: {why}", file.display()),
+        )
+    };
     let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
     public_key::from_pem(&text).map_err(|error| wrong(error.to_string()))
 }

@@ -61,7 +61,11 @@ pub(super) async fn check(global: &Global, arguments: &Arguments) -> Result<u8, 
         }
         checked.push(line);
     }
-    let code = checked.iter().map(|job| job.exit).max().unwrap_or(exit::DONE);
+    let code = checked
+        .iter()
+        .map(|job| job.exit)
+        .max()
+        .unwrap_or(exit::DONE);
     output::print(global.format, &Checked { jobs: checked }, render)?;
     Ok(code)
 }
@@ -96,11 +100,16 @@ async fn problems(store: &dyn Inventory, job: &Job, line: &mut CheckedJob) -> Ve
 fn render(checked: &Checked) -> String {
     let mut lines = Vec::new();
     for job in &checked.jobs {
-        lines.push(format!("{}  {}  ({} examples hold)", job.job, job.file, job.examples));
+        lines.push(format!(
+            "{}  {}  ({} examples hold)",
+            job.job, job.file, job.examples
+        ));
         lines.extend(job.rule.lines().map(|line| format!("  {line}")));
         match &job.schema_problems {
             None => {}
-            Some(problems) if problems.is_empty() => lines.push("  the live schema fits".to_owned()),
+            Some(problems) if problems.is_empty() => {
+                lines.push("  the live schema fits".to_owned())
+            }
             Some(problems) => lines.extend(
                 problems
                     .iter()
@@ -117,7 +126,10 @@ fn render(checked: &Checked) -> String {
         .sum();
     lines.push(match problems {
         0 => format!("{} jobs checked, no problem", checked.jobs.len()),
-        problems => format!("{} jobs checked, {problems} problems with the live schema", checked.jobs.len()),
+        problems => format!(
+            "{} jobs checked, {problems} problems with the live schema",
+            checked.jobs.len()
+        ),
     });
     lines.join("\n")
 }

@@ -27,7 +27,12 @@ pub(super) async fn daemon(global: &Global) -> Result<u8, Failure> {
             continue;
         };
         let schedule = Schedule::parse(expression, job.time_zone.clone());
-        let schedule = schedule.map_err(|error| Failure::new(exit::JOBS_INVALID, format!("job `{}`: {error}", job.cluster)))?;
+        let schedule = schedule.map_err(|error| {
+            Failure::new(
+                exit::JOBS_INVALID,
+                format!("job `{}`: {error}", job.cluster),
+            )
+        })?;
         schedules.push((job.cluster.clone(), schedule));
     }
     if schedules.is_empty() {
@@ -55,10 +60,17 @@ pub(super) async fn daemon(global: &Global) -> Result<u8, Failure> {
                 "ran {}",
                 names.join(", ")
             ),
-            Err(failure) => tracing::error!(code = failure.code(), "run of {}: {}", names.join(", "), failure.message),
+            Err(failure) => tracing::error!(
+                code = failure.code(),
+                "run of {}: {}",
+                names.join(", "),
+                failure.message
+            ),
         }
     };
-    let end = schedule::daemon::run_daemon(schedules, clock::now, tokio::time::sleep, &shutdown, due).await;
+    let end =
+        schedule::daemon::run_daemon(schedules, clock::now, tokio::time::sleep, &shutdown, due)
+            .await;
     tracing::info!(?end, "the daemon ends");
     ledger.close().await;
     Ok(exit::DONE)

@@ -122,10 +122,24 @@ pub(super) async fn demo(global: &Global, arguments: &Arguments) -> Result<u8, F
     screen.heading("1  data, configuration, keys");
     let prepared = prepare::prepare(&global, arguments, &place, as_of, &progress).await?;
     screen.say(&text::prepared(prepared.generated, &place));
-    let before = Picture::take(&prepared.data, &prepared.scans, as_of, &progress, "before: look at").await?;
+    let before = Picture::take(
+        &prepared.data,
+        &prepared.scans,
+        as_of,
+        &progress,
+        "before: look at",
+    )
+    .await?;
     let done = dispose(&global, &screen, &prepared, as_of).await?;
     screen.heading("5  what plain SQL says, past kigen's own code");
-    let after = Picture::take(&prepared.data, &prepared.scans, as_of, &progress, "after: look at").await?;
+    let after = Picture::take(
+        &prepared.data,
+        &prepared.scans,
+        as_of,
+        &progress,
+        "after: look at",
+    )
+    .await?;
     let findings = before.compare(&after, &prepared.data).await?;
     screen.say(&text::findings(&findings));
     prepared.data.close().await;
@@ -159,8 +173,15 @@ fn finish(screen: &Screen<'_>, place: &Place, shown: &Demonstrated) -> Result<u8
         screen.say(&format!("\n{all_is_well}"));
     }
     screen.heading("what to look at next");
-    let program = std::env::args().next().unwrap_or_else(|| "kigen".to_owned());
-    screen.say(&text::look_next(place, &shown.findings, shown.as_of, &program));
+    let program = std::env::args()
+        .next()
+        .unwrap_or_else(|| "kigen".to_owned());
+    screen.say(&text::look_next(
+        place,
+        &shown.findings,
+        shown.as_of,
+        &program,
+    ));
     if screen.format == Format::Json {
         output::json(shown)?;
     }
@@ -225,7 +246,11 @@ impl Done {
         if self.run.exit() != exit::DONE {
             problems.push("the run did not do all that it should".to_owned());
         }
-        let failing = self.certificates.iter().filter(|certificate| !certificate.holds).count();
+        let failing = self
+            .certificates
+            .iter()
+            .filter(|certificate| !certificate.holds)
+            .count();
         if failing > 0 {
             problems.push(format!("{failing} certificates do not hold"));
         }
@@ -240,7 +265,11 @@ impl Done {
 }
 
 /// Writes the report of this year up to today beside the certificates.
-async fn write_report(config: &Config, ledger: &dyn Ledger, screen: &Screen<'_>) -> Result<(), Failure> {
+async fn write_report(
+    config: &Config,
+    ledger: &dyn Ledger,
+    screen: &Screen<'_>,
+) -> Result<(), Failure> {
     let zone = TimeZone::get(TIME_ZONE).context("find the time zone of Japan")?;
     let today = clock::today(&zone);
     let period = ReportPeriod {
@@ -250,7 +279,11 @@ async fn write_report(config: &Config, ledger: &dyn Ledger, screen: &Screen<'_>)
         time_zone_name: TIME_ZONE.to_owned(),
     };
     let report: Report = report::build(ledger, &period).await?;
-    let folder = config.certificates.folder.parent().unwrap_or(&config.certificates.folder);
+    let folder = config
+        .certificates
+        .folder
+        .parent()
+        .unwrap_or(&config.certificates.folder);
     let json = serde_json::to_string_pretty(&report).context("write the report as JSON")?;
     let text = render_text(&report, &zone);
     for (name, content) in [("report.txt", text), ("report.json", json)] {
@@ -259,7 +292,10 @@ async fn write_report(config: &Config, ledger: &dyn Ledger, screen: &Screen<'_>)
         written.with_context(|| format!("write `{}`", file.display()))?;
         screen.say(&format!("report {}", file.display()));
     }
-    screen.say(&format!("certificates {}", config.certificates.folder.display()));
+    screen.say(&format!(
+        "certificates {}",
+        config.certificates.folder.display()
+    ));
     Ok(())
 }
 
@@ -271,7 +307,10 @@ struct Screen<'a> {
 
 impl Screen<'_> {
     fn heading(&self, title: &str) {
-        self.say(&format!("\n── {title} {}", "─".repeat(90_usize.saturating_sub(title.len()))));
+        self.say(&format!(
+            "\n── {title} {}",
+            "─".repeat(90_usize.saturating_sub(title.len()))
+        ));
     }
 
     fn say(&self, text: &str) {

@@ -70,8 +70,14 @@ pub(super) async fn explain(global: &Global, arguments: &Arguments) -> Result<u8
     };
     let as_of = load::as_of(global, &[job]);
     let mut inventories = Inventories::default();
-    let store = inventories.rows(&config, &job.store).await.map_err(|error| failed(&error))?;
-    let found = store.find(job, &arguments.key).await.map_err(|error| failed(&error))?;
+    let store = inventories
+        .rows(&config, &job.store)
+        .await
+        .map_err(|error| failed(&error))?;
+    let found = store
+        .find(job, &arguments.key)
+        .await
+        .map_err(|error| failed(&error))?;
     let Some(found) = found else {
         // The key was typed by the reader; it is not repeated into logs.
         let message = format!("cluster `{}` has no record of this key", job.cluster);
@@ -81,9 +87,13 @@ pub(super) async fn explain(global: &Global, arguments: &Arguments) -> Result<u8
     let explained = Explained {
         cluster: job.cluster.clone(),
         as_of,
-        stages: stages.map(|(stage, candidate)| derive(stage, candidate, as_of)).collect(),
+        stages: stages
+            .map(|(stage, candidate)| derive(stage, candidate, as_of))
+            .collect(),
     };
-    output::print(global.format, &explained, |explained| render(job, explained))?;
+    output::print(global.format, &explained, |explained| {
+        render(job, explained)
+    })?;
     Ok(exit::DONE)
 }
 
@@ -93,7 +103,12 @@ fn failed(error: &crate::store::error::StoreError) -> Failure {
 }
 
 fn derive(stage: &Stage, candidate: &Candidate, as_of: Date) -> ExplainedStage {
-    let purposes = stage.rule.purposes.iter().zip(&stage.sources).zip(&candidate.purposes);
+    let purposes = stage
+        .rule
+        .purposes
+        .iter()
+        .zip(&stage.sources)
+        .zip(&candidate.purposes);
     let purposes = purposes.map(|((purpose, source), state)| {
         let starts_on = match state.start {
             StartingPoint::On(day) => Some(day),
@@ -110,7 +125,8 @@ fn derive(stage: &Stage, candidate: &Candidate, as_of: Date) -> ExplainedStage {
             starts_on,
             counted_from,
             period: purpose.period.to_string(),
-            last_day_kept: starts_on.and_then(|day| purpose.period.last_day_kept(day, purpose.first_day)),
+            last_day_kept: starts_on
+                .and_then(|day| purpose.period.last_day_kept(day, purpose.first_day)),
         }
     });
     let (decision, reason) = match stage.rule.decide(candidate, as_of) {
@@ -140,7 +156,9 @@ fn render(job: &Job, explained: &Explained) -> String {
         lines.push(match (stage.reason, stage.due_from) {
             (None, Some(due)) => format!("  → due since {due}"),
             (None, None) => "  → due".to_owned(),
-            (Some(reason), Some(due)) => format!("  → kept: {reason} (all purposes end before {due})"),
+            (Some(reason), Some(due)) => {
+                format!("  → kept: {reason} (all purposes end before {due})")
+            }
             (Some(reason), None) => format!("  → kept: {reason}"),
         });
     }
@@ -152,11 +170,18 @@ fn purpose_line(purpose: &ExplainedPurpose) -> String {
     if !purpose.applies {
         return format!("{name}: does not apply to this record");
     }
-    match (purpose.starts_on, purpose.counted_from, purpose.last_day_kept) {
+    match (
+        purpose.starts_on,
+        purpose.counted_from,
+        purpose.last_day_kept,
+    ) {
         (Some(start), Some(from), Some(last)) => format!(
             "{name}: {} {start} → counted from {from} → {} → kept until {last} 24:00",
             purpose.starting_point, purpose.period
         ),
-        _ => format!("{name}: {} has no day, so its end cannot be computed", purpose.starting_point),
+        _ => format!(
+            "{name}: {} has no day, so its end cannot be computed",
+            purpose.starting_point
+        ),
     }
 }

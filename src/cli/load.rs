@@ -59,17 +59,31 @@ pub(super) async fn ledger(config: &Config) -> Result<Box<dyn Ledger>, Failure> 
 /// Reads the keys.
 pub(super) fn keyring(config: &Config) -> Result<Keyring, Failure> {
     Keyring::load(&config.keyring).map_err(|error| {
-        let hint = if config.keyring.exists() { "" } else { "\nhint: `kigen keyring init` makes one" };
+        let hint = if config.keyring.exists() {
+            ""
+        } else {
+            "\nhint: `kigen keyring init` makes one"
+        };
         Failure::new(exit::CONFIG_INVALID, format!("{error}{hint}"))
     })
 }
 
 /// Starts the log; lines go above the progress bar.
-pub(super) fn log(global: &Global, format: Option<LogFormat>, progress: &Progress) -> Result<(), Failure> {
+pub(super) fn log(
+    global: &Global,
+    format: Option<LogFormat>,
+    progress: &Progress,
+) -> Result<(), Failure> {
     let wrong = |error: TelemetryError| Failure::new(exit::USAGE, error.to_string());
     let filter = LogFilter::parse(&global.log).map_err(wrong)?;
     let colours = config::environment("NO_COLOR").is_none_or(|value| value.is_empty());
-    telemetry::start(format.unwrap_or(LogFormat::Human), &filter, colours, progress).map_err(wrong)
+    telemetry::start(
+        format.unwrap_or(LogFormat::Human),
+        &filter,
+        colours,
+        progress,
+    )
+    .map_err(wrong)
 }
 
 /// Makes the folder that a file will stand in.

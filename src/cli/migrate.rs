@@ -89,7 +89,9 @@ pub(super) async fn migrate_journals(
 ) -> Result<Vec<Migrated>, Failure> {
     let mut migrated = Vec::new();
     for (name, store) in chosen(config, names)? {
-        let applied = migrate_store(store).await.map_err(|error| error.of(name, store))?;
+        let applied = migrate_store(store)
+            .await
+            .map_err(|error| error.of(name, store))?;
         migrated.push(Migrated {
             database: format!("{name} ({})", store.url),
             applied,
@@ -106,11 +108,18 @@ fn chosen<'a>(
         let known: Vec<&str> = config.stores.keys().map(String::as_str).collect();
         return Err(Failure::new(
             exit::USAGE,
-            format!("kigen.toml has no store `{unknown}`\nhint: it has {}", known.join(", ")),
+            format!(
+                "kigen.toml has no store `{unknown}`\nhint: it has {}",
+                known.join(", ")
+            ),
         ));
     }
     let wanted = |name: &String| names.is_empty() || names.contains(name);
-    Ok(config.stores.iter().filter(|(name, _)| wanted(name)).collect())
+    Ok(config
+        .stores
+        .iter()
+        .filter(|(name, _)| wanted(name))
+        .collect())
 }
 
 /// Why a journal could not be migrated. No text of the database is passed on.
@@ -124,11 +133,17 @@ impl Refused {
         match self {
             Self::Connect => Failure::new(
                 exit::STORE_UNREACHABLE,
-                format!("reach store `{name}` at {}\nhint: does it run, and may this role log in?", store.url),
+                format!(
+                    "reach store `{name}` at {}\nhint: does it run, and may this role log in?",
+                    store.url
+                ),
             ),
             Self::Migrate(why) => Failure::new(
                 exit::NOT_MIGRATED,
-                format!("migrate the journal of store `{name}` at {}: {why}\nhint: the role needs the right to create tables there", store.url),
+                format!(
+                    "migrate the journal of store `{name}` at {}: {why}\nhint: the role needs the right to create tables there",
+                    store.url
+                ),
             ),
         }
     }
@@ -148,7 +163,8 @@ async fn migrate_store(store: &StoreConfig) -> Result<Vec<String>, Refused> {
                 .map_err(refused)
         }
         StoreKind::Sqlite => {
-            let options = SqliteConnectOptions::from_str(store.url.expose()).map_err(|_| Refused::Connect)?;
+            let options =
+                SqliteConnectOptions::from_str(store.url.expose()).map_err(|_| Refused::Connect)?;
             let mut connection = SqliteConnection::connect_with(&options.create_if_missing(false))
                 .await
                 .map_err(|_| Refused::Connect)?;

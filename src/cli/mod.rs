@@ -105,7 +105,7 @@ enum Command {
 pub async fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return output::usage(&error),
+        Err(error) => return output::usage(&error, output::format_asked_for(std::env::args_os())),
     };
     let global = arguments.global;
     match dispatch(&global, arguments.command).await {

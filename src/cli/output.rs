@@ -1,5 +1,6 @@
 //! The only place that prints.
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::io::Write;
 use std::process::ExitCode;
@@ -72,12 +73,25 @@ pub(super) fn failure(failure: &Failure, format: Format) {
     text(&document.to_string());
 }
 
-/// Help, version, or what is wrong with the command line.
-pub(super) fn usage(error: &clap::Error) -> ExitCode {
-    let printed = error.print();
-    drop(printed);
-    if error.use_stderr() {
-        return exit::status(exit::USAGE);
+/// Help, version, or what is wrong with the command line, which asked for `format`.
+pub(super) fn usage(error: &clap::Error, format: Format) -> ExitCode {
+    if !error.use_stderr() {
+        let printed = error.print();
+        drop(printed);
+        return exit::status(exit::DONE);
     }
-    exit::status(exit::DONE)
+    let said = error.to_string();
+    let message = said.strip_prefix("error: ").unwrap_or(&said);
+    failure(&Failure::new(exit::USAGE, message.trim_end()), format);
+    exit::status(exit::USAGE)
+}
+
+/// The format that a command line asks for which cannot be read as a whole.
+pub(super) fn format_asked_for(words: impl Iterator<Item = OsString>) -> Format {
+    let words: Vec<OsString> = words.collect();
+    let is_json = words
+        .windows(2)
+        .any(|pair| pair[0] == "--format" && pair[1] == "json")
+        || words.iter().any(|word| word == "--format=json");
+    if is_json { Format::Json } else { Format::Text }
 }

@@ -5,6 +5,7 @@ use super::failure::Failure;
 use super::load;
 use super::output;
 use super::render;
+use super::run::log_stopped;
 use crate::progress::Progress;
 use crate::run;
 
@@ -16,6 +17,7 @@ pub(super) async fn plan(global: &Global) -> Result<u8, Failure> {
     let selected = load::selected(global, &jobs)?;
     let as_of = load::as_of(global, &selected);
     let plan = run::plan::plan(&config, &selected, as_of).await;
+    log_stopped(&plan.jobs);
     output::print(global.format, &plan, render::plan)?;
     Ok(plan.exit())
 }

@@ -12,8 +12,19 @@ use crate::run::outcome::StageOutcome;
 
 /// What `kigen plan` prints.
 pub(super) fn plan(plan: &PlanOutcome) -> String {
-    let mut lines = vec![format!("plan as of {} (dry run: nothing is removed)", plan.as_of), String::new()];
-    let headers = ["cluster", "stage", "disposal", "records", "due", "persons", "oldest overdue"];
+    let mut lines = vec![
+        format!("plan as of {} (dry run: nothing is removed)", plan.as_of),
+        String::new(),
+    ];
+    let headers = [
+        "cluster",
+        "stage",
+        "disposal",
+        "records",
+        "due",
+        "persons",
+        "oldest overdue",
+    ];
     let mut table = table(&headers);
     for (job, stage) in stages(&plan.jobs) {
         table.add_row([
@@ -31,7 +42,10 @@ pub(super) fn plan(plan: &PlanOutcome) -> String {
     lines.extend(errors(&plan.jobs));
     for job in &plan.jobs {
         for over in &job.over_limit {
-            lines.push(format!("over its limit, a run would refuse it: {}: {over}", job.job));
+            lines.push(format!(
+                "over its limit, a run would refuse it: {}: {over}",
+                job.job
+            ));
         }
     }
     lines.join("\n")
@@ -41,14 +55,32 @@ pub(super) fn plan(plan: &PlanOutcome) -> String {
 pub(super) fn run(run: &FinishedRun) -> String {
     let mut lines = Vec::new();
     for recovered in &run.recovered {
-        lines.push(format!("run {} had been killed; taken up again", recovered.run_id));
+        lines.push(format!(
+            "run {} had been killed; taken up again",
+            recovered.run_id
+        ));
         lines.extend(certificates(&recovered.certificates));
-        lines.extend(recovered.error.iter().map(|error| format!("  not certified: {error}")));
+        lines.extend(
+            recovered
+                .error
+                .iter()
+                .map(|error| format!("  not certified: {error}")),
+        );
     }
     let id = run.run_id.as_deref().unwrap_or("(not started)");
     lines.push(format!("run {id} as of {}", run.as_of));
     lines.push(String::new());
-    let headers = ["cluster", "stage", "disposal", "due", "persons", "disposed", "failed", "still due", "oldest overdue"];
+    let headers = [
+        "cluster",
+        "stage",
+        "disposal",
+        "due",
+        "persons",
+        "disposed",
+        "failed",
+        "still due",
+        "oldest overdue",
+    ];
     let mut table = table(&headers);
     for (job, stage) in stages(&run.jobs) {
         table.add_row([
@@ -71,7 +103,11 @@ pub(super) fn run(run: &FinishedRun) -> String {
     if run.certificates.is_empty() && run.not_certified.is_none() && run.run_id.is_some() {
         lines.push("nothing was removed, so there is no certificate".to_owned());
     }
-    lines.extend(run.not_certified.iter().map(|error| format!("not certified: {error}")));
+    lines.extend(
+        run.not_certified
+            .iter()
+            .map(|error| format!("not certified: {error}")),
+    );
     if run.stopped {
         lines.push("stopped on request at the border of a batch; the next run goes on".to_owned());
     }
@@ -95,7 +131,8 @@ pub(super) fn aligned(mut table: Table, first: usize) -> String {
 }
 
 fn stages(jobs: &[JobOutcome]) -> impl Iterator<Item = (&JobOutcome, &StageOutcome)> {
-    jobs.iter().flat_map(|job| job.stages.iter().map(move |stage| (job, stage)))
+    jobs.iter()
+        .flat_map(|job| job.stages.iter().map(move |stage| (job, stage)))
 }
 
 fn named(job: &JobOutcome) -> String {
@@ -138,7 +175,10 @@ fn disposed(jobs: &[JobOutcome]) -> Vec<String> {
             lines.push(format!("  with it   {}", counts(&stage.gone_with)));
         }
         if stage.objects_absent > 0 {
-            lines.push(format!("  objects that were absent before  {}", stage.objects_absent));
+            lines.push(format!(
+                "  objects that were absent before  {}",
+                stage.objects_absent
+            ));
         }
     }
     lines
@@ -147,20 +187,37 @@ fn disposed(jobs: &[JobOutcome]) -> Vec<String> {
 fn kept(jobs: &[JobOutcome]) -> Vec<String> {
     stages(jobs)
         .filter(|(_, stage)| !stage.retained.is_empty())
-        .map(|(job, stage)| format!("kept in {}, {}: {}", job.job, stage.stage, counts(&stage.retained)))
+        .map(|(job, stage)| {
+            format!(
+                "kept in {}, {}: {}",
+                job.job,
+                stage.stage,
+                counts(&stage.retained)
+            )
+        })
         .collect()
 }
 
 fn errors(jobs: &[JobOutcome]) -> Vec<String> {
     jobs.iter()
         .filter_map(|job| job.error.as_ref().map(|error| (job, error)))
-        .map(|(job, error)| format!("job {} stopped ({}): {}", job.job, error.code, error.message))
+        .map(|(job, error)| {
+            format!(
+                "job {} stopped ({}): {}",
+                job.job, error.code, error.message
+            )
+        })
         .collect()
 }
 
 fn certificates(lines: &[CertificateLine]) -> Vec<String> {
     lines
         .iter()
-        .map(|line| format!("certificate {} for {} in {}", line.certificate_id, line.client, line.folder))
+        .map(|line| {
+            format!(
+                "certificate {} for {} in {}",
+                line.certificate_id, line.client, line.folder
+            )
+        })
         .collect()
 }

@@ -36,11 +36,17 @@ pub(super) async fn report(global: &Global, arguments: &Arguments) -> Result<u8,
     if arguments.to < arguments.from {
         return Err(Failure::new(
             exit::USAGE,
-            format!("--to {} lies before --from {}", arguments.to, arguments.from),
+            format!(
+                "--to {} lies before --from {}",
+                arguments.to, arguments.from
+            ),
         ));
     }
     let time_zone = TimeZone::get(&arguments.time_zone).map_err(|_| {
-        let message = format!("there is no time zone `{}`\nhint: IANA names, such as `Asia/Tokyo`", arguments.time_zone);
+        let message = format!(
+            "there is no time zone `{}`\nhint: IANA names, such as `Asia/Tokyo`",
+            arguments.time_zone
+        );
         Failure::new(exit::USAGE, message)
     })?;
     let period = ReportPeriod {
@@ -51,7 +57,9 @@ pub(super) async fn report(global: &Global, arguments: &Arguments) -> Result<u8,
     };
     let ledger = load::ledger(&config).await?;
     let report = build(&*ledger, &period).await?;
-    output::print(global.format, &report, |report| report::render_text(report, &time_zone))?;
+    output::print(global.format, &report, |report| {
+        report::render_text(report, &time_zone)
+    })?;
     ledger.close().await;
     Ok(exit::DONE)
 }

@@ -19,6 +19,7 @@ use crate::run;
 use crate::run::FinishedRun;
 use crate::run::RunRequest;
 use crate::run::execute::Environment;
+use crate::run::outcome::JobOutcome;
 use crate::shutdown::Shutdown;
 
 /// Options of `kigen run`.
@@ -99,5 +100,16 @@ pub(super) async fn once(
         as_of: load::as_of(global, selected),
         trigger,
     };
-    Ok(run::run(&environment, &mut keyring, &request).await?)
+    let finished = run::run(&environment, &mut keyring, &request).await?;
+    log_stopped(&finished.jobs);
+    Ok(finished)
+}
+
+/// Says on stderr, once for each, why jobs stopped.
+pub(super) fn log_stopped(jobs: &[JobOutcome]) {
+    for outcome in jobs {
+        if let Some(error) = &outcome.error {
+            tracing::error!(job.name = %outcome.job, code = error.code, "job `{}` stopped: {}", outcome.job, error.message);
+        }
+    }
 }

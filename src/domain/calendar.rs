@@ -49,9 +49,7 @@ impl Period {
         match self {
             Self::Days(days) => counted_from.checked_add(Span::new().days(days - 1)).ok(),
             Self::Months(months) => {
-                let corresponding = counted_from
-                    .checked_add(Span::new().months(months))
-                    .ok()?;
+                let corresponding = counted_from.checked_add(Span::new().months(months)).ok()?;
                 if corresponding.day() < counted_from.day() {
                     return Some(corresponding);
                 }

@@ -193,7 +193,10 @@ impl Ends {
                 last_purpose: index,
             };
         }
-        Self { latest_start, ..self }
+        Self {
+            latest_start,
+            ..self
+        }
     }
 }
 
@@ -223,7 +226,10 @@ mod tests {
         Candidate {
             purposes: vec![
                 state(course, true),
-                state(screening.unwrap_or(StartingPoint::Missing), screening.is_some()),
+                state(
+                    screening.unwrap_or(StartingPoint::Missing),
+                    screening.is_some(),
+                ),
             ],
             already_disposed: false,
             referenced: false,
@@ -239,7 +245,10 @@ mod tests {
         );
         assert_eq!(
             rule().decide(&record, date(2025, 3, 1)),
-            Decision::Dispose { expired_after: date(2025, 2, 28), last_purpose: 0 }
+            Decision::Dispose {
+                expired_after: date(2025, 2, 28),
+                last_purpose: 0
+            }
         );
     }
 
@@ -252,7 +261,10 @@ mod tests {
         );
         assert_eq!(
             rule().decide(&record, date(2023, 6, 2)),
-            Decision::Dispose { expired_after: date(2023, 6, 1), last_purpose: 1 }
+            Decision::Dispose {
+                expired_after: date(2023, 6, 1),
+                last_purpose: 1
+            }
         );
     }
 
@@ -308,8 +320,10 @@ mod tests {
 
     #[test]
     fn every_reason_is_listed_once() {
-        let names: std::collections::BTreeSet<_> =
-            RetainReason::ALL.iter().map(|reason| reason.name()).collect();
+        let names: std::collections::BTreeSet<_> = RetainReason::ALL
+            .iter()
+            .map(|reason| reason.name())
+            .collect();
         assert_eq!(names.len(), RetainReason::ALL.len());
     }
 }

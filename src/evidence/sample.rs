@@ -192,6 +192,7 @@ fn targets(folded: &FoldedLeaves) -> Vec<Target> {
             rule: rule(),
             method: Method { class, technique },
             counts: folded.records[usize::from(index)].into(),
+            repeated: 0,
             ended_by: [("course".to_owned(), 30)].into_iter().collect(),
             retained: Some([("not-expired".to_owned(), 9)].into_iter().collect()),
             verification: Some(StoreVerification {

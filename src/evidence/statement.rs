@@ -197,7 +197,8 @@ pub struct RunPeriod {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Target {
-    /// The number that the leaves of this target carry: its place in the list, from 0.
+    /// The number that the leaves of this target carry. Targets stand in the order of their numbers;
+    /// those of the run's targets that concern other clients only are left out.
     pub index: u16,
     pub job: String,
     pub stage: String,
@@ -208,6 +209,8 @@ pub struct Target {
     pub rule: CertifiedRule,
     pub method: Method,
     pub counts: Counts,
+    /// Removals of a key that the same run had removed before: they have no leaf of their own.
+    pub repeated: u64,
     /// Which purpose ended last, and for how many records.
     pub ended_by: Numbers,
     /// How many records were looked at and kept, by reason.

@@ -58,7 +58,7 @@ pub fn verify(
         });
     };
     check_statement(&statement, &mut findings);
-    let (folded, rest) = fold(leaves, statement.predicate.targets.len())?;
+    let (folded, rest) = fold(leaves, numbers(&statement))?;
     check_file(&statement, &folded, rest, &mut findings);
     check_counts(&statement, &folded, &mut findings);
     check_root(&statement, &folded, &mut findings);
@@ -91,12 +91,24 @@ fn read_statement(
     }
 }
 
+/// How many numbers the targets are numbered with, those that are left out included.
+fn numbers(statement: &Statement) -> usize {
+    let indexes = statement
+        .predicate
+        .targets
+        .iter()
+        .map(|target| target.index);
+    indexes
+        .max()
+        .map_or(0, |greatest| usize::from(greatest) + 1)
+}
+
 /// Whether the certificate agrees with itself.
 fn check_statement(statement: &Statement, findings: &mut Vec<Finding>) {
     let before = findings.len();
     let predicate = &statement.predicate;
-    for (place, target) in predicate.targets.iter().enumerate() {
-        if usize::from(target.index) != place {
+    for (place, pair) in (1..).zip(predicate.targets.windows(2)) {
+        if pair[0].index >= pair[1].index {
             findings.push(Problem::TargetOutOfPlace { place }.into());
         }
     }
@@ -159,11 +171,14 @@ fn check_counts(statement: &Statement, folded: &FoldedLeaves, findings: &mut Vec
         let leaves = folded.strangers;
         findings.push(Problem::Strangers { leaves }.into());
     }
-    for (target, records) in statement.predicate.targets.iter().zip(&folded.records) {
+    for (target, records) in (0..).zip(&folded.records) {
+        let mut targets = statement.predicate.targets.iter();
+        let listed = targets.find(|listed| listed.index == target);
         for action in Action::ALL {
-            let (stated, found) = (target.counts.of(action), records.of(action));
+            // Of a target that is not listed there can be no leaf.
+            let stated = listed.map_or(0, |listed| listed.counts.of(action));
+            let found = records.of(action);
             if stated != found {
-                let target = target.index;
                 findings.push(
                     Problem::Count {
                         target,

@@ -17,7 +17,10 @@ use super::WRAPPED_LENGTH;
 use super::new_run_key;
 
 const TODAY: Date = date(2026, 11, 22);
-const NEXT_QUARTER: Date = date(2027, 1, 1);
+/// The first quarter for which a keyring of `TODAY` has no key yet: 41 quarters on.
+const NEXT_QUARTER: Date = date(2037, 1, 1);
+/// Certificate key, token key, and this quarter's key and those of forty more.
+const KEYS_OF_A_NEW_RING: usize = 2 + 41;
 
 struct Home {
     _folder: TempDir,
@@ -74,7 +77,7 @@ fn every_key_is_another_one() {
     all.extend(secrets(&Keyring::create(&other, TODAY).unwrap()));
     all.sort();
     all.dedup();
-    assert_eq!(all.len(), 6);
+    assert_eq!(all.len(), 2 * KEYS_OF_A_NEW_RING);
 }
 
 #[test]
@@ -169,9 +172,9 @@ fn a_damaged_keyring_is_refused_with_the_reason() {
             "`kek-02026q4` is no name of a quarter's key",
         ),
         (
-            "key-encryption-keys = 1",
-            "key-encryption-keys = 2",
-            "it should have 2 key-encryption keys and has 1",
+            "key-encryption-keys = 41",
+            "key-encryption-keys = 42",
+            "it should have 42 key-encryption keys and has 41",
         ),
         (
             "[token-key]",
@@ -282,7 +285,7 @@ fn an_altered_wrapped_key_does_not_open() {
         altered.bytes[place] ^= 1;
         assert!(keyring.unwrap("run-1", &altered).is_err(), "{place}");
     }
-    for key_id in ["kek-2027q1", "kek-2026q9", "", "kek-q"] {
+    for key_id in ["kek-2037q1", "kek-2026q9", "", "kek-q"] {
         let mut other = wrapped.clone();
         other.key_id = key_id.to_owned();
         let error = keyring.unwrap("run-1", &other).unwrap_err();
@@ -291,7 +294,7 @@ fn an_altered_wrapped_key_does_not_open() {
     let error = keyring
         .wrap(Quarter::of(NEXT_QUARTER), "run-1", &run_key)
         .unwrap_err();
-    assert_eq!(error.to_string(), "the keyring has no key `kek-2027q1`");
+    assert_eq!(error.to_string(), "the keyring has no key `kek-2037q1`");
 }
 
 #[test]

@@ -248,7 +248,9 @@ async fn apply_postgres(
     if let Some(schema) = schema {
         create_schema(&mut transaction, schema).await?;
     }
-    let applied = if let Some(applied) = applied_postgres(&mut transaction, table).await? { applied } else {
+    let applied = if let Some(applied) = applied_postgres(&mut transaction, table).await? {
+        applied
+    } else {
         let sql = format!(
             "create table {table} (version bigint primary key, name text not null, \
              sha256 text not null, applied_at timestamptz not null)"
@@ -324,7 +326,9 @@ async fn apply_sqlite(
 ) -> Result<Vec<String>, Inner> {
     let table = set.table;
     let mut transaction = connection.begin_with("begin immediate").await?;
-    let applied = if let Some(applied) = applied_sqlite(&mut transaction, table).await? { applied } else {
+    let applied = if let Some(applied) = applied_sqlite(&mut transaction, table).await? {
+        applied
+    } else {
         let sql = format!(
             "create table {table} (version integer primary key, name text not null, \
              sha256 text not null, applied_at text not null)"

@@ -67,7 +67,10 @@ impl fmt::Display for OverLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MaxRecords { due, allowed } => {
-                write!(f, "{due} records are due and limit.max-records is {allowed}")
+                write!(
+                    f,
+                    "{due} records are due and limit.max-records is {allowed}"
+                )
             }
             Self::MaxPercent {
                 due,
@@ -78,7 +81,10 @@ impl fmt::Display for OverLimit {
                 "{due} of {total} records are due and limit.max-percent is {allowed}"
             ),
             Self::MaxPersons { due, allowed } => {
-                write!(f, "{due} persons are concerned and limit.max-persons is {allowed}")
+                write!(
+                    f,
+                    "{due} persons are concerned and limit.max-persons is {allowed}"
+                )
             }
         }
     }
@@ -136,7 +142,12 @@ pub fn approve(plan: Plan, limit: &Limit) -> Result<ApprovedPlan, Refusal> {
 fn over(plan: &Plan, limit: &Limit) -> Vec<OverLimit> {
     let records: u64 = plan.stages.iter().map(|stage| stage.records).sum();
     let persons: u64 = plan.stages.iter().map(|stage| stage.persons).sum();
-    let total = plan.stages.iter().map(|stage| stage.total).max().unwrap_or(0);
+    let total = plan
+        .stages
+        .iter()
+        .map(|stage| stage.total)
+        .max()
+        .unwrap_or(0);
     let mut over = Vec::new();
     if records > limit.max_records {
         over.push(OverLimit::MaxRecords {
@@ -201,15 +212,22 @@ mod tests {
     #[test]
     fn a_plan_at_its_limits_is_approved() {
         let plan = two_stages((50, 5), (50, 5), 1000);
-        assert_eq!(approve(plan, &limit(100, 10.0, 10)).unwrap().max_records(), 100);
+        assert_eq!(
+            approve(plan, &limit(100, 10.0, 10)).unwrap().max_records(),
+            100
+        );
     }
 
     #[test]
     fn every_limit_that_is_passed_is_named() {
-        let refusal = approve(two_stages((51, 6), (50, 5), 1000), &limit(100, 10.0, 10)).unwrap_err();
+        let refusal =
+            approve(two_stages((51, 6), (50, 5), 1000), &limit(100, 10.0, 10)).unwrap_err();
         assert_eq!(refusal.over.len(), 3);
         let said = refusal.to_string();
-        assert!(said.contains("101 records") && said.contains("11 persons"), "{said}");
+        assert!(
+            said.contains("101 records") && said.contains("11 persons"),
+            "{said}"
+        );
     }
 
     #[test]

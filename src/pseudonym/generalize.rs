@@ -8,12 +8,53 @@ use crate::job::Generalize;
 
 /// The 47 prefectures (都道府県, JIS X 0401) in code order.
 const PREFECTURES: [&str; 47] = [
-    "北海道", "青森県", "岩手県", "宮城県", "秋田県", "山形県", "福島県", "茨城県", "栃木県",
-    "群馬県", "埼玉県", "千葉県", "東京都", "神奈川県", "新潟県", "富山県", "石川県", "福井県",
-    "山梨県", "長野県", "岐阜県", "静岡県", "愛知県", "三重県", "滋賀県", "京都府", "大阪府",
-    "兵庫県", "奈良県", "和歌山県", "鳥取県", "島根県", "岡山県", "広島県", "山口県", "徳島県",
-    "香川県", "愛媛県", "高知県", "福岡県", "佐賀県", "長崎県", "熊本県", "大分県", "宮崎県",
-    "鹿児島県", "沖縄県",
+    "北海道",
+    "青森県",
+    "岩手県",
+    "宮城県",
+    "秋田県",
+    "山形県",
+    "福島県",
+    "茨城県",
+    "栃木県",
+    "群馬県",
+    "埼玉県",
+    "千葉県",
+    "東京都",
+    "神奈川県",
+    "新潟県",
+    "富山県",
+    "石川県",
+    "福井県",
+    "山梨県",
+    "長野県",
+    "岐阜県",
+    "静岡県",
+    "愛知県",
+    "三重県",
+    "滋賀県",
+    "京都府",
+    "大阪府",
+    "兵庫県",
+    "奈良県",
+    "和歌山県",
+    "鳥取県",
+    "島根県",
+    "岡山県",
+    "広島県",
+    "山口県",
+    "徳島県",
+    "香川県",
+    "愛媛県",
+    "高知県",
+    "福岡県",
+    "佐賀県",
+    "長崎県",
+    "熊本県",
+    "大分県",
+    "宮崎県",
+    "鹿児島県",
+    "沖縄県",
 ];
 
 /// What stands for an address in which no prefecture can be found.
@@ -47,7 +88,11 @@ fn coarser_day(value: &Value, coarser: impl Fn(Date) -> Date) -> Option<Value> {
 }
 
 fn first_of_fiscal_year(day: Date) -> Date {
-    let year = if day.month() < FISCAL_YEAR_MONTH { day.year() - 1 } else { day.year() };
+    let year = if day.month() < FISCAL_YEAR_MONTH {
+        day.year() - 1
+    } else {
+        day.year()
+    };
     Date::new(year, FISCAL_YEAR_MONTH, 1).unwrap_or_else(|_| day.first_of_year())
 }
 
@@ -55,7 +100,9 @@ fn prefecture(address: &str) -> String {
     let found = PREFECTURES
         .iter()
         .find(|prefecture| address.trim_start().starts_with(**prefecture));
-    found.map_or(UNKNOWN_PREFECTURE, |prefecture| prefecture).to_owned()
+    found
+        .map_or(UNKNOWN_PREFECTURE, |prefecture| prefecture)
+        .to_owned()
 }
 
 /// The lower end of the band that holds the number.
@@ -67,7 +114,9 @@ fn band(value: &Value, width: u32) -> Option<Value> {
             let whole: i64 = text.split('.').next()?.parse().ok()?;
             // A negative number with a fraction lies one below its whole part.
             let below = i64::from(text.starts_with('-') && text.contains('.'));
-            Some(Value::Decimal(((whole - below).div_euclid(width) * width).to_string()))
+            Some(Value::Decimal(
+                ((whole - below).div_euclid(width) * width).to_string(),
+            ))
         }
         _ => None,
     }

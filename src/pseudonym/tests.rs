@@ -31,7 +31,11 @@ fn a_day_becomes_its_month_its_year_or_its_fiscal_year() {
         (Generalize::FiscalYear, "1998-12-31", "1998-04-01"),
     ];
     for (how, from, to) in table {
-        assert_eq!(generalized(how, &day(from)).as_deref(), Some(to), "{how:?} {from}");
+        assert_eq!(
+            generalized(how, &day(from)).as_deref(),
+            Some(to),
+            "{how:?} {from}"
+        );
     }
 }
 
@@ -45,7 +49,10 @@ fn an_address_becomes_its_prefecture_and_an_unknown_one_says_so() {
         ("", "不明"),
     ];
     for (from, to) in table {
-        assert_eq!(generalized(Generalize::Prefecture, &text(from)).as_deref(), Some(to));
+        assert_eq!(
+            generalized(Generalize::Prefecture, &text(from)).as_deref(),
+            Some(to)
+        );
     }
 }
 
@@ -62,13 +69,20 @@ fn a_number_becomes_the_lower_end_of_its_band() {
         assert_eq!(generalized(how, &Value::Int(from)).as_deref(), Some(to));
     }
     for (from, to) in [("57.5", "50"), ("-0.5", "-10"), ("100.00", "100")] {
-        assert_eq!(generalized(how, &Value::Decimal(from.to_owned())).as_deref(), Some(to));
+        assert_eq!(
+            generalized(how, &Value::Decimal(from.to_owned())).as_deref(),
+            Some(to)
+        );
     }
 }
 
 #[test]
 fn a_value_of_the_wrong_kind_is_an_error_and_never_passed_over() {
-    assert!(Replacement::Generalize(Generalize::Year).replace("birth", &text("soon")).is_err());
+    assert!(
+        Replacement::Generalize(Generalize::Year)
+            .replace("birth", &text("soon"))
+            .is_err()
+    );
     let error = Replacement::Generalize(Generalize::Band { width: 5 })
         .replace("score", &text("secret"))
         .unwrap_err();
@@ -77,7 +91,9 @@ fn a_value_of_the_wrong_kind_is_an_error_and_never_passed_over() {
 
 #[test]
 fn truncation_counts_characters_and_not_bytes() {
-    let kept = Replacement::Truncate(2).replace("name", &text("期限切れ")).unwrap();
+    let kept = Replacement::Truncate(2)
+        .replace("name", &text("期限切れ"))
+        .unwrap();
     assert!(kept == text("期限"));
 }
 
@@ -94,21 +110,32 @@ fn null_stays_null_but_a_fixed_text_is_written_everywhere() {
 fn a_token_is_the_hmac_of_its_context_and_value() {
     let tokenizer = Tokenizer::new(&std::array::from_fn(|index| index as u8), "learner");
     let token = tokenizer.token(&Value::Int(1_000_007), TokenShape::Text);
-    assert_eq!(token.store_text().as_deref(), Some("xjjtjqhmxajl2az6slwk6p4y6q"));
+    assert_eq!(
+        token.store_text().as_deref(),
+        Some("xjjtjqhmxajl2az6slwk6p4y6q")
+    );
 }
 
 #[test]
 fn tokens_of_two_contexts_cannot_be_joined() {
     let value = Value::Int(42);
     let shape = TokenShape::Text;
-    assert!(Tokenizer::new(&[1; 32], "a").token(&value, shape) != Tokenizer::new(&[1; 32], "b").token(&value, shape));
-    assert!(Tokenizer::new(&[1; 32], "a").token(&value, shape) != Tokenizer::new(&[2; 32], "a").token(&value, shape));
+    assert!(
+        Tokenizer::new(&[1; 32], "a").token(&value, shape)
+            != Tokenizer::new(&[1; 32], "b").token(&value, shape)
+    );
+    assert!(
+        Tokenizer::new(&[1; 32], "a").token(&value, shape)
+            != Tokenizer::new(&[2; 32], "a").token(&value, shape)
+    );
 }
 
 #[test]
 fn a_uuid_token_is_a_version_8_uuid() {
     let token = Tokenizer::new(&[3; 32], "learner").token(&text("x"), TokenShape::Uuid);
-    let Value::Uuid(bytes) = token else { panic!("not a uuid") };
+    let Value::Uuid(bytes) = token else {
+        panic!("not a uuid")
+    };
     assert_eq!(uuid::Uuid::from_bytes(bytes).get_version_num(), 8);
 }
 

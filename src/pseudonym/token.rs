@@ -51,7 +51,11 @@ impl Tokenizer {
             TokenShape::Uuid => {
                 let mut bytes = [0_u8; 16];
                 bytes.copy_from_slice(&digest[..16]);
-                Value::Uuid(uuid::Builder::from_custom_bytes(bytes).into_uuid().into_bytes())
+                Value::Uuid(
+                    uuid::Builder::from_custom_bytes(bytes)
+                        .into_uuid()
+                        .into_bytes(),
+                )
             }
             TokenShape::Integer { least, greatest } => {
                 Value::Int(in_range(&digest, least, greatest))

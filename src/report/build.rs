@@ -253,7 +253,10 @@ fn stage_status<'c>(cluster: &'c mut Cluster, stage: &str, day: Date) -> &'c mut
     let index = if let Some(index) = cluster
         .stages
         .iter()
-        .position(|status| status.stage == stage) { index } else {
+        .position(|status| status.stage == stage)
+    {
+        index
+    } else {
         cluster.stages.push(StageStatus {
             stage: stage.to_owned(),
             disposal: String::new(),
@@ -297,7 +300,9 @@ fn add_to_month(cluster: &mut Cluster, day: Date, finished: &StageFinished) {
     let is_same = |disposed: &Disposed| {
         disposed.stage == finished.stage && disposed.disposal == finished.disposal
     };
-    let index = if let Some(index) = month.disposed.iter().position(is_same) { index } else {
+    let index = if let Some(index) = month.disposed.iter().position(is_same) {
+        index
+    } else {
         month.disposed.push(Disposed {
             stage: finished.stage.clone(),
             disposal: finished.disposal.clone(),

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use thiserror::Error;
 
+use super::open;
 use super::open::Stores;
 use super::outcome::FinishedRun;
 use super::outcome::JobError;
@@ -73,11 +74,23 @@ impl RunError {
     pub fn exit(&self) -> u8 {
         match self {
             Self::Busy(_) => exit::BUSY,
-            Self::Ledger(LedgerError::NotMigrated { .. }) => exit::NOT_MIGRATED,
-            Self::Ledger(_) => exit::LEDGER_UNAVAILABLE,
+            Self::Ledger(error) => of_ledger(error),
             Self::Keyring(_) => exit::CONFIG_INVALID,
             Self::Step(error) => error.exit,
         }
+    }
+}
+
+/// A ledger that is of another version, or that nobody can find, is for a person to look at.
+fn of_ledger(error: &LedgerError) -> u8 {
+    match error {
+        LedgerError::NotMigrated { .. } | LedgerError::NewerVersion { .. } => exit::NOT_MIGRATED,
+        LedgerError::BadUrl { .. } => exit::CONFIG_INVALID,
+        LedgerError::Unreachable { .. }
+        | LedgerError::ReadOnly { .. }
+        | LedgerError::Conflict { .. }
+        | LedgerError::Damaged { .. }
+        | LedgerError::Other { .. } => exit::LEDGER_UNAVAILABLE,
     }
 }
 
@@ -131,7 +144,15 @@ pub async fn run(
             run_id,
             started_at,
         };
-        execute(environment, keyring, &mut stores, request, ready, &mut finished).await?;
+        execute(
+            environment,
+            keyring,
+            &mut stores,
+            request,
+            ready,
+            &mut finished,
+        )
+        .await?;
     }
     release(lock).await;
     Ok(finished)
@@ -156,10 +177,14 @@ async fn take_locks(
         .map(|job| format!("job:{}", job.cluster))
         .collect();
     names.push(format!("run:{run_id}"));
-    environment.ledger.lock(&names).await.map_err(|error| match error {
-        LockError::Ledger(error) => RunError::Ledger(error),
-        busy => RunError::Busy(busy),
-    })
+    environment
+        .ledger
+        .lock(&names)
+        .await
+        .map_err(|error| match error {
+            LockError::Ledger(error) => RunError::Ledger(error),
+            busy => RunError::Busy(busy),
+        })
 }
 
 struct Prepared<'a> {
@@ -179,7 +204,11 @@ async fn make_ready<'a>(
     for job in request.jobs.iter().copied() {
         let mut outcome = JobOutcome::of(job);
         match fits(environment, stores, job).await {
-            Ok(engine) => ready.push(Ready { job, engine }),
+            Ok(engine) => ready.push(Ready {
+                job,
+                engine,
+                object_engines: open::object_engines(environment.config, job),
+            }),
             Err(error) => outcome.error = Some(error),
         }
         outcomes.push(outcome);
@@ -217,7 +246,12 @@ async fn execute(
     } = prepared;
     let targets = Targets::of(&ready, request.as_of);
     let (context, wrapped) = start::context(keyring, &run_id, started_at)?;
-    let entry = Entry::RunStarted(start::entry(&ready, &targets, request.as_of, request.trigger));
+    let entry = Entry::RunStarted(start::entry(
+        &ready,
+        &targets,
+        request.as_of,
+        request.trigger,
+    ));
     environment
         .ledger
         .start_run(&run_id, started_at, &entry, &wrapped)
@@ -229,14 +263,26 @@ async fn execute(
     }
     let mut fenced: BTreeMap<String, Arc<dyn Disposer>> = BTreeMap::new();
     for ready in &ready {
-        let outcome = finished.jobs.iter_mut().find(|outcome| outcome.job == ready.job.cluster);
+        let outcome = finished
+            .jobs
+            .iter_mut()
+            .find(|outcome| outcome.job == ready.job.cluster);
         let Some(outcome) = outcome else { continue };
         if environment.shutdown.is_requested() {
             break;
         }
-        let done = one_job(environment, stores, &context, &targets, ready.job, request.as_of, &mut fenced, outcome).await;
+        let done = one_job(
+            environment,
+            stores,
+            &context,
+            &targets,
+            ready.job,
+            request.as_of,
+            &mut fenced,
+            outcome,
+        )
+        .await;
         if let Err(error) = done {
-            tracing::error!(job.name = %outcome.job, code = error.code, "job `{}` stopped: {}", outcome.job, error.message);
             outcome.error = Some(error);
             note_failure(environment, &run_id, outcome).await?;
         }
@@ -255,7 +301,10 @@ async fn execute(
     Ok(())
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is one thing the step needs")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is one thing the step needs"
+)]
 async fn one_job(
     environment: &Environment<'_>,
     stores: &mut Stores,
@@ -299,7 +348,10 @@ async fn note_failure(
         code: error.code.to_owned(),
         message: error.message.clone(),
     });
-    environment.append(run_id, &entry).await.map_err(RunError::Step)
+    environment
+        .append(run_id, &entry)
+        .await
+        .map_err(RunError::Step)
 }
 
 fn overall(finished: &FinishedRun) -> Outcome {
@@ -308,7 +360,14 @@ fn overall(finished: &FinishedRun) -> Outcome {
     }
     let whole = finished.jobs.iter().all(|job| {
         let stages = job.stages.iter();
-        job.error.is_none() && stages.clone().all(|stage| stage.remaining_due == 0 && stage.failed == 0)
+        job.error.is_none()
+            && stages
+                .clone()
+                .all(|stage| stage.remaining_due == 0 && stage.failed == 0)
     });
-    if whole { Outcome::Complete } else { Outcome::Partial }
+    if whole {
+        Outcome::Complete
+    } else {
+        Outcome::Partial
+    }
 }

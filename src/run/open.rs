@@ -46,13 +46,20 @@ pub struct Inventories {
 
 impl Stores {
     /// The store of this name, opened with the right to remove.
-    pub async fn rows(&mut self, config: &Config, name: &str) -> Result<Arc<dyn Disposer>, StoreError> {
+    pub async fn rows(
+        &mut self,
+        config: &Config,
+        name: &str,
+    ) -> Result<Arc<dyn Disposer>, StoreError> {
         if !self.rows.contains_key(name) {
             let opened = open(config, name, false).await;
             let opened = opened.map(|store| Arc::new(store) as Arc<dyn Disposer>);
             self.rows.insert(name.to_owned(), opened);
         }
-        self.rows.get(name).cloned().unwrap_or_else(|| Err(unknown(name)))
+        self.rows
+            .get(name)
+            .cloned()
+            .unwrap_or_else(|| Err(unknown(name)))
     }
 
     /// Opens the object stores that `job` names.
@@ -85,13 +92,20 @@ impl Stores {
 
 impl Inventories {
     /// The store of this name, opened to be read.
-    pub async fn rows(&mut self, config: &Config, name: &str) -> Result<Arc<dyn Inventory>, StoreError> {
+    pub async fn rows(
+        &mut self,
+        config: &Config,
+        name: &str,
+    ) -> Result<Arc<dyn Inventory>, StoreError> {
         if !self.rows.contains_key(name) {
             let opened = open(config, name, true).await;
             let opened = opened.map(|store| Arc::new(store) as Arc<dyn Inventory>);
             self.rows.insert(name.to_owned(), opened);
         }
-        self.rows.get(name).cloned().unwrap_or_else(|| Err(unknown(name)))
+        self.rows
+            .get(name)
+            .cloned()
+            .unwrap_or_else(|| Err(unknown(name)))
     }
 }
 
@@ -107,7 +121,16 @@ async fn open(config: &Config, name: &str, read_only: bool) -> Result<SqlStore, 
         }
         StoreKind::Sqlite => {
             let file = store.url.expose().trim_start_matches("sqlite://");
-            let file = file.split('?').next().unwrap_or(file);
+            let (file, options) = file.split_once('?').unwrap_or((file, ""));
+            if !read_only
+                && options
+                    .split('&')
+                    .any(|option| matches!(option, "mode=ro" | "immutable=1"))
+            {
+                return Err(StoreError::Unusable(format!(
+                    "store `{name}` is read-only by its URL\nhint: without `{options}` a run may remove from it"
+                )));
+            }
             open_sqlite(SqliteOptions {
                 name: name.to_owned(),
                 file: file.into(),
@@ -138,12 +161,17 @@ fn postgres_options(
 }
 
 /// Opens an object store with the right to remove.
-pub async fn open_objects(config: &Config, name: &str) -> Result<Arc<dyn ObjectDisposer>, StoreError> {
+pub async fn open_objects(
+    config: &Config,
+    name: &str,
+) -> Result<Arc<dyn ObjectDisposer>, StoreError> {
     let missing = || StoreError::Unusable(format!("kigen.toml has no object store `{name}`"));
     match config.objects.get(name).ok_or_else(missing)? {
         ObjectsConfig::Folder(folder) => {
             let opened = FolderObjects::open(folder);
-            let opened = opened.map_err(|error| StoreError::Unusable(format!("open object store `{name}`: {error}")))?;
+            let opened = opened.map_err(|error| {
+                StoreError::Unusable(format!("open object store `{name}`: {error}"))
+            })?;
             Ok(Arc::new(opened))
         }
         ObjectsConfig::S3 {
@@ -161,8 +189,27 @@ pub async fn open_objects(config: &Config, name: &str) -> Result<Arc<dyn ObjectD
                 path_style: *path_style,
             };
             let opened = S3Objects::connect(options).await;
-            let opened = opened.map_err(|error| StoreError::Unusable(format!("open object store `{name}`: {error}")))?;
+            let opened = opened.map_err(|error| {
+                StoreError::Unusable(format!("open object store `{name}`: {error}"))
+            })?;
             Ok(Arc::new(opened))
         }
     }
+}
+
+/// What the object stores of `job` are, as certificates call them, by name.
+pub fn object_engines(config: &Config, job: &Job) -> BTreeMap<String, String> {
+    job.objects
+        .iter()
+        .filter_map(|link| {
+            let engine = match config.objects.get(&link.store)? {
+                ObjectsConfig::Folder(_) => "folder",
+                ObjectsConfig::S3 { endpoint: None, .. } => "Amazon S3",
+                ObjectsConfig::S3 {
+                    endpoint: Some(_), ..
+                } => "S3-compatible",
+            };
+            Some((link.store.clone(), engine.to_owned()))
+        })
+        .collect()
 }

@@ -154,10 +154,12 @@ impl JobError {
     /// The exit code for a store's error.
     pub fn of_store(error: &StoreError) -> Self {
         let exit = match error {
-            StoreError::Unreachable { .. } | StoreError::ConnectionLost { .. } => exit::STORE_UNREACHABLE,
-            StoreError::Refused { .. } | StoreError::NotPermitted { .. } | StoreError::Unusable(_) => {
-                exit::SCHEMA_MISMATCH
+            StoreError::Unreachable { .. } | StoreError::ConnectionLost { .. } => {
+                exit::STORE_UNREACHABLE
             }
+            StoreError::Refused { .. }
+            | StoreError::NotPermitted { .. }
+            | StoreError::Unusable(_) => exit::SCHEMA_MISMATCH,
             StoreError::NotMigrated { .. } => exit::NOT_MIGRATED,
             StoreError::OverLimit { .. } => exit::NOT_APPROVED,
             StoreError::Locked { .. }
@@ -184,7 +186,11 @@ impl FinishedRun {
             return exit::TERMINATED;
         }
         let incomplete = |stage: &StageOutcome| stage.failed > 0 || stage.remaining_due > 0;
-        if self.jobs.iter().any(|job| job.stages.iter().any(incomplete)) {
+        if self
+            .jobs
+            .iter()
+            .any(|job| job.stages.iter().any(incomplete))
+        {
             return exit::INCOMPLETE;
         }
         exit::DONE
@@ -209,7 +215,11 @@ fn worst(jobs: &[JobOutcome]) -> Option<u8> {
         exit::LEDGER_UNAVAILABLE,
         exit::INCOMPLETE,
     ];
-    let codes: Vec<u8> = jobs.iter().filter_map(|job| job.error.as_ref()).map(|error| error.exit).collect();
+    let codes: Vec<u8> = jobs
+        .iter()
+        .filter_map(|job| job.error.as_ref())
+        .map(|error| error.exit)
+        .collect();
     order
         .into_iter()
         .find(|code| codes.contains(code))

@@ -54,9 +54,11 @@ async fn survey_job(
             records: survey.due.records,
             persons: survey.due.subjects,
         });
-        outcome
-            .stages
-            .push(StageOutcome::surveyed(&stage.name, stage.disposal.name(), &survey));
+        outcome.stages.push(StageOutcome::surveyed(
+            &stage.name,
+            stage.disposal.name(),
+            &survey,
+        ));
     }
     // The limit stops only what removes: a plan over it is shown whole, and says so.
     if let Err(refusal) = plan::approve(plan::plan(job, as_of, planned), &job.limit) {

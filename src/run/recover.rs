@@ -58,7 +58,10 @@ async fn take_up(
     let entry = Entry::RunRecovered {
         found_state: run.state,
     };
-    environment.append(&run.run_id, &entry).await.map_err(RunError::Step)?;
+    environment
+        .append(&run.run_id, &entry)
+        .await
+        .map_err(RunError::Step)?;
     if run.state == RunState::Running {
         if let Err(error) = finish_intents(environment, keyring, stores, jobs, run).await {
             return Ok(RecoveredRun {
@@ -70,7 +73,10 @@ async fn take_up(
         let entry = Entry::RunFinished {
             outcome: Outcome::Partial,
         };
-        environment.append(&run.run_id, &entry).await.map_err(RunError::Step)?;
+        environment
+            .append(&run.run_id, &entry)
+            .await
+            .map_err(RunError::Step)?;
     }
     let certified = certify(environment, keyring, stores, &run.run_id).await;
     let (certificates, error) = match certified {
@@ -94,11 +100,18 @@ pub(super) async fn certify(
     stores: &mut Stores,
     run_id: &str,
 ) -> Result<Vec<CertificateLine>, String> {
-    let entries = environment.ledger.entries_of(run_id).await.map_err(|error| error.to_string())?;
+    let entries = environment
+        .ledger
+        .entries_of(run_id)
+        .await
+        .map_err(|error| error.to_string())?;
     let Some(run) = fold_runs(&entries).into_iter().next() else {
         return Err(format!("the ledger has no run {run_id}"));
     };
-    for target in &run.started.targets {
+    // Object stores have no journal.
+    let with_journal = |name: &String| environment.config.stores.contains_key(name);
+    let targets = run.started.targets.iter();
+    for target in targets.filter(|target| with_journal(&target.store)) {
         let opened = stores.rows(environment.config, &target.store).await;
         opened.map_err(|error| error.to_string())?;
     }
@@ -115,7 +128,9 @@ pub(super) async fn certify(
         version: env!("CARGO_PKG_VERSION"),
     };
     let label = "sealing";
-    environment.progress.start(run.stages.iter().map(|stage| stage.disposed).sum(), label);
+    environment
+        .progress
+        .start(run.stages.iter().map(|stage| stage.disposed).sum(), label);
     let sealed = seal::seal(&context, run_id, (environment.now)(), &|records| {
         environment.progress.advance(records);
     })
@@ -126,7 +141,12 @@ pub(super) async fn certify(
         .certificates
         .into_iter()
         .map(|certificate| CertificateLine {
-            folder: config.certificates.folder.join(&certificate.folder).display().to_string(),
+            folder: config
+                .certificates
+                .folder
+                .join(&certificate.folder)
+                .display()
+                .to_string(),
             certificate_id: certificate.certificate_id,
             client: certificate.client,
             records: certificate.records,
@@ -162,8 +182,14 @@ async fn finish_intents(
             continue;
         }
         let context = reopen(environment, keyring, run).await?;
-        let store = stores.rows(environment.config, &job.store).await.map_err(|error| error.to_string())?;
-        let objects = stores.objects(environment.config, job).await.map_err(|error| error.to_string())?;
+        let store = stores
+            .rows(environment.config, &job.store)
+            .await
+            .map_err(|error| error.to_string())?;
+        let objects = stores
+            .objects(environment.config, job)
+            .await
+            .map_err(|error| error.to_string())?;
         let numbers = Targets::recorded(job, &run.started.targets);
         for (index, targets) in numbers.into_iter().enumerate() {
             let order = StageOrder {
@@ -191,7 +217,11 @@ async fn reopen(
     keyring: &Keyring,
     run: &RunRecord,
 ) -> Result<RunContext, String> {
-    let stored = environment.ledger.run_key(&run.run_id).await.map_err(|error| error.to_string())?;
+    let stored = environment
+        .ledger
+        .run_key(&run.run_id)
+        .await
+        .map_err(|error| error.to_string())?;
     let stored = stored.ok_or_else(|| format!("the key of run {} is gone", run.run_id))?;
     let damaged = |_| format!("the wrapped key of run {} is damaged", run.run_id);
     let wrapped = WrappedRunKey {
@@ -200,7 +230,9 @@ async fn reopen(
     };
     Ok(RunContext {
         run_id: run.run_id.clone(),
-        run_key: keyring.unwrap(&run.run_id, &wrapped).map_err(|error| error.to_string())?,
+        run_key: keyring
+            .unwrap(&run.run_id, &wrapped)
+            .map_err(|error| error.to_string())?,
         token_key: TokenKey(*keyring.token_key()),
         started_at: run.started_at,
     })

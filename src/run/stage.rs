@@ -54,7 +54,11 @@ impl JobRun<'_> {
                 return Ok(());
             }
             // An earlier stage may have changed what this one finds.
-            let survey = if index == 0 { first } else { self.survey(index).await? };
+            let survey = if index == 0 {
+                first
+            } else {
+                self.survey(index).await?
+            };
             let stage = self.stage(index, survey, &mut room).await;
             let (done, error) = stage?;
             outcome.stages.push(done);
@@ -95,16 +99,23 @@ impl JobRun<'_> {
                 persons: survey.due.subjects,
             })
             .collect();
-        let refusal = match plan::approve(plan::plan(self.job, self.as_of, stages), &self.job.limit) {
+        let refusal = match plan::approve(plan::plan(self.job, self.as_of, stages), &self.job.limit)
+        {
             Ok(approved) => return Ok(approved),
             Err(refusal) => refusal,
         };
         for (stage, survey) in self.job.stages.iter().zip(surveys) {
-            outcome
-                .stages
-                .push(StageOutcome::surveyed(&stage.name, stage.disposal.name(), survey));
-            self.append(Entry::StageSurveyed(self.surveyed(&stage.name, stage.disposal.name(), survey)))
-                .await?;
+            outcome.stages.push(StageOutcome::surveyed(
+                &stage.name,
+                stage.disposal.name(),
+                survey,
+            ));
+            self.append(Entry::StageSurveyed(self.surveyed(
+                &stage.name,
+                stage.disposal.name(),
+                survey,
+            )))
+            .await?;
             self.append(Entry::StageRefused(StageRefused {
                 job: self.job.cluster.clone(),
                 stage: stage.name.clone(),
@@ -154,7 +165,12 @@ impl JobRun<'_> {
         let stage = &self.job.stages[index];
         let begun = Instant::now();
         let disposal = stage.disposal.name();
-        self.append(Entry::StageSurveyed(self.surveyed(&stage.name, disposal, &survey))).await?;
+        self.append(Entry::StageSurveyed(self.surveyed(
+            &stage.name,
+            disposal,
+            &survey,
+        )))
+        .await?;
         let mut outcome = StageOutcome::surveyed(&stage.name, disposal, &survey);
         let label = format!("{} {}", self.job.cluster, stage.name);
         let mut left = survey.clone();
@@ -194,8 +210,15 @@ impl JobRun<'_> {
         } else {
             left.due.records
         };
-        let overdue = if outcome.remaining_due == 0 { None } else { left.oldest_overdue_days };
-        self.append(Entry::StageFinished(self.finished(&outcome, overdue, begun))).await?;
+        let overdue = if outcome.remaining_due == 0 {
+            None
+        } else {
+            left.oldest_overdue_days
+        };
+        self.append(Entry::StageFinished(
+            self.finished(&outcome, overdue, begun),
+        ))
+        .await?;
         Ok((outcome, error))
     }
 
@@ -210,7 +233,12 @@ impl JobRun<'_> {
         self.store.dispose(order, self.environment).await
     }
 
-    fn finished(&self, outcome: &StageOutcome, overdue: Option<i64>, begun: Instant) -> StageFinished {
+    fn finished(
+        &self,
+        outcome: &StageOutcome,
+        overdue: Option<i64>,
+        begun: Instant,
+    ) -> StageFinished {
         StageFinished {
             job: self.job.cluster.clone(),
             stage: outcome.stage.clone(),

@@ -26,6 +26,9 @@ use crate::store::RunContext;
 use crate::store::StageTargets;
 use crate::store::TokenKey;
 
+/// What a store is called whose engine nobody knows.
+const UNKNOWN_ENGINE: &str = "unknown";
+
 /// The targets of a run: what its leaves number.
 #[derive(Default)]
 pub(super) struct Targets {
@@ -38,6 +41,8 @@ pub(super) struct Targets {
 pub(super) struct Ready<'a> {
     pub job: &'a Job,
     pub engine: String,
+    /// What the object stores of the job are, by their names in `kigen.toml`.
+    pub object_engines: BTreeMap<String, String>,
 }
 
 impl Targets {
@@ -85,7 +90,13 @@ impl Targets {
             }
             // A reference that takes no part in the stage has no number; its place stays filled.
             let number = if reference.stages.contains(&stage.name) {
-                self.add(ready, stage, &reference.table.to_string(), Action::RowDeleted, as_of)
+                self.add(
+                    ready,
+                    stage,
+                    &reference.table.to_string(),
+                    Action::RowDeleted,
+                    as_of,
+                )
             } else {
                 u16::MAX
             };
@@ -93,11 +104,24 @@ impl Targets {
         }
         if matches!(stage.disposal, Disposal::Delete) {
             for link in &job.objects {
-                let number = self.add(ready, stage, &link.store, Action::ObjectVersionDeleted, as_of);
+                let number = self.add_objects(ready, stage, &link.store, as_of);
                 numbers.objects.push(number);
             }
         }
         self.of_stage.insert((job.cluster.clone(), index), numbers);
+    }
+
+    /// A target in an object store, which has a name and an engine of its own.
+    fn add_objects(&mut self, ready: &Ready<'_>, stage: &Stage, store: &str, as_of: Date) -> u16 {
+        let index = self.add(ready, stage, store, Action::ObjectVersionDeleted, as_of);
+        if let Some(entry) = self.entries.last_mut() {
+            store.clone_into(&mut entry.store);
+            let engine = ready.object_engines.get(store);
+            engine
+                .map_or(UNKNOWN_ENGINE, String::as_str)
+                .clone_into(&mut entry.engine);
+        }
+        index
     }
 
     fn add(
@@ -153,7 +177,9 @@ fn recorded_stage(job: &Job, stage: &Stage, entries: &[TargetEntry]) -> StageTar
     let deletes = matches!(stage.disposal, Disposal::Delete);
     StageTargets {
         own: number(&job.table.to_string()),
-        goes_with: goes_with.map(|reference| number(&reference.table.to_string())).collect(),
+        goes_with: goes_with
+            .map(|reference| number(&reference.table.to_string()))
+            .collect(),
         objects: job
             .objects
             .iter()
@@ -164,7 +190,12 @@ fn recorded_stage(job: &Job, stage: &Stage, entries: &[TargetEntry]) -> StageTar
 }
 
 /// The first entry of a run.
-pub(super) fn entry(jobs: &[Ready<'_>], targets: &Targets, as_of: Date, trigger: Trigger) -> RunStarted {
+pub(super) fn entry(
+    jobs: &[Ready<'_>],
+    targets: &Targets,
+    as_of: Date,
+    trigger: Trigger,
+) -> RunStarted {
     RunStarted {
         as_of,
         trigger,

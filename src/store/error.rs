@@ -28,7 +28,9 @@ pub enum StoreError {
         "use the journal of store `{store}`: it is not migrated\nhint: run `kigen journal migrate --store {store}`"
     )]
     NotMigrated { store: String },
-    #[error("{doing}: the database role may not do that (SQLSTATE {code})")]
+    #[error(
+        "{doing}: the database role may not do that (code {code})\nhint: `migrations/README.md` has the grants that kigen needs"
+    )]
     NotPermitted { doing: String, code: String },
     #[error("{doing}: rows are locked by another session")]
     Locked { doing: String },
@@ -56,7 +58,9 @@ pub enum StoreError {
         asked: u64,
         kept: u64,
     },
-    #[error("cluster `{cluster}`: the batch would pass the limit of {limit} records; it was rolled back")]
+    #[error(
+        "cluster `{cluster}`: the batch would pass the limit of {limit} records; it was rolled back"
+    )]
     OverLimit { cluster: String, limit: u64 },
     #[error("{0}")]
     Unusable(String),
@@ -117,7 +121,9 @@ impl StoreError {
         match code.as_str() {
             "40001" | "40P01" | "5" | "261" | "517" => Self::Conflict { doing, code },
             "55P03" | "6" => Self::Locked { doing },
-            "42501" | "25006" | "8" | "264" | "520" | "776" | "1032" => Self::NotPermitted { doing, code },
+            "42501" | "25006" | "8" | "264" | "520" | "776" | "1032" => {
+                Self::NotPermitted { doing, code }
+            }
             "57P01" | "57P02" | "57P03" => Self::ConnectionLost {
                 doing,
                 reason: "the server is shutting down or starting".to_owned(),

@@ -1,11 +1,28 @@
-//! The integration tests: one binary, against real databases.
+//! The integration tests: one binary, against real databases and real processes.
 //!
 //! A test whose service is missing says so aloud and passes, unless `KIGEN_REQUIRE_SERVICES=1`.
-#![expect(
+#![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test may panic"
+    clippy::pedantic,
+    clippy::disallowed_methods,
+    clippy::clone_on_ref_ptr,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    dead_code,
+    unreachable_pub,
+    reason = "a test may panic, asks the environment for its servers, and says aloud what it skips"
 )]
 
+mod architecture;
+mod bad_input;
+mod bad_input_files;
+mod bad_input_postgres;
+mod cli;
+mod cli_signals;
+mod crash;
+mod demo;
+mod oulad;
+mod scene;
 mod stores;
 mod support;

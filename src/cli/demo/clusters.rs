@@ -102,7 +102,8 @@ fn exam_history(as_of: Date) -> Cluster {
         kept_because: Vec::new(),
         traces: vec![Count {
             what: "pseudonymized attempts with a comment",
-            sql: "select count(*) from exam_attempt where learner_id < 0 and comment is not null".to_owned(),
+            sql: "select count(*) from exam_attempt where learner_id < 0 and comment is not null"
+                .to_owned(),
         }],
     }
 }
@@ -115,7 +116,11 @@ fn learner(dialect: Dialect, as_of: Date) -> Cluster {
         Dialect::Postgres => "cast(t.last_active_at at time zone 'Asia/Tokyo' as date)",
         Dialect::Sqlite => "date(t.last_active_at, '+9 hours')",
     };
-    let (half, one, three) = (start_before(as_of, 6), start_before(as_of, 12), start_before(as_of, 36));
+    let (half, one, three) = (
+        start_before(as_of, 6),
+        start_before(as_of, 12),
+        start_before(as_of, 36),
+    );
     let over = format!("t.withdrawn_on < {}", start_before(as_of, 60));
     let attempt = "exists (select 1 from exam_attempt a where a.learner_id = t.learner_id)";
     let request = "exists (select 1 from disclosure_request r where r.learner_id = t.learner_id)";

@@ -33,8 +33,13 @@ impl Data {
         match &place.rows {
             Rows::Sqlite => {
                 let file = place.sqlite_file();
-                let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
-                let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
+                let options = SqliteConnectOptions::new()
+                    .filename(&file)
+                    .create_if_missing(true);
+                let pool = SqlitePoolOptions::new()
+                    .max_connections(1)
+                    .connect_with(options)
+                    .await;
                 let pool = pool.with_context(|| format!("open `{}`", file.display()))?;
                 Ok(Self::Sqlite(pool))
             }
@@ -79,8 +84,16 @@ impl Data {
     /// The one number that `sql` gives.
     pub(super) async fn count(&self, sql: String) -> Result<u64, sqlx::Error> {
         let count: i64 = match self {
-            Self::Sqlite(pool) => sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(pool).await?,
-            Self::Postgres(pool) => sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(pool).await?,
+            Self::Sqlite(pool) => {
+                sqlx::query_scalar(AssertSqlSafe(sql))
+                    .fetch_one(pool)
+                    .await?
+            }
+            Self::Postgres(pool) => {
+                sqlx::query_scalar(AssertSqlSafe(sql))
+                    .fetch_one(pool)
+                    .await?
+            }
         };
         Ok(count.unsigned_abs())
     }
@@ -102,8 +115,10 @@ impl Data {
                         .bind(table)
                         .fetch_all(pool)
                         .await?;
-                let columns: Vec<String> =
-                    columns.iter().map(|column| format!("{alias}.{column}")).collect();
+                let columns: Vec<String> = columns
+                    .iter()
+                    .map(|column| format!("{alias}.{column}"))
+                    .collect();
                 Ok(format!("json_array({})", columns.join(", ")))
             }
             Self::Postgres(_) => Ok(format!("cast({alias} as text)")),
@@ -124,16 +139,19 @@ async fn create_databases(given: &str) -> anyhow::Result<()> {
     let connected = PgConnection::connect_with(&options).await;
     let mut connection = connected.context("connect to PostgreSQL")?;
     for database in Place::databases() {
-        let exists: bool = sqlx::query_scalar("select exists (select 1 from pg_database where datname = $1)")
-            .bind(database)
-            .fetch_one(&mut connection)
-            .await
-            .context("look for the demonstration's database")?;
+        let exists: bool =
+            sqlx::query_scalar("select exists (select 1 from pg_database where datname = $1)")
+                .bind(database)
+                .fetch_one(&mut connection)
+                .await
+                .context("look for the demonstration's database")?;
         if exists {
             continue;
         }
         let statement = format!("create database {database} encoding 'UTF8' template template0");
-        let created = sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await;
+        let created = sqlx::query(AssertSqlSafe(statement))
+            .execute(&mut connection)
+            .await;
         created.with_context(|| format!("create database `{database}`"))?;
     }
     connection.close().await.context("leave PostgreSQL")?;

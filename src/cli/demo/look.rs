@@ -142,14 +142,20 @@ impl Picture {
 }
 
 fn pairs(documents: &[(String, String)]) -> BTreeMap<&str, &str> {
-    documents.iter().map(|(key, request)| (key.as_str(), request.as_str())).collect()
+    documents
+        .iter()
+        .map(|(key, request)| (key.as_str(), request.as_str()))
+        .collect()
 }
 
 async fn counted(data: &Data, counts: &[Count]) -> anyhow::Result<BTreeMap<&'static str, u64>> {
     let mut counted = BTreeMap::new();
     for count in counts {
         let rows = data.count(count.sql.clone()).await;
-        counted.insert(count.what, rows.with_context(|| format!("count {}", count.what))?);
+        counted.insert(
+            count.what,
+            rows.with_context(|| format!("count {}", count.what))?,
+        );
     }
     Ok(counted)
 }
@@ -166,7 +172,9 @@ impl Findings {
         let objects = &self.objects;
         if objects.versions_of_nobody_after > 0 {
             let versions = objects.versions_of_nobody_after;
-            problems.push(format!("{versions} versions of objects are left that no document names"));
+            problems.push(format!(
+                "{versions} versions of objects are left that no document names"
+            ));
         }
         if objects.versions_of_kept_before != objects.versions_of_kept_after {
             problems.push("objects of requests that were kept are not as they were".to_owned());
@@ -184,7 +192,9 @@ impl ClusterFindings {
         };
         let cluster = self.cluster;
         (planned != counted).then(|| {
-            format!("{cluster}: the plan found {planned} records due to {disposal}, plain SQL {counted}")
+            format!(
+                "{cluster}: the plan found {planned} records due to {disposal}, plain SQL {counted}"
+            )
         })
     }
 }

@@ -145,7 +145,11 @@ pub(super) fn copy_jobs(from: &Path, to: &Path) -> anyhow::Result<()> {
         std::fs::remove_file(&old).with_context(|| named(to))?;
     }
     let files = job_files(from)?;
-    anyhow::ensure!(!files.is_empty(), "folder `{}` has no job file; `--jobs` names another", from.display());
+    anyhow::ensure!(
+        !files.is_empty(),
+        "folder `{}` has no job file; `--jobs` names another",
+        from.display()
+    );
     for file in files {
         let Some(name) = file.file_name() else {
             continue;
@@ -160,7 +164,10 @@ fn job_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let read = std::fs::read_dir(folder);
     for entry in read.with_context(|| format!("read folder `{}`", folder.display()))? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
             files.push(path);
         }
     }

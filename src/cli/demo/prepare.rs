@@ -83,7 +83,9 @@ fn write_config(place: &Place) -> anyhow::Result<()> {
     let write = || {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
-        options.open(&file)?.write_all(place.config_text().as_bytes())
+        options
+            .open(&file)?
+            .write_all(place.config_text().as_bytes())
     };
     write().with_context(|| format!("write `{}`", file.display()))
 }
@@ -140,8 +142,8 @@ struct CountedSink<'a> {
 impl ScanSink for CountedSink<'_> {
     async fn put(&mut self, key: &str, bytes: Vec<u8>) -> Result<(), ScanError> {
         if !self.begun {
-            // About one and a half documents to a request.
-            let about = u64::from(self.sizes.requests) * 3 / 2;
+            // One and a half documents to a request, and some of them in two versions.
+            let about = u64::from(self.sizes.requests) * 7 / 4;
             self.progress.start(about, "generate scans");
             self.begun = true;
         }

@@ -45,7 +45,8 @@ impl Scans {
     pub(super) async fn open(place: &Place) -> anyhow::Result<Self> {
         let Some(endpoint) = &place.s3_endpoint else {
             let folder = place.scans();
-            std::fs::create_dir_all(&folder).with_context(|| format!("make folder `{}`", folder.display()))?;
+            std::fs::create_dir_all(&folder)
+                .with_context(|| format!("make folder `{}`", folder.display()))?;
             return Ok(Self::Folder(folder));
         };
         let client = client(endpoint).await;
@@ -120,7 +121,9 @@ async fn client(endpoint: &str) -> Client {
         .region(Region::from_static(REGION))
         .load()
         .await;
-    let config = Builder::from(&found).endpoint_url(endpoint).force_path_style(true);
+    let config = Builder::from(&found)
+        .endpoint_url(endpoint)
+        .force_path_style(true);
     Client::from_conf(config.build())
 }
 
@@ -164,7 +167,10 @@ async fn list_bucket(client: &Client) -> anyhow::Result<Listing> {
             .await
             .map_err(|error| refused("list bucket", error))?;
         let versions = page.versions().iter().filter_map(|version| version.key());
-        let markers = page.delete_markers().iter().filter_map(|marker| marker.key());
+        let markers = page
+            .delete_markers()
+            .iter()
+            .filter_map(|marker| marker.key());
         for key in versions.chain(markers) {
             *found.entry(key.to_owned()).or_default() += 1;
         }

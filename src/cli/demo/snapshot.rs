@@ -10,7 +10,7 @@ use super::clusters::Cluster;
 use super::data::Data;
 
 /// What is remembered of one record.
-pub(super) struct Seen {
+struct Seen {
     due_to_pseudonymize: bool,
     due_to_delete: bool,
     expired: bool,
@@ -29,6 +29,9 @@ pub(super) struct Comparison {
     pub(super) records_before: u64,
     pub(super) due_to_pseudonymize: u64,
     pub(super) due_to_delete: u64,
+    /// Records that are counted in both.
+    pub(super) due_to_both: u64,
+    /// Records that changed and are still there.
     pub(super) pseudonymized: u64,
     pub(super) deleted: u64,
     /// Records that are due after the run.
@@ -118,6 +121,7 @@ impl Comparison {
     fn count(&mut self, before: &Seen, now: Option<&Seen>) {
         self.due_to_pseudonymize += u64::from(before.due_to_pseudonymize);
         self.due_to_delete += u64::from(before.due_to_delete);
+        self.due_to_both += u64::from(before.due_to_pseudonymize && before.due_to_delete);
         let Some(now) = now else {
             self.deleted += 1;
             // A record may become free in the run itself, when what names it is pseudonymized.
@@ -137,8 +141,14 @@ impl Comparison {
     pub(super) fn problems(&self, cluster: &str) -> Vec<String> {
         let wrong = [
             (self.still_due, "are still due"),
-            (self.left_though_due, "were due and nothing happened to them"),
-            (self.changed_though_not_due, "were changed or deleted although they were not due"),
+            (
+                self.left_though_due,
+                "were due and nothing happened to them",
+            ),
+            (
+                self.changed_though_not_due,
+                "were changed or deleted although they were not due",
+            ),
             (self.appeared, "were not there before"),
         ];
         let mut problems: Vec<String> = wrong
@@ -147,7 +157,9 @@ impl Comparison {
             .map(|(records, what)| format!("{cluster}: {records} records {what}"))
             .collect();
         if self.untouched_digest_before != self.untouched_digest_after {
-            problems.push(format!("{cluster}: the records that were not due are not as they were"));
+            problems.push(format!(
+                "{cluster}: the records that were not due are not as they were"
+            ));
         }
         problems
     }

@@ -34,7 +34,14 @@ pub(super) fn prepared(generated: Generated, place: &Place) -> String {
 /// Step 5.
 pub(super) fn findings(findings: &Findings) -> String {
     let headers = [
-        "cluster", "records", "due before", "pseudonymized", "deleted", "still due", "untouched", "untouched rows, SHA-256",
+        "cluster",
+        "records",
+        "due: pseud. + delete",
+        "pseudonymized",
+        "deleted",
+        "still due",
+        "untouched",
+        "untouched rows, SHA-256",
     ];
     let mut table = render::table(&headers);
     for found in &findings.clusters {
@@ -52,8 +59,15 @@ pub(super) fn findings(findings: &Findings) -> String {
 
 fn add_row(table: &mut Table, found: &ClusterFindings) {
     let compared = &found.compared;
-    let (before, after) = (&compared.untouched_digest_before, &compared.untouched_digest_after);
-    let same = if before == after { "= before" } else { "NOT as before" };
+    let (before, after) = (
+        &compared.untouched_digest_before,
+        &compared.untouched_digest_after,
+    );
+    let same = if before == after {
+        "= before"
+    } else {
+        "NOT as before"
+    };
     table.add_row([
         found.cluster.to_owned(),
         grouped(compared.records_before),
@@ -71,11 +85,34 @@ fn add_row(table: &mut Table, found: &ClusterFindings) {
 }
 
 fn details(found: &ClusterFindings) -> Vec<String> {
-    let mut lines = vec![format!("{}, `t` is a row of `{}`", found.cluster, found.table)];
+    let mut lines = vec![format!(
+        "{}, `t` is a row of `{}`",
+        found.cluster, found.table
+    )];
     if let Some(condition) = &found.due_to_pseudonymize_where {
         lines.push(format!("  due to pseudonymize where  {condition}"));
     }
-    lines.push(format!("  due to delete where        {}", found.due_to_delete_where));
+    lines.push(format!(
+        "  due to delete where        {}",
+        found.due_to_delete_where
+    ));
+    let twice = found.compared.due_to_both;
+    if twice > 0 {
+        lines.push(format!(
+            "  due to both, and so among the deleted: {}",
+            grouped(twice)
+        ));
+    }
+    let freed = found
+        .compared
+        .deleted
+        .saturating_sub(found.compared.due_to_delete);
+    if freed > 0 {
+        lines.push(format!(
+            "  deleted, because the run removed or pseudonymized the rows that named them: {}",
+            grouped(freed)
+        ));
+    }
     if found.compared.expired_but_kept > 0 {
         let reasons: Vec<String> = found
             .kept_because
@@ -88,13 +125,19 @@ fn details(found: &ClusterFindings) -> Vec<String> {
             reasons.join(", ")
         ));
     }
-    lines.extend(found.traces.iter().map(|(what, rows)| format!("  {what}: {rows}")));
+    lines.extend(
+        found
+            .traces
+            .iter()
+            .map(|(what, rows)| format!("  {what}: {rows}")),
+    );
     lines
 }
 
 fn objects(found: &ObjectFindings) -> Vec<String> {
     vec![
-        "objects of disclosure requests, by a listing of the object store (versions one by one)".to_owned(),
+        "objects of disclosure requests, by a listing of the object store (versions one by one)"
+            .to_owned(),
         format!(
             "  of {} requests that were removed: {} before, {} now ({} had been lost before)",
             grouped(found.requests_removed),
@@ -118,17 +161,26 @@ pub(super) fn look_next(place: &Place, findings: &Findings, as_of: Date, program
     let with_config = format!("{configured} --as-of {as_of}");
     let next_quarter = as_of.saturating_add(Span::new().months(3));
     let mut lines = vec![
-        format!("certificates  {folder}/certificates/CLIENT/RUN/ (check one yourself: docs in its README)"),
+        format!(
+            "certificates  {folder}/certificates/CLIENT/RUN/statement.json, its signature and leaves beside it"
+        ),
         format!("report        {folder}/report.txt and {folder}/report.json"),
         format!("verify        {program} certificate verify {folder}/certificates"),
     ];
     for found in &findings.clusters {
         if let (Some(key), "exam-history" | "learner") = (&found.example, found.cluster) {
-            lines.push(format!("why           {with_config} explain {} {key}", found.cluster));
+            lines.push(format!(
+                "why           {with_config} explain {} {key}",
+                found.cluster
+            ));
         }
     }
-    lines.push(format!("next quarter  {configured} --as-of {next_quarter} plan"));
-    lines.push(format!("again         {with_config} run   (finds nothing due)"));
+    lines.push(format!(
+        "next quarter  {configured} --as-of {next_quarter} plan"
+    ));
+    lines.push(format!(
+        "again         {with_config} run   (finds nothing due)"
+    ));
     match place.rows {
         Rows::Sqlite => lines.push("from scratch  make clean-demo demo".to_owned()),
         Rows::Postgres { .. } => lines.push(

@@ -116,8 +116,22 @@ fn a_period_that_begins_at_midnight_counts_its_first_day() {
 #[test]
 fn a_text_that_is_no_period_is_refused_with_its_reason() {
     let refused = |text: &str| text.parse::<Period>().unwrap_err();
-    for text in ["", "P", "2Y", "P2", "PT5H", "P1YT5H", "two years", "P1.5Y", "P2Yx"] {
-        assert_eq!(refused(text), PeriodError::NotAPeriod(text.to_owned()), "{text}");
+    for text in [
+        "",
+        "P",
+        "2Y",
+        "P2",
+        "PT5H",
+        "P1YT5H",
+        "two years",
+        "P1.5Y",
+        "P2Yx",
+    ] {
+        assert_eq!(
+            refused(text),
+            PeriodError::NotAPeriod(text.to_owned()),
+            "{text}"
+        );
     }
     assert_eq!(refused("-P1Y"), PeriodError::Negative("-P1Y".to_owned()));
     assert_eq!(refused("P-1Y"), PeriodError::Negative("P-1Y".to_owned()));

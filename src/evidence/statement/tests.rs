@@ -83,6 +83,7 @@ fn the_fields_stand_in_their_order() {
             "rule",
             "method",
             "counts",
+            "repeated",
             "endedBy",
             "retained",
             "verification"

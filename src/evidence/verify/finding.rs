@@ -85,7 +85,9 @@ pub enum Problem {
     Signature(EnvelopeError),
     #[error("{0}")]
     Statement(StatementError),
-    #[error("the certificate contradicts itself: the target at place {place} has another index")]
+    #[error(
+        "the certificate contradicts itself: the target at place {place} is not in the order of the indexes"
+    )]
     TargetOutOfPlace { place: usize },
     #[error("the certificate contradicts itself: it states {stated} record leaves, but its targets count {}", shown(*.sum))]
     RecordSum { stated: u64, sum: Option<u64> },

@@ -211,7 +211,7 @@ fn a_certificate_that_contradicts_itself_is_found() {
         let predicate = &mut statement.predicate;
         predicate.evidence.leaves.record += 1;
         predicate.evidence.leaves.subject += 1;
-        predicate.targets[1].index = 7;
+        predicate.targets.swap(0, 1);
         predicate.certificate_id.push('x');
         predicate.period.sealed_at = predicate.period.started_at;
     });
@@ -219,7 +219,7 @@ fn a_certificate_that_contradicts_itself_is_found() {
     assert_eq!(
         found,
         [
-            format!("{said}: the target at place 1 has another index"),
+            format!("{said}: the target at place 1 is not in the order of the indexes"),
             format!("{said}: it states 46 record leaves, but its targets count 45"),
             format!("{said}: its run checkpoint has another size than its leaves"),
             format!("{said}: its run checkpoint belongs to another certificate"),
@@ -227,6 +227,26 @@ fn a_certificate_that_contradicts_itself_is_found() {
             "the certificate counts 4 subject leaves, `leaves.bin` holds 3".to_owned(),
         ]
     );
+}
+
+#[test]
+fn targets_of_other_clients_may_be_left_out_but_then_they_have_no_leaf() {
+    let mut leaves = sample::leaves();
+    let found = failures_of_statement(|statement| {
+        statement.predicate.targets.remove(0);
+        statement.predicate.evidence.leaves.record = 10;
+    });
+    assert!(
+        found.contains(
+            &"target 0: the certificate counts 0 `deleted`, `leaves.bin` holds 30".to_owned()
+        ),
+        "{found:?}"
+    );
+    leaves.retain(|leaf| leaf.head().is_some_and(|head| head.target == 1));
+    let mut statement = sample::statement(&leaves);
+    statement.predicate.targets.remove(0);
+    let verification = check(&envelope(&statement), &sample::file(&leaves));
+    assert_eq!(failures(&verification), Vec::<String>::new());
 }
 
 #[test]

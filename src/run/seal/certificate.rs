@@ -12,7 +12,6 @@ use uuid::Uuid;
 use crate::domain::calendar::FirstDay;
 use crate::evidence::digest::Sha256;
 use crate::evidence::leaf::Action;
-use crate::evidence::leaves::FoldedLeaves;
 use crate::evidence::statement::CertificateKind;
 use crate::evidence::statement::CertifiedClause;
 use crate::evidence::statement::CertifiedPurpose;
@@ -46,6 +45,7 @@ use super::context::SealContext;
 use super::error::SealError;
 use super::facts::RunFacts;
 use super::journal::ClientJournal;
+use super::leaves::LeavesFile;
 
 const ID_TAG: &[u8] = b"kigen/certificate/v1\0";
 
@@ -81,10 +81,10 @@ impl CertificateWriter<'_> {
         &self,
         certificate_id: &str,
         journal: &ClientJournal,
-        folded: &FoldedLeaves,
+        leaves: &LeavesFile,
     ) -> Result<Vec<u8>, SealError> {
-        let predicate = self.predicate(certificate_id, journal, folded)?;
-        Statement::new(folded.sha256, predicate)
+        let predicate = self.predicate(certificate_id, journal, leaves)?;
+        Statement::new(leaves.folded.sha256, predicate)
             .to_payload()
             .map_err(|source| SealError::Statement {
                 certificate_id: certificate_id.to_owned(),
@@ -96,7 +96,7 @@ impl CertificateWriter<'_> {
         &self,
         certificate_id: &str,
         journal: &ClientJournal,
-        folded: &FoldedLeaves,
+        leaves: &LeavesFile,
     ) -> Result<Predicate, SealError> {
         let jobs = self.jobs_of(journal)?;
         let names: BTreeSet<&str> = jobs.iter().map(|job| job.job.as_str()).collect();
@@ -115,9 +115,9 @@ impl CertificateWriter<'_> {
             trigger: Trigger::ScheduledRetention,
             run: self.run(&jobs)?,
             period: self.period(),
-            targets: self.targets(journal, folded)?,
+            targets: self.targets(journal, leaves)?,
             residuals: self.residuals(&jobs)?,
-            evidence: self.evidence(certificate_id, &journal.client, folded)?,
+            evidence: self.evidence(certificate_id, &journal.client, leaves)?,
         })
     }
 
@@ -146,7 +146,11 @@ impl CertificateWriter<'_> {
     }
 
     fn controller(&self, client: &str) -> Controller {
-        let listed = self.context.clients.iter().find(|listed| listed.name == client);
+        let listed = self
+            .context
+            .clients
+            .iter()
+            .find(|listed| listed.name == client);
         Controller {
             client: client.to_owned(),
             organization: listed.map(|listed| listed.organization.clone()),
@@ -164,7 +168,10 @@ impl CertificateWriter<'_> {
     /// The job whose calendar stands for the run.
     fn first<'a>(&self, jobs: &[&'a JobEntry]) -> Result<&'a JobEntry, SealError> {
         let first = jobs.first().copied();
-        first.ok_or_else(|| self.facts.damaged("have no job for a client's removals".to_owned()))
+        first.ok_or_else(|| {
+            self.facts
+                .damaged("have no job for a client's removals".to_owned())
+        })
     }
 
     fn period(&self) -> RunPeriod {
@@ -177,15 +184,24 @@ impl CertificateWriter<'_> {
         }
     }
 
+    /// The targets that the client has removals of; the others are nobody's business here.
     fn targets(
         &self,
         journal: &ClientJournal,
-        folded: &FoldedLeaves,
+        leaves: &LeavesFile,
     ) -> Result<Vec<Target>, SealError> {
         let mut targets = Vec::new();
-        for (target, counts) in self.facts.targets()?.into_iter().zip(&folded.records) {
+        for (target, counts) in self
+            .facts
+            .targets()?
+            .into_iter()
+            .zip(&leaves.folded.records)
+        {
+            let Some(ended_by) = journal.ended_by.get(&target.index) else {
+                continue;
+            };
             let job = self.facts.job(&target.job)?;
-            let ended_by = journal.ended_by.get(&target.index).cloned();
+            let repeated = leaves.repeated.get(&target.index).copied();
             targets.push(Target {
                 index: target.index,
                 job: target.job.clone(),
@@ -199,7 +215,8 @@ impl CertificateWriter<'_> {
                 rule: self.rule(target, job)?,
                 method: self.method(target)?,
                 counts: (*counts).into(),
-                ended_by: ended_by.unwrap_or_default().into_iter().collect(),
+                repeated: repeated.unwrap_or_default(),
+                ended_by: ended_by.clone().into_iter().collect(),
                 // The survey counts the records of all clients together.
                 retained: None,
                 // Nobody has read the store back yet, so nothing is claimed.
@@ -234,7 +251,10 @@ impl CertificateWriter<'_> {
     }
 
     fn method(&self, target: &TargetEntry) -> Result<Method, SealError> {
-        let unknown = || self.facts.damaged(format!("have the unknown action {}", target.action));
+        let unknown = || {
+            self.facts
+                .damaged(format!("have the unknown action {}", target.action))
+        };
         let action = Action::from_code(target.action).ok_or_else(unknown)?;
         let (class, technique) = match action {
             Action::RowDeleted => (MethodClass::LogicalDelete, Technique::SqlDelete),
@@ -268,7 +288,8 @@ impl CertificateWriter<'_> {
     fn last_day(&self, job: &JobEntry) -> Result<Date, SealError> {
         let zone = TimeZone::get(&job.time_zone).map_err(|_| {
             let zone = &job.time_zone;
-            self.facts.damaged(format!("name the unknown time zone `{zone}`"))
+            self.facts
+                .damaged(format!("name the unknown time zone `{zone}`"))
         })?;
         Ok(self.facts.finished_at.to_zoned(zone).date())
     }
@@ -277,8 +298,9 @@ impl CertificateWriter<'_> {
         &self,
         certificate_id: &str,
         client: &str,
-        folded: &FoldedLeaves,
+        leaves: &LeavesFile,
     ) -> Result<Evidence, SealError> {
+        let folded = &leaves.folded;
         let origin = format!("{}/{}", self.context.origin, client_folder(client));
         let checkpoint = RunCheckpoint::new(&origin, certificate_id, folded.size, folded.root)
             .map_err(|source| SealError::Checkpoint {

@@ -64,7 +64,9 @@ pub(super) async fn close_fences(
     facts: &RunFacts,
 ) -> Result<(), SealError> {
     for name in facts.journal_stores() {
-        let closed = store(context, facts, name)?.close_fence(facts.run_id()).await;
+        let closed = store(context, facts, name)?
+            .close_fence(facts.run_id())
+            .await;
         closed.map_err(|source| SealError::Store {
             doing: "close the fence",
             store: name.to_owned(),
@@ -127,9 +129,7 @@ impl Gathered {
     }
 
     /// The clients, and their evidence: sorted by the client's number, then by the leaf.
-    pub(super) fn finish(
-        self,
-    ) -> std::io::Result<(Vec<ClientJournal>, Sorted<EVIDENCE_LENGTH>)> {
+    pub(super) fn finish(self) -> std::io::Result<(Vec<ClientJournal>, Sorted<EVIDENCE_LENGTH>)> {
         Ok((self.clients, self.sorter.finish()?))
     }
 

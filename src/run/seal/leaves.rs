@@ -123,10 +123,7 @@ impl<'a> LeavesWriter<'a> {
     }
 
     /// One leaf for each person, target and action, with the number of records.
-    fn subject_leaves(
-        &self,
-        mut shares: Sorted<SHARE_LENGTH>,
-    ) -> io::Result<Sorter<LEAF_LENGTH>> {
+    fn subject_leaves(&self, mut shares: Sorted<SHARE_LENGTH>) -> io::Result<Sorter<LEAF_LENGTH>> {
         let mut leaves = Sorter::new(self.folder, SUBJECT_MEMORY);
         let mut counted: Option<([u8; SHARE_LENGTH], u64)> = None;
         loop {

@@ -135,7 +135,7 @@ async fn prepare(
         let file = leaves.write(number, file).map_err(sort_failed)?;
         fail::fail_point!("seal.after-leaves");
         let id = certificate_id(facts.run_id(), &journal.client);
-        let payload = payload(&writer, &id, journal, &file.folded)?;
+        let payload = payload(&writer, &id, journal, &file)?;
         prepared.push(Prepared::new(journal, id, payload, file));
     }
     prepared.sort_by(|one, other| one.client.cmp(&other.client));
@@ -178,8 +178,9 @@ fn payload(
     writer: &CertificateWriter<'_>,
     certificate_id: &str,
     journal: &ClientJournal,
-    folded: &FoldedLeaves,
+    leaves: &LeavesFile,
 ) -> Result<Vec<u8>, SealError> {
+    let folded = &leaves.folded;
     if folded.disorder.is_some() || folded.strangers > 0 {
         return Err(SealError::Disorder {
             run: writer.facts.run_id().to_owned(),
@@ -190,7 +191,7 @@ fn payload(
             let what = "have no evidence key".to_owned();
             return Err(writer.facts.damaged(what));
         }
-        return writer.payload(certificate_id, journal, folded);
+        return writer.payload(certificate_id, journal, leaves);
     };
     stored_payload(writer.facts, stored, folded)
 }

@@ -2,6 +2,7 @@
 
 mod crash;
 mod fixture;
+mod journal_only;
 mod memory;
 mod outcome;
 mod published;

@@ -71,7 +71,10 @@ pub enum FolderProblem {
     #[error("`{file}` is missing")]
     Missing { file: &'static str },
     #[error("`{file}` cannot be read: {error}")]
-    Unreadable { file: &'static str, error: io::Error },
+    Unreadable {
+        file: &'static str,
+        error: io::Error,
+    },
     #[error("`{STATEMENT}` is not what was signed")]
     OtherStatement,
     /// Somebody moved or copied it.
@@ -106,8 +109,7 @@ pub fn published_keys(folder: &Path) -> Result<Vec<VerifyingKey>, VerifyError> {
         path: path.clone(),
         source,
     })?;
-    let key =
-        public_key::from_pem(&text).map_err(|source| VerifyError::Key { path, source })?;
+    let key = public_key::from_pem(&text).map_err(|source| VerifyError::Key { path, source })?;
     Ok(vec![key])
 }
 
@@ -173,7 +175,8 @@ impl FolderVerification {
         let client = client_folder(&predicate.controller.client);
         let belongs = format!("{client}/{}", client_folder(&predicate.run.id));
         if self.folder != root.join(&belongs) {
-            self.findings.push(FolderProblem::Misplaced { belongs }.into());
+            self.findings
+                .push(FolderProblem::Misplaced { belongs }.into());
         }
     }
 
@@ -181,7 +184,10 @@ impl FolderVerification {
     fn read(&self, file: &'static str) -> Result<Vec<u8>, FolderProblem> {
         let mut bytes = Vec::new();
         File::open(self.folder.join(file))
-            .and_then(|open| open.take(LONGEST_ENVELOPE as u64 + 1).read_to_end(&mut bytes))
+            .and_then(|open| {
+                open.take(LONGEST_ENVELOPE as u64 + 1)
+                    .read_to_end(&mut bytes)
+            })
             .map_err(|error| unreadable(file, error))?;
         Ok(bytes)
     }

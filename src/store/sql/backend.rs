@@ -36,8 +36,11 @@ pub(crate) trait Backend: Send + Sync {
     ) -> Result<Option<TableFacts>, StoreError>;
 
     /// The number of physical blocks of a table; 0 where the engine has no such thing.
-    async fn blocks(&self, session: &mut dyn SqlSession, name: &TableName)
-    -> Result<u64, StoreError>;
+    async fn blocks(
+        &self,
+        session: &mut dyn SqlSession,
+        name: &TableName,
+    ) -> Result<u64, StoreError>;
 
     /// Whether kigen's own tables are there, in this version.
     async fn journal_is_migrated(&self, session: &mut dyn SqlSession) -> Result<bool, StoreError>;

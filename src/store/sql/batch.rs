@@ -56,7 +56,9 @@ impl Room {
     fn take(&self, records: u64) -> bool {
         let taken = self
             .left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(records));
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(records)
+            });
         taken.is_ok()
     }
 
@@ -104,7 +106,11 @@ async fn in_transaction(
     room: &Room,
     direct: bool,
 ) -> Result<Batch, StoreError> {
-    let statement = if direct { delete_window(pass, window) } else { lock_window(pass, window) };
+    let statement = if direct {
+        delete_window(pass, window)
+    } else {
+        lock_window(pass, window)
+    };
     let rows = session.query(&statement).await?;
     if rows.is_empty() {
         return Ok(Batch::default());

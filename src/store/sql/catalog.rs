@@ -7,9 +7,13 @@ use crate::job::TableName;
 pub enum ColumnType {
     Bool,
     /// An integer of this many bits.
-    Int { bits: u32 },
+    Int {
+        bits: u32,
+    },
     /// Text of at most this many characters.
-    Text { characters: Option<u32> },
+    Text {
+        characters: Option<u32>,
+    },
     Bytes,
     Uuid,
     /// A day without time.

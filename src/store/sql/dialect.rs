@@ -104,4 +104,3 @@ pub(crate) fn table(name: &TableName) -> String {
         None => quote(&name.name),
     }
 }
-

@@ -204,7 +204,9 @@ impl BatchEvidence<'_, '_> {
         };
         let encoder =
             encoder.ok_or_else(|| StoreError::Unusable("a part has no target".to_owned()))?;
-        let leaf = encoder.leaf(action, key, FIRST_OCCURRENCE).map_err(not_encodable)?;
+        let leaf = encoder
+            .leaf(action, key, FIRST_OCCURRENCE)
+            .map_err(not_encodable)?;
         let reference = encoders.subject.reference(subject).map_err(not_encodable)?;
         let at = self.group(target, action, client);
         let group = &mut self.groups[at];
@@ -224,10 +226,9 @@ impl BatchEvidence<'_, '_> {
     }
 
     fn group(&mut self, target: u16, action: Action, client: &str) -> usize {
-        let known = self
-            .groups
-            .iter()
-            .position(|group| group.target == target && group.action == action && group.client == client);
+        let known = self.groups.iter().position(|group| {
+            group.target == target && group.action == action && group.client == client
+        });
         known.unwrap_or_else(|| {
             self.groups.push(Group {
                 target,

@@ -75,7 +75,11 @@ fn statement(text: &StageText<'_>, key: &[String]) -> Result<Statement, StoreErr
         on.join(" and ")
     );
     let args = key.iter().map(|value| Arg::Text(value.clone())).collect();
-    Ok(Statement::new(format!("look up a record of `{}`", text.job.cluster), sql, args))
+    Ok(Statement::new(
+        format!("look up a record of `{}`", text.job.cluster),
+        sql,
+        args,
+    ))
 }
 
 fn candidate(text: &StageText<'_>, row: &Row) -> Result<Candidate, StoreError> {

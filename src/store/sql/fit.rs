@@ -88,7 +88,11 @@ fn usable_table<'a>(name: &TableName, tables: &'a Tables, fit: &mut Fit) -> Opti
 }
 
 fn own_columns(job: &Job, own: &TableFacts, fit: &mut Fit) {
-    let mut named: Vec<(&str, &str)> = job.key.iter().map(|column| ("key", column.as_str())).collect();
+    let mut named: Vec<(&str, &str)> = job
+        .key
+        .iter()
+        .map(|column| ("key", column.as_str()))
+        .collect();
     named.push(("subject", &job.subject.column));
     if let ClientSource::Column(column) = &job.client {
         named.push(("client", column));
@@ -123,7 +127,9 @@ fn near(table: &TableFacts, name: &str) -> String {
         .map(|column| (strsim::jaro_winkler(&column.name, name), &column.name))
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|one, other| one.0.total_cmp(&other.0))
-        .map_or_else(String::new, |(_, name)| format!("\nhint: did you mean `{name}`?"))
+        .map_or_else(String::new, |(_, name)| {
+            format!("\nhint: did you mean `{name}`?")
+        })
 }
 
 /// Every live column is classified, and every classified column lives.
@@ -178,7 +184,10 @@ fn joins(job: &Job, tables: &Tables, fit: &mut Fit) {
                 ));
             }
             if tables.resolve(job, &pair.ours).is_none() {
-                fit.problems.push(format!("join `{}`: column `{}` does not exist", join.name, pair.ours));
+                fit.problems.push(format!(
+                    "join `{}`: column `{}` does not exist",
+                    join.name, pair.ours
+                ));
             }
         }
         let theirs: Vec<&str> = join.on.iter().map(|pair| pair.theirs.as_str()).collect();
@@ -223,8 +232,14 @@ fn references(job: &Job, tables: &Tables, fit: &mut Fit) {
     }
     for link in &job.objects {
         let Some(table) = &link.table else { continue };
-        if tables.get(table).is_some_and(|facts| facts.column(&link.key_column).is_none()) {
-            fit.problems.push(format!("object key column `{}` of `{table}` does not exist", link.key_column));
+        if tables
+            .get(table)
+            .is_some_and(|facts| facts.column(&link.key_column).is_none())
+        {
+            fit.problems.push(format!(
+                "object key column `{}` of `{table}` does not exist",
+                link.key_column
+            ));
         }
     }
 }
@@ -244,7 +259,11 @@ fn goes_with(
             key.join(", ")
         ));
     }
-    let ours: Vec<&str> = reference.on.iter().map(|pair| pair.ours.column.as_str()).collect();
+    let ours: Vec<&str> = reference
+        .on
+        .iter()
+        .map(|pair| pair.ours.column.as_str())
+        .collect();
     if parent.is_some_and(|parent| !parent.is_unique(&ours)) {
         fit.problems.push(format!(
             "reference `{}`: ({}) is no unique key of the table it names, so a row could go with several records",
@@ -256,7 +275,10 @@ fn goes_with(
 
 /// Every foreign key onto a row that is to be deleted is named in the job, and has an index.
 fn foreign_keys(job: &Job, tables: &Tables, fit: &mut Fit) {
-    let deletes = job.stages.iter().any(|stage| matches!(stage.disposal, Disposal::Delete));
+    let deletes = job
+        .stages
+        .iter()
+        .any(|stage| matches!(stage.disposal, Disposal::Delete));
     if !deletes {
         return;
     }
@@ -267,12 +289,20 @@ fn foreign_keys(job: &Job, tables: &Tables, fit: &mut Fit) {
         }
     }
     for (name, of) in removed {
-        let Some(facts) = tables.get(name) else { continue };
+        let Some(facts) = tables.get(name) else {
+            continue;
+        };
         for key in &facts.referenced_by {
             let named = job.references.iter().any(|reference| {
-                reference.of.as_ref() == of && same_table(&reference.table, &key.table) && same_columns(reference, &key.columns)
+                reference.of.as_ref() == of
+                    && same_table(&reference.table, &key.table)
+                    && same_columns(reference, &key.columns)
             });
-            let columns: Vec<&str> = key.columns.iter().map(|(column, _)| column.as_str()).collect();
+            let columns: Vec<&str> = key
+                .columns
+                .iter()
+                .map(|(column, _)| column.as_str())
+                .collect();
             if !named {
                 fit.problems.push(format!(
                     "a foreign key of `{}` ({}) points at `{name}` and the job does not name it\nhint: add a [[reference]] with table = \"{}\" and on-dispose = \"goes-with\", \"unlink\" or \"blocks\"",
@@ -330,7 +360,11 @@ pub(crate) async fn tokens_in_use(
             .already_disposed()
             .map_or_else(String::new, |marked| format!(" and not {marked}"));
         for change in changes {
-            let Strategy::Token { range: Some((least, greatest)), .. } = &change.strategy else {
+            let Strategy::Token {
+                range: Some((least, greatest)),
+                ..
+            } = &change.strategy
+            else {
                 continue;
             };
             let sql = format!(
@@ -338,8 +372,15 @@ pub(crate) async fn tokens_in_use(
                 own_table(job),
                 quote(&change.column)
             );
-            let doing = format!("look for real values in the token range of `{}`", change.column);
-            if !session.query(&Statement::new(doing, sql, Vec::new())).await?.is_empty() {
+            let doing = format!(
+                "look for real values in the token range of `{}`",
+                change.column
+            );
+            if !session
+                .query(&Statement::new(doing, sql, Vec::new()))
+                .await?
+                .is_empty()
+            {
                 problems.push(format!(
                     "real values of `{}` lie between {least} and {greatest}, where its tokens are to lie\nhint: choose a range that no real value uses",
                     change.column

@@ -18,7 +18,13 @@ use crate::pseudonym::token::TokenShape;
 use crate::store::Fit;
 
 /// Compares the changes of one stage with the live columns.
-pub(crate) fn compare(job: &Job, stage: &Stage, own: &TableFacts, _dialect: &dyn Dialect, fit: &mut Fit) {
+pub(crate) fn compare(
+    job: &Job,
+    stage: &Stage,
+    own: &TableFacts,
+    _dialect: &dyn Dialect,
+    fit: &mut Fit,
+) {
     let Disposal::Pseudonymize { changes, marker } = &stage.disposal else {
         return;
     };
@@ -32,7 +38,11 @@ pub(crate) fn compare(job: &Job, stage: &Stage, own: &TableFacts, _dialect: &dyn
         };
         let prefix = format!("stage `{}`, column `{}`", stage.name, column.name);
         let problems = one_change(&change.strategy, column, own);
-        fit.problems.extend(problems.into_iter().map(|problem| format!("{prefix}: {problem}")));
+        fit.problems.extend(
+            problems
+                .into_iter()
+                .map(|problem| format!("{prefix}: {problem}")),
+        );
     }
     if let Marker::Column(name) = marker {
         marker_column(name, stage, own, fit);
@@ -44,7 +54,10 @@ fn marker_column(name: &str, stage: &Stage, own: &TableFacts, fit: &mut Fit) {
         None => "does not exist",
         Some(column) if !column.nullable => "does not take null, so no record could be unmarked",
         Some(column) => match column.column_type {
-            ColumnType::Date | ColumnType::Instant | ColumnType::LocalTime | ColumnType::Text { .. } => return,
+            ColumnType::Date
+            | ColumnType::Instant
+            | ColumnType::LocalTime
+            | ColumnType::Text { .. } => return,
             ColumnType::Bool
             | ColumnType::Int { .. }
             | ColumnType::Bytes
@@ -53,16 +66,24 @@ fn marker_column(name: &str, stage: &Stage, own: &TableFacts, fit: &mut Fit) {
             | ColumnType::Other => "is neither a date nor a timestamp",
         },
     };
-    fit.problems
-        .push(format!("stage `{}`: marker column `{name}` {problem}", stage.name));
+    fit.problems.push(format!(
+        "stage `{}`: marker column `{name}` {problem}",
+        stage.name
+    ));
 }
 
 fn one_change(strategy: &Strategy, column: &ColumnFacts, own: &TableFacts) -> Vec<String> {
     let mut problems = Vec::new();
     if column.generated {
-        problems.push("the database computes it from other columns, so it cannot be rewritten".to_owned());
+        problems.push(
+            "the database computes it from other columns, so it cannot be rewritten".to_owned(),
+        );
     }
-    if own.referenced_by.iter().any(|key| key.columns.iter().any(|(_, ours)| *ours == column.name)) {
+    if own
+        .referenced_by
+        .iter()
+        .any(|key| key.columns.iter().any(|(_, ours)| *ours == column.name))
+    {
         problems.push("a foreign key points at it, so it cannot be rewritten".to_owned());
     }
     problems.extend(type_problem(strategy, column));
@@ -96,7 +117,9 @@ fn type_problem(strategy: &Strategy, column: &ColumnFacts) -> Option<String> {
 
 fn text_of(column: &ColumnFacts, needed: u32, strategy: &Strategy) -> Option<String> {
     match column.column_type {
-        ColumnType::Text { characters: Some(room) } if room < needed => Some(format!(
+        ColumnType::Text {
+            characters: Some(room),
+        } if room < needed => Some(format!(
             "strategy `{}` needs {needed} characters, and the column has room for {room}",
             strategy_name(strategy)
         )),
@@ -126,13 +149,19 @@ fn in_type(column: &ColumnFacts, least: i64, greatest: i64) -> Option<String> {
 fn generalized(how: Generalize, column: &ColumnFacts, strategy: &Strategy) -> Option<String> {
     let fits = match how {
         Generalize::Month | Generalize::Year | Generalize::FiscalYear => {
-            matches!(column.column_type, ColumnType::Date | ColumnType::Text { .. })
+            matches!(
+                column.column_type,
+                ColumnType::Date | ColumnType::Text { .. }
+            )
         }
         Generalize::PostalPrefix { .. } | Generalize::Prefecture => {
             matches!(column.column_type, ColumnType::Text { .. })
         }
         Generalize::Band { .. } => {
-            matches!(column.column_type, ColumnType::Int { .. } | ColumnType::Decimal)
+            matches!(
+                column.column_type,
+                ColumnType::Int { .. } | ColumnType::Decimal
+            )
         }
     };
     (!fits).then(|| no_fit(column, strategy))

@@ -116,7 +116,11 @@ fn key_columns(reference: &Reference) -> &[String] {
     }
 }
 
-fn facts<'a>(pass: &Pass<'a>, reference: &Reference, column: &str) -> Result<&'a ColumnFacts, StoreError> {
+fn facts<'a>(
+    pass: &Pass<'a>,
+    reference: &Reference,
+    column: &str,
+) -> Result<&'a ColumnFacts, StoreError> {
     pass.tables
         .column(&reference.table, column)
         .ok_or_else(|| missing(&reference.table.to_string(), column))
@@ -124,7 +128,10 @@ fn facts<'a>(pass: &Pass<'a>, reference: &Reference, column: &str) -> Result<&'a
 
 /// Every column of a goes-with table that somebody needs: its key, what it is matched on, what
 /// rows of further tables name, keys of objects.
-fn needed<'a>(pass: &Pass<'a>, reference: &'a Reference) -> Result<Vec<&'a ColumnFacts>, StoreError> {
+fn needed<'a>(
+    pass: &Pass<'a>,
+    reference: &'a Reference,
+) -> Result<Vec<&'a ColumnFacts>, StoreError> {
     let mut names: Vec<&str> = key_columns(reference).iter().map(String::as_str).collect();
     names.extend(reference.on.iter().map(|pair| pair.theirs.as_str()));
     for child in &pass.job().references {
@@ -168,8 +175,14 @@ fn named_values(
     };
     let mut at = Vec::new();
     for pair in &reference.on {
-        let position = parent.columns.iter().position(|column| column.name == pair.ours.column);
-        at.push(position.ok_or_else(|| missing(&parent.reference.table.to_string(), &pair.ours.column))?);
+        let position = parent
+            .columns
+            .iter()
+            .position(|column| column.name == pair.ours.column);
+        at.push(
+            position
+                .ok_or_else(|| missing(&parent.reference.table.to_string(), &pair.ours.column))?,
+        );
     }
     for (row, owner) in parent.rows.iter().zip(&parent.owners) {
         values.insert(at.iter().map(|&at| value_at(row, at)).collect(), *owner);
@@ -204,7 +217,11 @@ async fn find<'a>(
     let on: Vec<usize> = reference
         .on
         .iter()
-        .filter_map(|pair| part.columns.iter().position(|column| column.name == pair.theirs))
+        .filter_map(|pair| {
+            part.columns
+                .iter()
+                .position(|column| column.name == pair.theirs)
+        })
         .collect();
     let known = rows_known(found, reference);
     for row in session.query(&statement).await? {
@@ -254,10 +271,17 @@ fn find_statement(
     let list: Vec<String> = part
         .columns
         .iter()
-        .map(|column| pass.dialect.readable(&format!("t.{}", quote(&column.name)), column))
+        .map(|column| {
+            pass.dialect
+                .readable(&format!("t.{}", quote(&column.name)), column)
+        })
         .collect();
     let rows: Vec<&[Value]> = values.keys().map(Vec::as_slice).collect();
-    let lock = if lock { pass.dialect.lock_child_rows() } else { "" };
+    let lock = if lock {
+        pass.dialect.lock_child_rows()
+    } else {
+        ""
+    };
     let sql = format!(
         "select {} from {} as t where {}{lock}",
         list.join(", "),
@@ -265,7 +289,10 @@ fn find_statement(
         naming(pass, &named)
     );
     Ok(Statement::new(
-        pass.doing(&format!("find rows of `{}` that go with a batch", reference.table)),
+        pass.doing(&format!(
+            "find rows of `{}` that go with a batch",
+            reference.table
+        )),
         sql,
         pass.dialect.row_args(&named, &rows),
     ))
@@ -273,8 +300,13 @@ fn find_statement(
 
 /// `(t.a, t.b) in (select c0, c1 from …)`
 fn naming(pass: &Pass<'_>, columns: &[&ColumnFacts]) -> String {
-    let own: Vec<String> = columns.iter().map(|column| format!("t.{}", quote(&column.name))).collect();
-    let names: Vec<String> = (0..columns.len()).map(|index| format!("c{index}")).collect();
+    let own: Vec<String> = columns
+        .iter()
+        .map(|column| format!("t.{}", quote(&column.name)))
+        .collect();
+    let names: Vec<String> = (0..columns.len())
+        .map(|index| format!("c{index}"))
+        .collect();
     format!(
         "({}) in (select {} from {})",
         own.join(", "),
@@ -294,8 +326,15 @@ async fn delete(
     let width = key_columns(part.reference).len();
     let key = &part.columns[..width];
     let rows: Vec<&[Value]> = part.rows.iter().map(|row| &row[..width]).collect();
-    let sql = format!("delete from {} as t where {}", table(&part.reference.table), naming(pass, key));
-    let doing = pass.doing(&format!("delete rows of `{}` with a batch", part.reference.table));
+    let sql = format!(
+        "delete from {} as t where {}",
+        table(&part.reference.table),
+        naming(pass, key)
+    );
+    let doing = pass.doing(&format!(
+        "delete rows of `{}` with a batch",
+        part.reference.table
+    ));
     let statement = Statement::new(doing, sql, pass.dialect.row_args(key, &rows));
     let deleted = session.execute(&statement).await?;
     let asked = u64::try_from(part.rows.len()).unwrap_or(u64::MAX);
@@ -330,7 +369,11 @@ fn certify(
 }
 
 /// Sets the naming columns of unlinked rows to null.
-async fn unlink(session: &mut dyn SqlSession, pass: &Pass<'_>, rows: &[Row]) -> Result<(), StoreError> {
+async fn unlink(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    rows: &[Row],
+) -> Result<(), StoreError> {
     for reference in &pass.job().references {
         let unlinks = matches!(reference.on_dispose, OnDispose::Unlink);
         if !unlinks || !reference.stages.contains(&pass.stage().name) {
@@ -342,7 +385,10 @@ async fn unlink(session: &mut dyn SqlSession, pass: &Pass<'_>, rows: &[Row]) -> 
             .iter()
             .map(|pair| facts(pass, reference, &pair.theirs))
             .collect::<Result<Vec<_>, _>>()?;
-        let set: Vec<String> = named.iter().map(|column| format!("{} = null", quote(&column.name))).collect();
+        let set: Vec<String> = named
+            .iter()
+            .map(|column| format!("{} = null", quote(&column.name)))
+            .collect();
         let sql = format!(
             "update {} as t set {} where {}",
             table(&reference.table),
@@ -350,9 +396,16 @@ async fn unlink(session: &mut dyn SqlSession, pass: &Pass<'_>, rows: &[Row]) -> 
             naming(pass, &named)
         );
         let keys: Vec<&[Value]> = values.keys().map(Vec::as_slice).collect();
-        let doing = pass.doing(&format!("unlink rows of `{}` from a batch", reference.table));
+        let doing = pass.doing(&format!(
+            "unlink rows of `{}` from a batch",
+            reference.table
+        ));
         session
-            .execute(&Statement::new(doing, sql, pass.dialect.row_args(&named, &keys)))
+            .execute(&Statement::new(
+                doing,
+                sql,
+                pass.dialect.row_args(&named, &keys),
+            ))
             .await?;
     }
     Ok(())

@@ -106,10 +106,9 @@ impl Stores {
     }
 
     pub(super) fn at(&self, store: usize) -> Result<&dyn ObjectDisposer, StoreError> {
-        self.stores
-            .get(store)
-            .map(|store| &**store)
-            .ok_or_else(|| StoreError::Unusable("an object lies in a store without a link".to_owned()))
+        self.stores.get(store).map(|store| &**store).ok_or_else(|| {
+            StoreError::Unusable("an object lies in a store without a link".to_owned())
+        })
     }
 
     pub(super) fn name(&self, store: usize) -> &str {
@@ -206,7 +205,10 @@ impl Patience {
 
     /// Waits before another try, or gives `error` back if none would help.
     pub(super) async fn wait_after(&mut self, error: StoreError) -> Result<(), StoreError> {
-        let in_the_way = matches!(error, StoreError::Locked { .. } | StoreError::Conflict { .. });
+        let in_the_way = matches!(
+            error,
+            StoreError::Locked { .. } | StoreError::Conflict { .. }
+        );
         if !in_the_way || self.is_last() {
             return Err(error);
         }

@@ -86,7 +86,9 @@ pub(crate) async fn open_fence(
         dialect.now()
     );
     let run = || vec![Arg::Text(run_id.to_owned())];
-    let opened = session.execute(&Statement::new(OPENING, sql, run())).await?;
+    let opened = session
+        .execute(&Statement::new(OPENING, sql, run()))
+        .await?;
     if opened == 1 {
         return Ok(());
     }
@@ -94,7 +96,11 @@ pub(crate) async fn open_fence(
         "select 1 from {} where run_id = $1 and state = 'open'",
         dialect.internal("fence")
     );
-    if session.query(&Statement::new(OPENING, sql, run())).await?.is_empty() {
+    if session
+        .query(&Statement::new(OPENING, sql, run()))
+        .await?
+        .is_empty()
+    {
         return Err(StoreError::FenceClosed {
             run: run_id.to_owned(),
         });
@@ -117,7 +123,11 @@ pub(crate) async fn close_fence(
         dialect.now()
     );
     session
-        .execute(&Statement::new("close the fence of a run", sql, vec![Arg::Text(run_id.to_owned())]))
+        .execute(&Statement::new(
+            "close the fence of a run",
+            sql,
+            vec![Arg::Text(run_id.to_owned())],
+        ))
         .await
         .map(|_| ())
 }
@@ -136,7 +146,11 @@ pub(crate) async fn read(
         dialect.instant("at"),
         dialect.internal("journal")
     );
-    let statement = Statement::new("read the journal of a run", sql, vec![Arg::Text(run_id.to_owned())]);
+    let statement = Statement::new(
+        "read the journal of a run",
+        sql,
+        vec![Arg::Text(run_id.to_owned())],
+    );
     let mut each = |row: Row| sink(journal_row(row).ok_or_else(damaged)?);
     session.stream(&statement, &mut each).await
 }

@@ -7,7 +7,6 @@ use super::catalog::ColumnType;
 use super::dialect::Dialect;
 use super::dialect::StartType;
 use super::dialect::WalkKind;
-use super::dialect::quote;
 use super::dialect::table;
 use super::resolved::Tables;
 use super::session::Row;
@@ -189,7 +188,13 @@ impl<'a> Pass<'a> {
     }
 
     pub(crate) fn key_of(&self, row: &Row) -> RecordKey {
-        RecordKey::new(self.selection.key.iter().map(|&at| row[at].clone()).collect())
+        RecordKey::new(
+            self.selection
+                .key
+                .iter()
+                .map(|&at| row[at].clone())
+                .collect(),
+        )
     }
 
     /// The client on whose behalf a row is kept.
@@ -231,19 +236,17 @@ impl Selection {
     }
 
     fn add_ref(&mut self, text: &StageText<'_>, column: &ColumnRef) -> Result<usize, StoreError> {
-        let facts = text
-            .tables
-            .resolve(text.job, column)
-            .ok_or_else(|| super::text::missing(&text.job.table.to_string(), &column.to_string()))?;
+        let facts = text.tables.resolve(text.job, column).ok_or_else(|| {
+            super::text::missing(&text.job.table.to_string(), &column.to_string())
+        })?;
         Ok(self.add(text.dialect, &expression(column), facts))
     }
 
     /// Adds a column in the text form that conditions compare.
     fn add_text(&mut self, text: &StageText<'_>, column: &ColumnRef) -> Result<usize, StoreError> {
-        let facts = text
-            .tables
-            .resolve(text.job, column)
-            .ok_or_else(|| super::text::missing(&text.job.table.to_string(), &column.to_string()))?;
+        let facts = text.tables.resolve(text.job, column).ok_or_else(|| {
+            super::text::missing(&text.job.table.to_string(), &column.to_string())
+        })?;
         let as_text = ColumnFacts {
             column_type: ColumnType::Text { characters: None },
             ..facts.clone()
@@ -339,7 +342,9 @@ pub(crate) fn token_shape(
     match (&column.column_type, range) {
         (ColumnType::Text { .. }, None) => Ok(TokenShape::Text),
         (ColumnType::Uuid, None) => Ok(TokenShape::Uuid),
-        (ColumnType::Int { .. }, Some((least, greatest))) => Ok(TokenShape::Integer { least, greatest }),
+        (ColumnType::Int { .. }, Some((least, greatest))) => {
+            Ok(TokenShape::Integer { least, greatest })
+        }
         (ColumnType::Int { .. }, None) => Err(StoreError::Unusable(format!(
             "column `{}` is an integer: a token for it needs `range-min` and `range-max`",
             column.name

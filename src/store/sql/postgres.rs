@@ -89,7 +89,9 @@ pub async fn open_postgres(options: PostgresOptions) -> Result<SqlStore, StoreEr
     let lock_timeout = format!("{}ms", options.lock_timeout.as_millis());
     let read_only = if options.read_only { "on" } else { "off" };
     let connect = PgConnectOptions::from_str(&options.url)
-        .map_err(|_| unreachable("the URL is not of the form `postgres://user:password@host:port/database`"))?
+        .map_err(|_| {
+            unreachable("the URL is not of the form `postgres://user:password@host:port/database`")
+        })?
         .application_name("kigen")
         .options([
             ("TimeZone", "UTC"),
@@ -125,13 +127,17 @@ async fn server_version(
     options: &PostgresOptions,
     connect: &PgConnectOptions,
 ) -> Result<(String, String), StoreError> {
-    let connected = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(connect)).await;
+    let connected =
+        tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(connect)).await;
     let mut connection = connected
         .unwrap_or(Err(sqlx::Error::PoolTimedOut))
         .map_err(|error| connect_error(options, &error))?;
     let sql = "select current_setting('server_version_num'), current_setting('server_version')";
     let failed = |error: sqlx::Error| StoreError::from_driver("read the server's version", &error);
-    let version = sqlx::query_as(sql).fetch_one(&mut connection).await.map_err(failed)?;
+    let version = sqlx::query_as(sql)
+        .fetch_one(&mut connection)
+        .await
+        .map_err(failed)?;
     connection.close().await.map_err(failed)?;
     Ok(version)
 }
@@ -226,9 +232,15 @@ struct PostgresSession {
 impl PostgresSession {
     async fn end(&mut self, doing: &str, commit: bool) -> Result<(), StoreError> {
         let State::Open(transaction) = std::mem::replace(&mut self.state, State::Moving) else {
-            return Err(StoreError::Unusable(format!("{doing}: no transaction is open")));
+            return Err(StoreError::Unusable(format!(
+                "{doing}: no transaction is open"
+            )));
         };
-        let ended = if commit { transaction.commit().await } else { transaction.rollback().await };
+        let ended = if commit {
+            transaction.commit().await
+        } else {
+            transaction.rollback().await
+        };
         ended.map_err(|error| StoreError::from_driver(doing, &error))
     }
 
@@ -352,9 +364,9 @@ fn decode(raw: &PgValueRef<'_>) -> Option<Value> {
         18 | 19 | 25 | 1042 | 1043 => Value::Text(std::str::from_utf8(bytes).ok()?.to_owned()),
         1082 => Value::Local(day(i32::from_be_bytes(bytes.try_into().ok()?))),
         1114 => Value::Local(local_time(i64::from_be_bytes(bytes.try_into().ok()?))),
-        1184 => Value::Instant(
-            i64::from_be_bytes(bytes.try_into().ok()?).saturating_add(EPOCH_MICROS),
-        ),
+        1184 => {
+            Value::Instant(i64::from_be_bytes(bytes.try_into().ok()?).saturating_add(EPOCH_MICROS))
+        }
         2950 => Value::Uuid(bytes.try_into().ok()?),
         _ => return None,
     })
@@ -364,7 +376,11 @@ fn decode(raw: &PgValueRef<'_>) -> Option<Value> {
 fn day(days: i32) -> String {
     let epoch = jiff::civil::date(1970, 1, 1);
     days.checked_add(EPOCH_DAYS)
-        .and_then(|days| epoch.checked_add(jiff::SignedDuration::from_hours(i64::from(days) * 24)).ok())
+        .and_then(|days| {
+            epoch
+                .checked_add(jiff::SignedDuration::from_hours(i64::from(days) * 24))
+                .ok()
+        })
         .map_or_else(|| outside(days < 0), |day| day.to_string())
 }
 
@@ -373,10 +389,18 @@ fn local_time(micros: i64) -> String {
     let epoch = jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0);
     micros
         .checked_add(EPOCH_MICROS)
-        .and_then(|micros| epoch.checked_add(jiff::SignedDuration::from_micros(micros)).ok())
+        .and_then(|micros| {
+            epoch
+                .checked_add(jiff::SignedDuration::from_micros(micros))
+                .ok()
+        })
         .map_or_else(|| outside(micros < 0), |local| local.to_string())
 }
 
 fn outside(before: bool) -> String {
-    if before { "-infinity".to_owned() } else { "infinity".to_owned() }
+    if before {
+        "-infinity".to_owned()
+    } else {
+        "infinity".to_owned()
+    }
 }

@@ -105,7 +105,10 @@ fn is_true(row: &Row, at: usize) -> bool {
 }
 
 fn column(row: &Row) -> ColumnFacts {
-    let characters = row.get(5).and_then(count).and_then(|count| u32::try_from(count).ok());
+    let characters = row
+        .get(5)
+        .and_then(count)
+        .and_then(|count| u32::try_from(count).ok());
     ColumnFacts {
         name: text(row, 0),
         type_name: text(row, 1),

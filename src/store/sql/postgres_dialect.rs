@@ -90,8 +90,14 @@ impl Dialect for PostgresDialect {
             .enumerate()
             .map(|(index, column)| array_of(first + index, column))
             .collect();
-        let names: Vec<String> = (0..columns.len()).map(|index| format!("c{index}")).collect();
-        format!("unnest({}) as {alias}({})", arrays.join(", "), names.join(", "))
+        let names: Vec<String> = (0..columns.len())
+            .map(|index| format!("c{index}"))
+            .collect();
+        format!(
+            "unnest({}) as {alias}({})",
+            arrays.join(", "),
+            names.join(", ")
+        )
     }
 
     fn row_args(&self, columns: &[&ColumnFacts], rows: &[&[Value]]) -> Vec<Arg> {

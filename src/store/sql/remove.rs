@@ -22,7 +22,11 @@ use crate::job::Marker;
 use crate::store::error::StoreError;
 
 /// Deletes or rewrites the locked rows, and keeps the marker table in step.
-pub(crate) async fn remove(session: &mut dyn SqlSession, pass: &Pass<'_>, rows: &[Row]) -> Result<(), StoreError> {
+pub(crate) async fn remove(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    rows: &[Row],
+) -> Result<(), StoreError> {
     let keys: Vec<RecordKey> = rows.iter().map(|row| pass.key_of(row)).collect();
     match &pass.stage().disposal {
         Disposal::Delete => {
@@ -36,7 +40,9 @@ pub(crate) async fn remove(session: &mut dyn SqlSession, pass: &Pass<'_>, rows: 
             if *marker == Marker::Table {
                 session.execute(&set_markers(pass, &keys)).await?;
             }
-            let changed = session.execute(&rewrite(pass, rows, &keys, marker)?).await?;
+            let changed = session
+                .execute(&rewrite(pass, rows, &keys, marker)?)
+                .await?;
             all_gone(pass, &keys, changed)
         }
     }
@@ -83,7 +89,10 @@ fn forget_markers(pass: &Pass<'_>, keys: &[RecordKey]) -> Statement {
         own_table(pass.job()),
         in_rows(pass)
     );
-    let args = args.into_iter().chain([Arg::Text(pass.job().table.to_string())]).collect();
+    let args = args
+        .into_iter()
+        .chain([Arg::Text(pass.job().table.to_string())])
+        .collect();
     Statement::new(pass.doing("drop the markers of a batch"), sql, args)
 }
 
@@ -113,7 +122,11 @@ fn rewrite(
     keys: &[RecordKey],
     marker: &Marker,
 ) -> Result<Statement, StoreError> {
-    let changing: Vec<_> = pass.changes.iter().filter(|change| change.selected.is_some()).collect();
+    let changing: Vec<_> = pass
+        .changes
+        .iter()
+        .filter(|change| change.selected.is_some())
+        .collect();
     let mut columns = pass.key_columns.clone();
     columns.extend(changing.iter().map(|change| change.column));
     let mut replaced: Vec<Vec<Value>> = Vec::with_capacity(rows.len());
@@ -134,9 +147,19 @@ fn rewrite(
     let mut set: Vec<String> = changing
         .iter()
         .enumerate()
-        .map(|(index, change)| format!("{} = u.c{}", quote(&change.column.name), keys_width(pass) + index))
+        .map(|(index, change)| {
+            format!(
+                "{} = u.c{}",
+                quote(&change.column.name),
+                keys_width(pass) + index
+            )
+        })
         .collect();
-    for change in pass.changes.iter().filter(|change| change.selected.is_none()) {
+    for change in pass
+        .changes
+        .iter()
+        .filter(|change| change.selected.is_none())
+    {
         set.push(constant(pass, change, &mut args));
     }
     if let Marker::Column(column) = marker {
@@ -156,7 +179,11 @@ fn rewrite(
         pass.dialect.rows("u", &columns, 1),
         on.join(" and ")
     );
-    Ok(Statement::new(pass.doing("pseudonymize a batch"), sql, args))
+    Ok(Statement::new(
+        pass.doing("pseudonymize a batch"),
+        sql,
+        args,
+    ))
 }
 
 fn keys_width(pass: &Pass<'_>) -> usize {
@@ -165,12 +192,19 @@ fn keys_width(pass: &Pass<'_>) -> usize {
 
 fn constant(pass: &Pass<'_>, change: &PreparedChange<'_>, args: &mut Vec<Arg>) -> String {
     let name = quote(&change.column.name);
-    let Some(text) = change.replacement.constant().and_then(|value| value.store_text()) else {
+    let Some(text) = change
+        .replacement
+        .constant()
+        .and_then(|value| value.store_text())
+    else {
         return format!("{name} = null");
     };
     args.push(Arg::Text(text));
     let parameter = format!("${}", args.len());
-    format!("{name} = {}", pass.dialect.cast_text(&parameter, change.column))
+    format!(
+        "{name} = {}",
+        pass.dialect.cast_text(&parameter, change.column)
+    )
 }
 
 fn marked(pass: &Pass<'_>, column: &str) -> Result<String, StoreError> {
@@ -178,8 +212,8 @@ fn marked(pass: &Pass<'_>, column: &str) -> Result<String, StoreError> {
         .tables
         .column(&pass.job().table, column)
         .ok_or_else(|| missing(&pass.job().table.to_string(), column))?;
-    let literal = pass
-        .dialect
-        .marker_literal(facts, pass.order.run.started_at, &pass.job().time_zone);
+    let literal =
+        pass.dialect
+            .marker_literal(facts, pass.order.run.started_at, &pass.job().time_zone);
     Ok(format!("{} = {literal}", quote(column)))
 }

@@ -29,7 +29,11 @@ impl Tables {
     pub(crate) fn named_by(job: &Job) -> Vec<TableName> {
         let mut names = vec![job.table.clone()];
         names.extend(job.joins.iter().map(|join| join.table.clone()));
-        names.extend(job.references.iter().map(|reference| reference.table.clone()));
+        names.extend(
+            job.references
+                .iter()
+                .map(|reference| reference.table.clone()),
+        );
         names.sort();
         names.dedup();
         names
@@ -37,9 +41,8 @@ impl Tables {
 
     /// The cluster's own table.
     pub(crate) fn own(&self, job: &Job) -> Result<&TableFacts, StoreError> {
-        self.get(&job.table).ok_or_else(|| {
-            StoreError::Unusable(format!("table `{}` does not exist", job.table))
-        })
+        self.get(&job.table)
+            .ok_or_else(|| StoreError::Unusable(format!("table `{}` does not exist", job.table)))
     }
 
     pub(crate) fn get(&self, name: &TableName) -> Option<&TableFacts> {
@@ -68,7 +71,11 @@ impl Tables {
     }
 
     /// How the starting point of a purpose is stored, or what does not fit.
-    pub(crate) fn start_type(&self, job: &Job, source: &PurposeSource) -> Result<StartType, String> {
+    pub(crate) fn start_type(
+        &self,
+        job: &Job,
+        source: &PurposeSource,
+    ) -> Result<StartType, String> {
         let at = &source.starts_at;
         let Some(column) = self.resolve(job, at) else {
             return Err(format!("starting point `{at}`: the column does not exist"));
@@ -83,7 +90,9 @@ impl Tables {
             (ColumnType::LocalTime, StoredAs::LocalTime(zone)) => {
                 Ok(StartType::LocalTime(zone.clone()))
             }
-            (ColumnType::Text { .. }, StoredAs::LocalTime(zone)) if column.type_name == SQLITE_TEXT => {
+            (ColumnType::Text { .. }, StoredAs::LocalTime(zone))
+                if column.type_name == SQLITE_TEXT =>
+            {
                 Ok(StartType::LocalTime(zone.clone()))
             }
             (ColumnType::LocalTime, StoredAs::Typed) => Err(format!(

@@ -27,7 +27,11 @@ pub(crate) enum Arg {
 }
 
 impl Statement {
-    pub(crate) fn new(doing: impl Into<Arc<str>>, sql: impl Into<Arc<str>>, args: Vec<Arg>) -> Self {
+    pub(crate) fn new(
+        doing: impl Into<Arc<str>>,
+        sql: impl Into<Arc<str>>,
+        args: Vec<Arg>,
+    ) -> Self {
         Self {
             doing: doing.into(),
             sql: sql.into(),

@@ -170,9 +170,15 @@ struct SqliteSession {
 impl SqliteSession {
     async fn end(&mut self, doing: &str, commit: bool) -> Result<(), StoreError> {
         let State::Open(transaction) = std::mem::replace(&mut self.state, State::Moving) else {
-            return Err(StoreError::Unusable(format!("{doing}: no transaction is open")));
+            return Err(StoreError::Unusable(format!(
+                "{doing}: no transaction is open"
+            )));
         };
-        let ended = if commit { transaction.commit().await } else { transaction.rollback().await };
+        let ended = if commit {
+            transaction.commit().await
+        } else {
+            transaction.rollback().await
+        };
         ended.map_err(|error| StoreError::from_driver(doing, &error))
     }
 

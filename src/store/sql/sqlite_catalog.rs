@@ -16,7 +16,8 @@ use crate::store::error::StoreError;
 
 const RELATION: &str = "select type from pragma_table_list where name = $1 and schema = 'main'";
 
-const COLUMNS: &str = "select name, type, \"notnull\", pk, hidden from pragma_table_xinfo($1) order by cid";
+const COLUMNS: &str =
+    "select name, type, \"notnull\", pk, hidden from pragma_table_xinfo($1) order by cid";
 
 /// One row for each column of each whole unique index.
 const UNIQUE_KEYS: &str = "select l.seq, i.name from pragma_index_list($1) l, pragma_index_info(l.name) i \
@@ -35,7 +36,11 @@ pub(crate) async fn table(
     name: &TableName,
 ) -> Result<Option<TableFacts>, StoreError> {
     let doing = format!("read the schema of `{name}`");
-    if name.schema.as_deref().is_some_and(|schema| schema != "main") {
+    if name
+        .schema
+        .as_deref()
+        .is_some_and(|schema| schema != "main")
+    {
         return Ok(None);
     }
     let mut ask = async |sql: &'static str| {
@@ -109,13 +114,19 @@ fn column_type(declared: &str) -> ColumnType {
     if name.contains("int") {
         return ColumnType::Int { bits: 64 };
     }
-    if ["char", "clob", "text", "uuid"].iter().any(|part| name.contains(part)) {
+    if ["char", "clob", "text", "uuid"]
+        .iter()
+        .any(|part| name.contains(part))
+    {
         return ColumnType::Text { characters: None };
     }
     if name.contains("blob") {
         return ColumnType::Bytes;
     }
-    if ["real", "floa", "doub", "num", "dec"].iter().any(|part| name.contains(part)) {
+    if ["real", "floa", "doub", "num", "dec"]
+        .iter()
+        .any(|part| name.contains(part))
+    {
         return ColumnType::Decimal;
     }
     if name.contains("bool") {

@@ -179,8 +179,10 @@ fn json_of(value: &Value) -> serde_json::Value {
         Value::Bool(value) => i64::from(*value).into(),
         Value::Int(value) => (*value).into(),
         Value::Bytes(bytes) => hex::encode(bytes).into(),
-        Value::Text(_) | Value::Uuid(_) | Value::Instant(_) | Value::Local(_) | Value::Decimal(_) => {
-            value.store_text().into()
-        }
+        Value::Text(_)
+        | Value::Uuid(_)
+        | Value::Instant(_)
+        | Value::Local(_)
+        | Value::Decimal(_) => value.store_text().into(),
     }
 }

@@ -15,6 +15,7 @@ use super::intent::Stores;
 use super::journal;
 use super::objects_walk;
 use super::pass::Pass;
+use super::pass::uses_marker_table;
 use super::resolved::Tables;
 use super::session::Access;
 use super::survey;
@@ -33,6 +34,9 @@ use crate::store::Watch;
 use crate::store::error::StoreError;
 use crate::store::objects::ObjectDisposer;
 
+/// How often sealing waits as long as a session may for the batches that hold the fence.
+const FENCE_TRIES: u32 = 20;
+
 /// A database whose sessions can only read, or can also write, as it was opened.
 pub struct SqlStore {
     backend: Box<dyn Backend>,
@@ -41,6 +45,12 @@ pub struct SqlStore {
 impl SqlStore {
     pub(crate) fn new(backend: Box<dyn Backend>) -> Self {
         Self { backend }
+    }
+
+    fn not_migrated(&self) -> StoreError {
+        StoreError::NotMigrated {
+            store: self.backend.name().to_owned(),
+        }
     }
 }
 
@@ -55,9 +65,14 @@ impl Inventory for SqlStore {
         session.begin(Access::Read).await?;
         let tables = tables_of(&*self.backend, &mut *session, job).await?;
         let mut fit = fit::compare(job, &tables, self.backend.dialect());
+        // Which records an earlier stage has changed stands in kigen's own table.
+        if uses_marker_table(job) && !self.backend.journal_is_migrated(&mut *session).await? {
+            return Err(self.not_migrated());
+        }
         if fit.problems.is_empty() {
-            fit.problems
-                .extend(fit::tokens_in_use(&mut *session, self.backend.dialect(), job, &tables).await?);
+            fit.problems.extend(
+                fit::tokens_in_use(&mut *session, self.backend.dialect(), job, &tables).await?,
+            );
         }
         session.rollback().await?;
         Ok(fit)
@@ -97,9 +112,7 @@ impl Disposer for SqlStore {
         if self.backend.journal_is_migrated(&mut *session).await? {
             return Ok(());
         }
-        Err(StoreError::NotMigrated {
-            store: self.backend.name().to_owned(),
-        })
+        Err(self.not_migrated())
     }
 
     async fn open_fence(&self, run_id: &str) -> Result<(), StoreError> {
@@ -110,18 +123,17 @@ impl Disposer for SqlStore {
     }
 
     async fn close_fence(&self, run_id: &str) -> Result<(), StoreError> {
-        let mut session = self.backend.session().await?;
-        session.begin(Access::Write).await?;
-        journal::close_fence(&mut *session, self.backend.dialect(), run_id).await?;
-        // Whoever stores an intent holds the fence open until its commit, so all are seen here.
-        let open = intent::open_intents(&mut *session, self.backend.dialect(), run_id).await?;
-        if open > 0 {
-            session.rollback().await?;
-            return Err(StoreError::Unusable(format!(
-                "close the fence of run {run_id}: {open} intents are open"
-            )));
+        let mut tries = 1;
+        loop {
+            let closed = self.try_to_close_fence(run_id).await;
+            if let Err(StoreError::Locked { .. } | StoreError::Conflict { .. }) = closed
+                && tries < FENCE_TRIES
+            {
+                tries += 1;
+                continue;
+            }
+            return closed;
         }
-        session.commit().await
     }
 
     async fn dispose(&self, order: &StageOrder<'_>, watch: &dyn Watch) -> PassOutcome {
@@ -163,6 +175,21 @@ impl Disposer for SqlStore {
 }
 
 impl SqlStore {
+    async fn try_to_close_fence(&self, run_id: &str) -> Result<(), StoreError> {
+        let mut session = self.backend.session().await?;
+        session.begin(Access::Write).await?;
+        journal::close_fence(&mut *session, self.backend.dialect(), run_id).await?;
+        // Whoever stores an intent holds the fence open until its commit, so all are seen here.
+        let open = intent::open_intents(&mut *session, self.backend.dialect(), run_id).await?;
+        if open > 0 {
+            session.rollback().await?;
+            return Err(StoreError::Unusable(format!(
+                "close the fence of run {run_id}: {open} intents are open"
+            )));
+        }
+        session.commit().await
+    }
+
     async fn walk(
         &self,
         order: &StageOrder<'_>,

@@ -55,7 +55,13 @@ impl<'a> StageText<'a> {
             let on: Vec<String> = join
                 .on
                 .iter()
-                .map(|pair| format!("{alias}.{} = {}", quote(&pair.theirs), expression(&pair.ours)))
+                .map(|pair| {
+                    format!(
+                        "{alias}.{} = {}",
+                        quote(&pair.theirs),
+                        expression(&pair.ours)
+                    )
+                })
                 .collect();
             text.push_str(&format!(
                 " left join {} as {alias} on {}",
@@ -96,7 +102,11 @@ impl<'a> StageText<'a> {
 
     fn condition(&self, condition: &Condition) -> String {
         let column = expression(&condition.column);
-        let values: Vec<String> = condition.values.iter().map(|value| literal(value)).collect();
+        let values: Vec<String> = condition
+            .values
+            .iter()
+            .map(|value| literal(value))
+            .collect();
         let not = if condition.negated { "not " } else { "" };
         format!(
             "({column} is null or {} {not}in ({}))",
@@ -129,8 +139,9 @@ impl<'a> StageText<'a> {
 
     /// Whether some purpose applies to the record at all; `None` if one always does.
     fn covered(&self) -> Option<String> {
-        let conditions: Option<Vec<String>> =
-            (0..self.stage.sources.len()).map(|index| self.applies(index)).collect();
+        let conditions: Option<Vec<String>> = (0..self.stage.sources.len())
+            .map(|index| self.applies(index))
+            .collect();
         conditions.map(|conditions| format!("({})", conditions.join(" or ")))
     }
 
@@ -160,7 +171,9 @@ impl<'a> StageText<'a> {
         for (index, cutoff) in self.stage.rule.cutoffs(as_of).into_iter().enumerate() {
             let column = expression(&self.stage.sources[index].starts_at);
             let start = self.start_type(index)?;
-            let before = self.dialect.before(&column, &start, cutoff, &self.job.time_zone);
+            let before = self
+                .dialect
+                .before(&column, &start, cutoff, &self.job.time_zone);
             parts.push(match self.applies(index) {
                 Some(applies) => format!("({applies} and not {before})"),
                 None => format!("not {before}"),
@@ -221,10 +234,9 @@ impl<'a> StageText<'a> {
         wanted: impl Fn(&OnDispose) -> bool,
     ) -> impl Iterator<Item = &'a Reference> {
         let stage = &self.stage.name;
-        self.job
-            .references
-            .iter()
-            .filter(move |reference| reference.stages.contains(stage) && wanted(&reference.on_dispose))
+        self.job.references.iter().filter(move |reference| {
+            reference.stages.contains(stage) && wanted(&reference.on_dispose)
+        })
     }
 
     /// Whether the record is due: what the batch statement asks, in a form an index can serve.
@@ -233,15 +245,23 @@ impl<'a> StageText<'a> {
         for (index, cutoff) in self.stage.rule.cutoffs(as_of).into_iter().enumerate() {
             let column = expression(&self.stage.sources[index].starts_at);
             let start = self.start_type(index)?;
-            let before = self.dialect.before(&column, &start, cutoff, &self.job.time_zone);
+            let before = self
+                .dialect
+                .before(&column, &start, cutoff, &self.job.time_zone);
             parts.push(match self.applies(index) {
                 Some(applies) => format!("(not {applies} or {before})"),
                 None => before,
             });
         }
         parts.extend(self.covered());
-        parts.extend(self.already_disposed().map(|marked| format!("not {marked}")));
-        parts.extend(self.referenced().map(|referenced| format!("not {referenced}")));
+        parts.extend(
+            self.already_disposed()
+                .map(|marked| format!("not {marked}")),
+        );
+        parts.extend(
+            self.referenced()
+                .map(|referenced| format!("not {referenced}")),
+        );
         Ok(parts.join(" and "))
     }
 

@@ -161,7 +161,8 @@ async fn try_batch(
     loop {
         let id = BatchId {
             slice: i64::from(pass.order.pass),
-            batch: i64::try_from(shared.batches.fetch_add(1, Ordering::Relaxed)).unwrap_or(i64::MAX),
+            batch: i64::try_from(shared.batches.fetch_add(1, Ordering::Relaxed))
+                .unwrap_or(i64::MAX),
         };
         let around_locks = attempt > 1;
         let room = &shared.room;

@@ -15,10 +15,7 @@ pub(crate) enum Window {
     /// Blocks from the first (included) to the second (excluded).
     Blocks(u64, u64),
     /// The next records in key order.
-    After {
-        key: Option<RecordKey>,
-        limit: u32,
-    },
+    After { key: Option<RecordKey>, limit: u32 },
     /// These records, wherever they lie.
     Keys(Vec<RecordKey>),
 }
@@ -55,7 +52,10 @@ pub(crate) fn find_window(pass: &Pass<'_>, window: &Window, lock: bool) -> State
         pass.due
     );
     if let Window::After { limit, .. } = window {
-        sql.push_str(&format!(" order by {} limit {limit}", own_key(pass).join(", ")));
+        sql.push_str(&format!(
+            " order by {} limit {limit}",
+            own_key(pass).join(", ")
+        ));
     }
     if lock {
         sql.push_str(pass.dialect.lock_rows());
@@ -68,11 +68,17 @@ fn window_condition(pass: &Pass<'_>, window: &Window) -> (String, Vec<Arg>) {
     match window {
         Window::Blocks(from, to) => (
             "t.ctid >= $1::tid and t.ctid < $2::tid".to_owned(),
-            vec![Arg::Text(format!("({from},0)")), Arg::Text(format!("({to},0)"))],
+            vec![
+                Arg::Text(format!("({from},0)")),
+                Arg::Text(format!("({to},0)")),
+            ],
         ),
         Window::After { key: None, .. } => (has_key(&key), Vec::new()),
-        Window::After { key: Some(after), .. } => {
-            let parameters: Vec<String> = (1..=key.len()).map(|index| format!("${index}")).collect();
+        Window::After {
+            key: Some(after), ..
+        } => {
+            let parameters: Vec<String> =
+                (1..=key.len()).map(|index| format!("${index}")).collect();
             let args = after.values().iter().map(key_arg).collect();
             let condition = format!(
                 "({}) > ({}) and {}",
@@ -88,7 +94,10 @@ fn window_condition(pass: &Pass<'_>, window: &Window) -> (String, Vec<Arg>) {
 
 /// Whether a record can be named at all: SQLite lets a primary key be null.
 fn has_key(key: &[String]) -> String {
-    let parts: Vec<String> = key.iter().map(|column| format!("{column} is not null")).collect();
+    let parts: Vec<String> = key
+        .iter()
+        .map(|column| format!("{column} is not null"))
+        .collect();
     parts.join(" and ")
 }
 
@@ -108,7 +117,11 @@ pub(crate) fn key_args(pass: &Pass<'_>, keys: &[RecordKey]) -> Vec<Arg> {
 
 /// The key's columns in the job's order: `t."k1"`.
 pub(crate) fn own_key(pass: &Pass<'_>) -> Vec<String> {
-    pass.job().key.iter().map(|column| format!("t.{}", quote(column))).collect()
+    pass.job()
+        .key
+        .iter()
+        .map(|column| format!("t.{}", quote(column)))
+        .collect()
 }
 
 /// `(t.k1, t.k2) in (select c0, c1 from …)`, with the arguments of [`key_args`] first.

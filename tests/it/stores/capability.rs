@@ -25,7 +25,11 @@ const AS_OF: Date = date(2025, 4, 1);
 
 fn deleting() -> Job {
     let mut job = job("record", &["id", "learner", "ended_on"]);
-    job.stages = vec![stage("delete", vec![purpose("course", "P1Y", column("ended_on"))], Disposal::Delete)];
+    job.stages = vec![stage(
+        "delete",
+        vec![purpose("course", "P1Y", column("ended_on"))],
+        Disposal::Delete,
+    )];
     job
 }
 
@@ -42,15 +46,30 @@ async fn assert_reads_only(store: &TestStore, opened: &SqlStore) {
     let job = deleting();
     assert!(opened.inspect(&job).await.unwrap().problems.is_empty());
     assert_eq!(opened.survey(&job, 0, AS_OF).await.unwrap().due.records, 1);
-    assert!(opened.find(&job, &["1".to_owned()]).await.unwrap().is_some());
+    assert!(
+        opened
+            .find(&job, &["1".to_owned()])
+            .await
+            .unwrap()
+            .is_some()
+    );
     opened.check_journal().await.unwrap();
-    for refused in [opened.open_fence("run").await, opened.close_fence("run").await] {
+    for refused in [
+        opened.open_fence("run").await,
+        opened.close_fence("run").await,
+    ] {
         let error = refused.unwrap_err();
-        assert!(matches!(error, StoreError::NotPermitted { .. }), "{error:?}");
+        assert!(
+            matches!(error, StoreError::NotPermitted { .. }),
+            "{error:?}"
+        );
     }
     let outcome = Run::new("run").pass_only(opened, &job, 0, AS_OF).await;
     let stopped_by = outcome.stopped_by.unwrap();
-    assert!(matches!(stopped_by, StoreError::NotPermitted { .. }), "{stopped_by:?}");
+    assert!(
+        matches!(stopped_by, StoreError::NotPermitted { .. }),
+        "{stopped_by:?}"
+    );
     assert_eq!(outcome.disposed, 0);
     assert_eq!(store.column("select count(*) from record").await, ["2"]);
     let fences = format!("select count(*) from {}", store.internal("fence"));
@@ -64,7 +83,9 @@ async fn a_store_opened_to_read_surveys_and_cannot_dispose(store: &TestStore) {
 
 #[tokio::test]
 async fn a_role_that_may_only_select_surveys_and_cannot_dispose() {
-    let Some(store) = TestStore::postgres().await else { return };
+    let Some(store) = TestStore::postgres().await else {
+        return;
+    };
     fill(&store).await;
     let role = format!("reader_{}", std::process::id());
     store
@@ -76,17 +97,24 @@ async fn a_role_that_may_only_select_surveys_and_cannot_dispose() {
     let mut url = store.url();
     url.set_username(&role).unwrap();
     url.set_password(Some("secret")).unwrap();
-    let options = PostgresOptions { url: url.into(), ..store.postgres_options() };
+    let options = PostgresOptions {
+        url: url.into(),
+        ..store.postgres_options()
+    };
     let opened = open_postgres(options).await.unwrap();
     assert_reads_only(&store, &opened).await;
     drop(opened);
-    store.execute(&format!("drop owned by {role}; drop role {role}")).await;
+    store
+        .execute(&format!("drop owned by {role}; drop role {role}"))
+        .await;
     store.remove().await;
 }
 
 #[tokio::test]
 async fn a_role_with_the_documented_grants_disposes() {
-    let Some(store) = TestStore::postgres().await else { return };
+    let Some(store) = TestStore::postgres().await else {
+        return;
+    };
     fill(&store).await;
     let role = format!("worker_{}", std::process::id());
     store
@@ -100,12 +128,20 @@ async fn a_role_with_the_documented_grants_disposes() {
     let mut url = store.url();
     url.set_username(&role).unwrap();
     url.set_password(Some("secret")).unwrap();
-    let options = PostgresOptions { url: url.into(), ..store.postgres_options() };
+    let options = PostgresOptions {
+        url: url.into(),
+        ..store.postgres_options()
+    };
     let opened = open_postgres(options).await.unwrap();
     let run = Run::new("run");
-    assert_eq!(run.disposed(&opened, &deleting(), 0, AS_OF).await.disposed, 1);
+    assert_eq!(
+        run.disposed(&opened, &deleting(), 0, AS_OF).await.disposed,
+        1
+    );
     opened.close_fence("run").await.unwrap();
     drop(opened);
-    store.execute(&format!("drop owned by {role}; drop role {role}")).await;
+    store
+        .execute(&format!("drop owned by {role}; drop role {role}"))
+        .await;
     store.remove().await;
 }

@@ -35,14 +35,21 @@ on_every_engine!(
 const AS_OF: Date = date(2025, 4, 1);
 
 fn deleting(mut job: Job, references: Vec<Reference>) -> Job {
-    job.stages = vec![stage("delete", vec![purpose("course", "P1Y", column("ended_on"))], Disposal::Delete)];
+    job.stages = vec![stage(
+        "delete",
+        vec![purpose("course", "P1Y", column("ended_on"))],
+        Disposal::Delete,
+    )];
     job.references = references;
     job.limit.batch_size = 2;
     job
 }
 
 fn counts(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
-    pairs.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+    pairs
+        .iter()
+        .map(|(name, count)| ((*name).to_owned(), *count))
+        .collect()
 }
 
 async fn assert_fits(store: &TestStore, job: &Job) {
@@ -63,10 +70,21 @@ async fn rows_of_rows_go_with_the_record_they_name_and_are_counted(store: &TestS
              insert into remark values (1, '1a'), (2, '1a'), (3, '1b'), (4, '3a'), (5, null)",
         )
         .await;
-    let answers = reference("answer", &[("record_id", "id")], goes_with(&["no"], &["no", "record_id", "body"]));
-    let mut remarks = reference("remark", &[("answer_no", "no")], goes_with(&["id"], &["id", "answer_no"]));
+    let answers = reference(
+        "answer",
+        &[("record_id", "id")],
+        goes_with(&["no"], &["no", "record_id", "body"]),
+    );
+    let mut remarks = reference(
+        "remark",
+        &[("answer_no", "no")],
+        goes_with(&["id"], &["id", "answer_no"]),
+    );
     remarks.of = Some(table("answer"));
-    let job = deleting(job("record", &["id", "learner", "ended_on"]), vec![answers, remarks]);
+    let job = deleting(
+        job("record", &["id", "learner", "ended_on"]),
+        vec![answers, remarks],
+    );
     assert_fits(store, &job).await;
     let opened = store.open().await;
     let run = Run::new("run");
@@ -75,11 +93,18 @@ async fn rows_of_rows_go_with_the_record_they_name_and_are_counted(store: &TestS
     assert_eq!(outcome.gone_with, counts(&[("answer", 3), ("remark", 3)]));
     assert_eq!(store.column("select id from record").await, ["3"]);
     assert_eq!(store.column("select no from answer").await, ["3a"]);
-    assert_eq!(store.column("select id from remark order by id").await, ["4", "5"]);
+    assert_eq!(
+        store.column("select id from remark order by id").await,
+        ["4", "5"]
+    );
     let mut by_target: BTreeMap<u16, u64> = BTreeMap::new();
     for row in run.journal(&opened).await {
         *by_target.entry(row.target).or_default() += row.records;
-        assert_eq!(row.ended_by.is_empty(), row.target != 0, "only the record itself has purposes");
+        assert_eq!(
+            row.ended_by.is_empty(),
+            row.target != 0,
+            "only the record itself has purposes"
+        );
     }
     assert_eq!(by_target, BTreeMap::from([(0, 3), (1, 3), (2, 3)]));
 }
@@ -106,14 +131,24 @@ async fn composite_keys_lead_from_row_to_row(store: &TestStore) {
         goes_with(&["id"], &["id", "question", "no", "module"]),
     );
     remarks.of = Some(table("answer"));
-    let mut job = deleting(job("record", &["module", "no", "learner", "ended_on"]), vec![answers, remarks]);
+    let mut job = deleting(
+        job("record", &["module", "no", "learner", "ended_on"]),
+        vec![answers, remarks],
+    );
     job.key = texts(&["module", "no"]);
     assert_fits(store, &job).await;
-    let outcome = Run::new("run").disposed(&store.open().await, &job, 0, AS_OF).await;
+    let outcome = Run::new("run")
+        .disposed(&store.open().await, &job, 0, AS_OF)
+        .await;
     assert_eq!(outcome.gone_with, counts(&[("answer", 3), ("remark", 3)]));
-    let answers = store.column("select module || no || question from answer order by 1").await;
+    let answers = store
+        .column("select module || no || question from answer order by 1")
+        .await;
     assert_eq!(answers, ["A21", "B11", "C11"]);
-    assert_eq!(store.column("select id from remark order by id").await, ["3", "4", "6"]);
+    assert_eq!(
+        store.column("select id from remark order by id").await,
+        ["3", "4", "6"]
+    );
 }
 
 async fn unlinked_rows_stay_and_name_nobody(store: &TestStore) {
@@ -127,13 +162,23 @@ async fn unlinked_rows_stay_and_name_nobody(store: &TestStore) {
         )
         .await;
     let invoices = reference("invoice", &[("record_id", "id")], OnDispose::Unlink);
-    let job = deleting(job("record", &["id", "learner", "ended_on"]), vec![invoices]);
+    let job = deleting(
+        job("record", &["id", "learner", "ended_on"]),
+        vec![invoices],
+    );
     assert_fits(store, &job).await;
-    let outcome = Run::new("run").disposed(&store.open().await, &job, 0, AS_OF).await;
+    let outcome = Run::new("run")
+        .disposed(&store.open().await, &job, 0, AS_OF)
+        .await;
     assert_eq!((outcome.disposed, outcome.gone_with.len()), (3, 0));
-    let linked = store.column("select record_id from invoice order by id").await;
+    let linked = store
+        .column("select record_id from invoice order by id")
+        .await;
     assert_eq!(linked, ["NULL", "2", "NULL", "NULL", "NULL"]);
-    assert_eq!(store.column("select sum(amount) from invoice").await, ["150"]);
+    assert_eq!(
+        store.column("select sum(amount) from invoice").await,
+        ["150"]
+    );
 }
 
 async fn a_blocking_row_keeps_its_record_and_is_reported(store: &TestStore) {
@@ -148,16 +193,26 @@ async fn a_blocking_row_keeps_its_record_and_is_reported(store: &TestStore) {
         )
         .await;
     let disputes = reference("dispute", &[("record_id", "id")], OnDispose::Blocks);
-    let answers = reference("answer", &[("record_id", "id")], goes_with(&["id"], &["id", "record_id"]));
+    let answers = reference(
+        "answer",
+        &[("record_id", "id")],
+        goes_with(&["id"], &["id", "record_id"]),
+    );
     for references in [vec![disputes.clone(), answers], vec![disputes]] {
         let job = deleting(job("record", &["id", "learner", "ended_on"]), references);
         let opened = store.open().await;
         let survey = opened.survey(&job, 0, AS_OF).await.unwrap();
         assert_eq!(survey.retained[&RetainReason::Referenced], 1);
         let name = format!("run with {}", job.references.len());
-        let disposed = Run::new(&name).disposed(&opened, &job, 0, AS_OF).await.disposed;
+        let disposed = Run::new(&name)
+            .disposed(&opened, &job, 0, AS_OF)
+            .await
+            .disposed;
         assert_eq!(disposed, u64::from(job.references.len() == 2));
-        assert_eq!(store.column("select id from record order by id").await, ["2", "3"]);
+        assert_eq!(
+            store.column("select id from record order by id").await,
+            ["2", "3"]
+        );
         assert_eq!(store.column("select id from answer").await, ["2"]);
     }
 }
@@ -174,13 +229,22 @@ async fn a_row_that_two_records_name_goes_once(store: &TestStore) {
     let columns = ["id", "one", "other"];
     let references = ["one", "other"]
         .map(|named| reference("pair", &[(named, "id")], goes_with(&["id"], &columns)));
-    let job = deleting(job("record", &["id", "learner", "ended_on"]), references.to_vec());
+    let job = deleting(
+        job("record", &["id", "learner", "ended_on"]),
+        references.to_vec(),
+    );
     let opened = store.open().await;
     let run = Run::new("run");
     let outcome = run.disposed(&opened, &job, 0, AS_OF).await;
     assert_eq!(outcome.gone_with, counts(&[("pair", 4)]));
     assert_eq!(store.column("select id from pair").await, ["5"]);
-    let gone: u64 = run.journal(&opened).await.iter().filter(|row| row.target > 0).map(|row| row.records).sum();
+    let gone: u64 = run
+        .journal(&opened)
+        .await
+        .iter()
+        .filter(|row| row.target > 0)
+        .map(|row| row.records)
+        .sum();
     assert_eq!(gone, 4);
 }
 
@@ -193,10 +257,16 @@ async fn rows_of_another_stage_stay(store: &TestStore) {
              insert into answer values (1, 1)",
         )
         .await;
-    let mut answers = reference("answer", &[("record_id", "id")], goes_with(&["id"], &["id", "record_id"]));
+    let mut answers = reference(
+        "answer",
+        &[("record_id", "id")],
+        goes_with(&["id"], &["id", "record_id"]),
+    );
     answers.stages = texts(&["another"]);
     let job = deleting(job("record", &["id", "learner", "ended_on"]), vec![answers]);
-    let outcome = Run::new("run").disposed(&store.open().await, &job, 0, AS_OF).await;
+    let outcome = Run::new("run")
+        .disposed(&store.open().await, &job, 0, AS_OF)
+        .await;
     assert_eq!((outcome.disposed, outcome.gone_with.len()), (1, 0));
     assert_eq!(store.column("select id from answer").await, ["1"]);
 }

@@ -27,7 +27,10 @@ use crate::support::on_every_engine;
 use crate::support::purpose;
 use crate::support::stage;
 
-on_every_engine!(no_error_quotes_a_row, a_job_over_a_missing_table_fails_by_name);
+on_every_engine!(
+    no_error_quotes_a_row,
+    a_job_over_a_missing_table_fails_by_name
+);
 
 const AS_OF: Date = date(2025, 4, 1);
 
@@ -40,7 +43,10 @@ fn pseudonymizing(change: &str, strategy: Strategy) -> Job {
         "delete",
         vec![purpose("course", "P1Y", column("ended_on"))],
         Disposal::Pseudonymize {
-            changes: vec![Change { column: change.to_owned(), strategy }],
+            changes: vec![Change {
+                column: change.to_owned(),
+                strategy,
+            }],
             marker: Marker::Column("done_on".to_owned()),
         },
     )];
@@ -72,7 +78,9 @@ async fn no_error_quotes_a_row(store: &TestStore) {
     ];
     let mut failed = 0;
     for (number, job) in jobs.iter().enumerate() {
-        let outcome = Run::new(&format!("run {number}")).dispose(&opened, job, 0, AS_OF).await;
+        let outcome = Run::new(&format!("run {number}"))
+            .dispose(&opened, job, 0, AS_OF)
+            .await;
         // SQLite's columns take any text.
         failed += usize::from(outcome.stopped_by.is_some());
         if let Some(error) = outcome.stopped_by {
@@ -114,12 +122,28 @@ async fn a_sqlite_file_that_is_missing_or_no_database_is_named() {
         .await
     };
     let missing = unreachable(open("missing.db").await.err());
-    assert!(missing.starts_with("reach store `school` at sqlite://"), "{missing}");
-    assert!(missing.ends_with("missing.db: the file does not exist or cannot be opened"), "{missing}");
-    assert!(!folder.path().join("missing.db").exists(), "a missing store is not made");
-    std::fs::write(folder.path().join("text.db"), "certainly no database".repeat(100)).unwrap();
+    assert!(
+        missing.starts_with("reach store `school` at sqlite://"),
+        "{missing}"
+    );
+    assert!(
+        missing.ends_with("missing.db: the file does not exist or cannot be opened"),
+        "{missing}"
+    );
+    assert!(
+        !folder.path().join("missing.db").exists(),
+        "a missing store is not made"
+    );
+    std::fs::write(
+        folder.path().join("text.db"),
+        "certainly no database".repeat(100),
+    )
+    .unwrap();
     let no_database = unreachable(open("text.db").await.err());
-    assert!(no_database.ends_with("text.db: the file is no SQLite database"), "{no_database}");
+    assert!(
+        no_database.ends_with("text.db: the file is no SQLite database"),
+        "{no_database}"
+    );
 }
 
 async fn open_error(options: PostgresOptions) -> StoreError {
@@ -143,26 +167,49 @@ async fn a_postgres_that_cannot_be_reached_is_named_without_user_and_password() 
         statement_timeout: None,
         read_only: false,
     };
-    let refused = unreachable(Some(open_error(options("postgres://taro:hunter2@127.0.0.1:9/school")).await));
-    assert_eq!(refused, "reach store `school` at postgres://127.0.0.1:9/school: connection refused");
-    let no_url = open_error(options("postgres://taro:hunter2@127.0.0.1:port/school")).await.to_string();
+    let refused = unreachable(Some(
+        open_error(options("postgres://taro:hunter2@127.0.0.1:9/school")).await,
+    ));
+    assert_eq!(
+        refused,
+        "reach store `school` at postgres://127.0.0.1:9/school: connection refused"
+    );
+    let no_url = open_error(options("postgres://taro:hunter2@127.0.0.1:port/school"))
+        .await
+        .to_string();
     let form = "the URL is not of the form `postgres://user:password@host:port/database`";
-    assert_eq!(no_url, format!("reach store `school` at postgres://127.0.0.1:9/school: {form}"));
+    assert_eq!(
+        no_url,
+        format!("reach store `school` at postgres://127.0.0.1:9/school: {form}")
+    );
 }
 
 #[tokio::test]
 async fn wrong_credentials_and_a_missing_database_are_told_apart() {
-    let Some(store) = TestStore::postgres().await else { return };
+    let Some(store) = TestStore::postgres().await else {
+        return;
+    };
     let mut wrong = store.url();
     wrong.set_password(Some("hunter2")).unwrap();
-    let error = open_error(PostgresOptions { url: wrong.into(), ..store.postgres_options() }).await;
+    let error = open_error(PostgresOptions {
+        url: wrong.into(),
+        ..store.postgres_options()
+    })
+    .await;
     assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
     assert_eq!(error.retry(), Retry::Never);
     let message = "log in to store `school` at postgres://server/school: the database refused the credentials";
     assert_eq!(error.to_string(), message);
     let mut absent = store.url();
     absent.set_path("absent");
-    let error = open_error(PostgresOptions { url: absent.into(), ..store.postgres_options() }).await;
-    assert_eq!(error.to_string(), "reach store `school` at postgres://server/school: the database does not exist");
+    let error = open_error(PostgresOptions {
+        url: absent.into(),
+        ..store.postgres_options()
+    })
+    .await;
+    assert_eq!(
+        error.to_string(),
+        "reach store `school` at postgres://server/school: the database does not exist"
+    );
     store.remove().await;
 }

@@ -48,7 +48,11 @@ const REFERENCE_LENGTH: usize = 32;
 fn deleting(key: &[&str], columns: &[&str]) -> Job {
     let mut job = job("record", columns);
     job.key = texts(key);
-    job.stages = vec![stage("delete", vec![purpose("course", "P1Y", column("ended_on"))], Disposal::Delete)];
+    job.stages = vec![stage(
+        "delete",
+        vec![purpose("course", "P1Y", column("ended_on"))],
+        Disposal::Delete,
+    )];
     job
 }
 
@@ -72,7 +76,11 @@ fn of_schools() -> Job {
 }
 
 fn encoder(client: &str, object: &str, columns: &[&str], target: u16) -> RecordEncoder {
-    let place = RecordPlace { client, store: "school", object };
+    let place = RecordPlace {
+        client,
+        store: "school",
+        object,
+    };
     RecordEncoder::new(&RunKey::from_bytes(Run::KEY), place, columns, target).unwrap()
 }
 
@@ -85,7 +93,11 @@ fn assert_packed(row: &JournalRow) {
 async fn the_journal_has_one_leaf_and_one_reference_for_each_removed_record(store: &TestStore) {
     fill(store).await;
     let mut job = of_schools();
-    job.references = vec![reference("answer", &[("record_id", "id")], goes_with(&["id"], &["id", "record_id"]))];
+    job.references = vec![reference(
+        "answer",
+        &[("record_id", "id")],
+        goes_with(&["id"], &["id", "record_id"]),
+    )];
     let opened = store.open().await;
     let run = Run::new("run");
     let outcome = run.disposed(&opened, &job, 0, AS_OF).await;
@@ -114,13 +126,20 @@ async fn the_journal_has_one_leaf_and_one_reference_for_each_removed_record(stor
     ] {
         let mut encoder = encoder(client, object, &["id"], target);
         for id in ids {
-            let leaf = encoder.leaf(Action::RowDeleted, &[Value::Int(id)], 0).unwrap();
+            let leaf = encoder
+                .leaf(Action::RowDeleted, &[Value::Int(id)], 0)
+                .unwrap();
             expected.push((target, client.to_owned(), leaf.as_bytes().to_vec()));
         }
     }
     found.sort();
     expected.sort();
-    assert!(found == expected, "{} leaves of {}", found.len(), expected.len());
+    assert!(
+        found == expected,
+        "{} leaves of {}",
+        found.len(),
+        expected.len()
+    );
 }
 
 async fn a_leaf_is_the_encoding_of_the_key_as_it_stood_in_the_row(store: &TestStore) {
@@ -132,7 +151,10 @@ async fn a_leaf_is_the_encoding_of_the_key_as_it_stood_in_the_row(store: &TestSt
         )
         .await;
     let columns = ["name", "at", "no", "price", "padded"];
-    let job = deleting(&columns, &["name", "at", "no", "price", "padded", "learner", "ended_on"]);
+    let job = deleting(
+        &columns,
+        &["name", "at", "no", "price", "padded", "learner", "ended_on"],
+    );
     let opened = store.open().await;
     let run = Run::new("run");
     assert_eq!(run.disposed(&opened, &job, 0, AS_OF).await.disposed, 1);
@@ -141,15 +163,23 @@ async fn a_leaf_is_the_encoding_of_the_key_as_it_stood_in_the_row(store: &TestSt
     let key = [
         text("Ａ鍵 "),
         Value::Local("2024-02-29".to_owned()),
-        store.either(text(uuid), Value::Uuid(*uuid.parse::<uuid::Uuid>().unwrap().as_bytes())),
+        store.either(
+            text(uuid),
+            Value::Uuid(*uuid.parse::<uuid::Uuid>().unwrap().as_bytes()),
+        ),
         Value::Decimal(store.either("1.5", "1.50").to_owned()),
         text(store.either("ab", "ab  ")),
     ];
-    let leaf = encoder("school", "record", &columns, 0).leaf(Action::RowDeleted, &key, 0).unwrap();
+    let leaf = encoder("school", "record", &columns, 0)
+        .leaf(Action::RowDeleted, &key, 0)
+        .unwrap();
     let journal = run.journal(&opened).await;
     assert_eq!(journal.len(), 1);
     assert!(journal[0].leaves == leaf.as_bytes());
-    let reference = SubjectEncoder::new(&RunKey::from_bytes(Run::KEY), "school", "learner").unwrap().reference(&Value::Int(7)).unwrap();
+    let reference = SubjectEncoder::new(&RunKey::from_bytes(Run::KEY), "school", "learner")
+        .unwrap()
+        .reference(&Value::Int(7))
+        .unwrap();
     assert!(journal[0].refs == reference.as_bytes());
 }
 
@@ -157,20 +187,32 @@ async fn a_leaf_of_a_pseudonymized_record_names_its_subject_as_it_was(store: &Te
     fill(store).await;
     let mut job = deleting(&["id"], &["id", "learner", "school", "ended_on"]);
     job.stages[0].disposal = Disposal::Pseudonymize {
-        changes: vec![Change { column: "learner".to_owned(), strategy: Strategy::Null }],
+        changes: vec![Change {
+            column: "learner".to_owned(),
+            strategy: Strategy::Null,
+        }],
         marker: Marker::Table,
     };
     let opened = store.open().await;
     let run = Run::new("run");
     assert_eq!(run.disposed(&opened, &job, 0, AS_OF).await.disposed, 5);
-    let mut encoder = SubjectEncoder::new(&RunKey::from_bytes(Run::KEY), "school", "learner").unwrap();
-    let known: BTreeSet<Vec<u8>> = [Value::Text("a".into()), Value::Text("b".into()), Value::Text("c".into()), Value::Null]
-        .iter()
-        .map(|id| encoder.reference(id).unwrap().as_bytes().to_vec())
-        .collect();
+    let mut encoder =
+        SubjectEncoder::new(&RunKey::from_bytes(Run::KEY), "school", "learner").unwrap();
+    let known: BTreeSet<Vec<u8>> = [
+        Value::Text("a".into()),
+        Value::Text("b".into()),
+        Value::Text("c".into()),
+        Value::Null,
+    ]
+    .iter()
+    .map(|id| encoder.reference(id).unwrap().as_bytes().to_vec())
+    .collect();
     let journal = run.journal(&opened).await;
-    let found: BTreeSet<Vec<u8>> =
-        journal.iter().flat_map(|row| row.refs.chunks(REFERENCE_LENGTH)).map(<[u8]>::to_vec).collect();
+    let found: BTreeSet<Vec<u8>> = journal
+        .iter()
+        .flat_map(|row| row.refs.chunks(REFERENCE_LENGTH))
+        .map(<[u8]>::to_vec)
+        .collect();
     assert_eq!(found, known);
     for row in &journal {
         assert_packed(row);
@@ -183,14 +225,26 @@ async fn a_batch_behind_a_closed_fence_removes_nothing(store: &TestStore) {
     fill(store).await;
     let opened = store.open().await;
     let mut by_key = of_schools();
-    by_key.references = vec![reference("answer", &[("record_id", "id")], goes_with(&["id"], &["id", "record_id"]))];
+    by_key.references = vec![reference(
+        "answer",
+        &[("record_id", "id")],
+        goes_with(&["id"], &["id", "record_id"]),
+    )];
     opened.open_fence("closed").await.unwrap();
-    for (fence, job) in [("closed", of_schools()), ("closed", by_key), ("never opened", of_schools())] {
+    for (fence, job) in [
+        ("closed", of_schools()),
+        ("closed", by_key),
+        ("never opened", of_schools()),
+    ] {
         if fence == "closed" {
             opened.close_fence(fence).await.unwrap();
         }
         let outcome = Run::new(fence).pass_only(&opened, &job, 0, AS_OF).await;
-        assert!(matches!(outcome.stopped_by, Some(StoreError::FenceClosed { .. })), "{:?}", outcome.stopped_by);
+        assert!(
+            matches!(outcome.stopped_by, Some(StoreError::FenceClosed { .. })),
+            "{:?}",
+            outcome.stopped_by
+        );
         assert_eq!((outcome.disposed, outcome.batches), (0, 0));
         assert_eq!(store.column("select count(*) from record").await, ["6"]);
         assert_eq!(store.column("select count(*) from answer").await, ["4"]);
@@ -204,11 +258,15 @@ async fn closing_a_fence_waits_for_the_batch_that_has_read_it(store: &TestStore)
     // What a batch does, by hand: it reads the fence and has not committed yet.
     let mut batch = store.another_shell().await;
     let fence = store.internal("fence");
-    let reads = store.either("begin immediate; select 1 from {}", "begin; select 1 from {} for share");
+    let reads = store.either(
+        "begin immediate; select 1 from {}",
+        "begin; select 1 from {} for share",
+    );
     batch.execute(&reads.replace("{}", &fence)).await;
     let state = format!("select state from {fence}");
     let close = tokio::spawn(async move { opened.close_fence("run").await });
-    tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+    // Longer than a session waits for a lock.
+    tokio::time::sleep(std::time::Duration::from_millis(700)).await;
     assert_eq!(store.column(&state).await, ["open"]);
     assert!(!close.is_finished());
     batch.execute("commit").await;
@@ -223,7 +281,10 @@ async fn a_fence_opens_twice_and_never_after_it_was_closed(store: &TestStore) {
     opened.close_fence("run").await.unwrap();
     opened.close_fence("run").await.unwrap();
     let error = opened.open_fence("run").await.unwrap_err();
-    assert_eq!(error.to_string(), "the fence of run run is closed: another worker has sealed it");
+    assert_eq!(
+        error.to_string(),
+        "the fence of run run is closed: another worker has sealed it"
+    );
     opened.close_fence("never opened").await.unwrap();
     assert!(opened.open_fence("never opened").await.is_err());
 }
@@ -231,7 +292,9 @@ async fn a_fence_opens_twice_and_never_after_it_was_closed(store: &TestStore) {
 async fn a_store_whose_journal_is_not_migrated_says_so(store: &TestStore) {
     let opened = store.open().await;
     opened.check_journal().await.unwrap();
-    store.execute(&format!("drop table {}", store.internal("intent"))).await;
+    store
+        .execute(&format!("drop table {}", store.internal("intent")))
+        .await;
     let error = opened.check_journal().await.unwrap_err();
     let message = "use the journal of store `school`: it is not migrated\nhint: run `kigen journal migrate --store school`";
     assert_eq!(error.to_string(), message);

@@ -52,7 +52,11 @@ async fn create(store: &TestStore) {
 fn fitting() -> Job {
     let mut job = job("record", &COLUMNS);
     job.client = ClientSource::Column("school".to_owned());
-    job.stages = vec![stage("delete", vec![purpose("course", "P1Y", column("ended_on"))], Disposal::Delete)];
+    job.stages = vec![stage(
+        "delete",
+        vec![purpose("course", "P1Y", column("ended_on"))],
+        Disposal::Delete,
+    )];
     let answers = goes_with(&["id"], &["id", "record_id", "body"]);
     job.references = vec![reference("answer", &[("record_id", "id")], answers)];
     job
@@ -76,7 +80,9 @@ async fn a_table_that_is_missing_is_a_problem(store: &TestStore) {
 
 async fn a_view_is_a_problem(store: &TestStore) {
     create(store).await;
-    store.execute("create view seen as select * from record").await;
+    store
+        .execute("create view seen as select * from record")
+        .await;
     let mut job = fitting();
     job.table = table("seen");
     let message = "`seen` is a view, not a table\nhint: name the table whose rows are to go";
@@ -115,10 +121,14 @@ async fn a_key_that_is_not_unique_is_a_problem(store: &TestStore) {
     for name in ["learner", "school", "note"] {
         let mut job = fitting();
         job.key = texts(&[name]);
-        let message = format!("key ({name}) of `record` is not unique\nhint: name the columns of its primary key or of a unique, not-null index");
+        let message = format!(
+            "key ({name}) of `record` is not unique\nhint: name the columns of its primary key or of a unique, not-null index"
+        );
         assert_problems(store, &job, &[&message]).await;
     }
-    store.execute("create unique index record_school on record (school)").await;
+    store
+        .execute("create unique index record_school on record (school)")
+        .await;
     let mut job = fitting();
     job.key = texts(&["school", "id"]);
     assert_problems(store, &job, &[]).await;
@@ -134,7 +144,12 @@ async fn a_column_that_nobody_classified_is_a_problem(store: &TestStore) {
 async fn a_classified_column_that_vanished_is_a_problem(store: &TestStore) {
     create(store).await;
     store.execute("alter table record drop column note").await;
-    assert_problems(store, &fitting(), &["the job classifies columns that `record` does not have: `note`"]).await;
+    assert_problems(
+        store,
+        &fitting(),
+        &["the job classifies columns that `record` does not have: `note`"],
+    )
+    .await;
 }
 
 async fn a_starting_point_of_the_wrong_type_is_a_problem(store: &TestStore) {
@@ -149,7 +164,9 @@ async fn a_starting_point_of_the_wrong_type_is_a_problem(store: &TestStore) {
     assert_problems(store, &job, &[number]).await;
     start(&mut job, "ended_at", StoredAs::Typed);
     let type_name = store.either("timestamp", "timestamp without time zone");
-    let local = format!("starting point `ended_at` has type `{type_name}`, a time without zone\nhint: say in which zone it is written: `starts-at-zone = \"UTC\"`");
+    let local = format!(
+        "starting point `ended_at` has type `{type_name}`, a time without zone\nhint: say in which zone it is written: `starts-at-zone = \"UTC\"`"
+    );
     assert_problems(store, &job, &[&local]).await;
     start(&mut job, "ended_on", StoredAs::LocalTime(TimeZone::UTC));
     let date = "starting point `ended_on` has type `date`, which cannot be read as the job says\nhint: a starting point is a date, a timestamp, or an integer with `starts-at-format = \"unix-seconds\"`";
@@ -175,7 +192,10 @@ async fn a_join_that_finds_several_rows_is_a_problem(store: &TestStore) {
     assert_problems(store, &job, &[several]).await;
     job.joins[0].on = matches(&[("learner", "learner"), ("modul", "note")]);
     let fit = store.open().await.inspect(&job).await.unwrap();
-    assert_eq!(fit.problems[0], "join `enrolment`: column `modul` of `enrolment` does not exist\nhint: did you mean `module`?");
+    assert_eq!(
+        fit.problems[0],
+        "join `enrolment`: column `modul` of `enrolment` does not exist\nhint: did you mean `module`?"
+    );
     job.joins[0].table = table("absent");
     let fit = store.open().await.inspect(&job).await.unwrap();
     assert_eq!(fit.problems, ["joined table `absent` does not exist"]);
@@ -192,7 +212,9 @@ async fn a_foreign_key_that_the_job_does_not_name_is_a_problem(store: &TestStore
     let remark = store.either("remark", "public.remark");
     let answer = store.either("answer", "public.answer");
     let hint = |name: &str| {
-        format!("hint: add a [[reference]] with table = \"{name}\" and on-dispose = \"goes-with\", \"unlink\" or \"blocks\"")
+        format!(
+            "hint: add a [[reference]] with table = \"{name}\" and on-dispose = \"goes-with\", \"unlink\" or \"blocks\""
+        )
     };
     let of_answer = format!(
         "a foreign key of `{remark}` (answer_id) points at `answer` and the job does not name it\n{}",
@@ -212,7 +234,9 @@ async fn a_foreign_key_that_the_job_does_not_name_is_a_problem(store: &TestStore
 
 async fn a_foreign_key_without_an_index_is_a_problem(store: &TestStore) {
     create(store).await;
-    store.execute("drop index answer_record; create index answer_body on answer (body, record_id)").await;
+    store
+        .execute("drop index answer_record; create index answer_body on answer (body, record_id)")
+        .await;
     let answer = store.either("answer", "public.answer");
     let message = format!(
         "the foreign key of `{answer}` (record_id) onto `record` has no index: each batch would scan the whole table\nhint: create index on {answer} (record_id)"
@@ -237,5 +261,9 @@ async fn a_goes_with_table_is_compared_like_the_own_one(store: &TestStore) {
     assert_eq!(fit.problems[0], several);
     job.references[0].table = table("absent");
     let fit = store.open().await.inspect(&job).await.unwrap();
-    assert!(fit.problems[0].starts_with("table `absent` does not exist"), "{:?}", fit.problems);
+    assert!(
+        fit.problems[0].starts_with("table `absent` does not exist"),
+        "{:?}",
+        fit.problems
+    );
 }

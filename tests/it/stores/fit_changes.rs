@@ -26,7 +26,9 @@ on_every_engine!(
     a_column_that_a_foreign_key_names_is_a_problem,
 );
 
-const COLUMNS: [&str; 8] = ["id", "learner", "number", "small", "short", "born_on", "ended_on", "done_on"];
+const COLUMNS: [&str; 8] = [
+    "id", "learner", "number", "small", "short", "born_on", "ended_on", "done_on",
+];
 const WIDE: (i64, i64) = (-(1 << 50), -1);
 
 async fn create(store: &TestStore) {
@@ -41,7 +43,10 @@ async fn create(store: &TestStore) {
 
 fn changing(name: &str, strategy: Strategy) -> Job {
     let mut job = job("record", &COLUMNS);
-    let changes = vec![Change { column: name.to_owned(), strategy }];
+    let changes = vec![Change {
+        column: name.to_owned(),
+        strategy,
+    }];
     let marker = Marker::Column("done_on".to_owned());
     job.stages = vec![stage(
         "pseudonymize",
@@ -52,12 +57,17 @@ fn changing(name: &str, strategy: Strategy) -> Job {
 }
 
 fn token(range: Option<(i64, i64)>) -> Strategy {
-    Strategy::Token { context: "learner".to_owned(), range }
+    Strategy::Token {
+        context: "learner".to_owned(),
+        range,
+    }
 }
 
 #[tokio::test]
 async fn tokens_that_an_int4_cannot_hold_are_a_problem() {
-    let Some(store) = TestStore::postgres().await else { return };
+    let Some(store) = TestStore::postgres().await else {
+        return;
+    };
     create(&store).await;
     let message = "stage `pseudonymize`, column `small`: its type `integer` cannot hold tokens from -1125899906842624 to -1\nhint: tokens need 2^40 values to be told apart; widen the column to bigint, or use another strategy";
     assert_problems(&store, &changing("small", token(Some(WIDE))), &[message]).await;
@@ -66,14 +76,21 @@ async fn tokens_that_an_int4_cannot_hold_are_a_problem() {
 
 #[tokio::test]
 async fn text_that_is_too_long_for_its_column_is_a_problem() {
-    let Some(store) = TestStore::postgres().await else { return };
+    let Some(store) = TestStore::postgres().await else {
+        return;
+    };
     create(&store).await;
     let long = "stage `pseudonymize`, column `short`: strategy `token` needs 26 characters, and the column has room for 20";
     assert_problems(&store, &changing("short", token(None)), &[long]).await;
     let twenty = Strategy::Text("期".repeat(20));
     assert_problems(&store, &changing("short", twenty), &[]).await;
     let longer = "stage `pseudonymize`, column `short`: strategy `text` needs 21 characters, and the column has room for 20";
-    assert_problems(&store, &changing("short", Strategy::Text("期".repeat(21))), &[longer]).await;
+    assert_problems(
+        &store,
+        &changing("short", Strategy::Text("期".repeat(21))),
+        &[longer],
+    )
+    .await;
     store.remove().await;
 }
 
@@ -86,7 +103,9 @@ async fn real_values_in_the_range_of_tokens_are_a_problem(store: &TestStore) {
     // Tokens of earlier runs lie there by right.
     let job = changing("number", token(Some(WIDE)));
     let opened = store.open().await;
-    let outcome = Run::new("run").disposed(&opened, &job, 0, jiff::civil::date(2025, 4, 1)).await;
+    let outcome = Run::new("run")
+        .disposed(&opened, &job, 0, jiff::civil::date(2025, 4, 1))
+        .await;
     assert_eq!(outcome.disposed, 1);
     assert_problems(store, &job, &[]).await;
 }
@@ -101,7 +120,9 @@ async fn a_marker_column_that_takes_no_null_is_a_problem(store: &TestStore) {
     create(store).await;
     let mut job = changing("short", Strategy::Null);
     let mut marked_in = |name: &str| {
-        let Disposal::Pseudonymize { marker, .. } = &mut job.stages[0].disposal else { panic!() };
+        let Disposal::Pseudonymize { marker, .. } = &mut job.stages[0].disposal else {
+            panic!()
+        };
         *marker = Marker::Column(name.to_owned());
         job.clone()
     };
@@ -109,25 +130,60 @@ async fn a_marker_column_that_takes_no_null_is_a_problem(store: &TestStore) {
     assert_problems(store, &marked_in("learner"), &[no_null]).await;
     let no_date = "stage `pseudonymize`: marker column `number` is neither a date nor a timestamp";
     assert_problems(store, &marked_in("number"), &[no_date]).await;
-    assert_problems(store, &marked_in("absent"), &["stage `pseudonymize`: marker column `absent` does not exist"]).await;
+    assert_problems(
+        store,
+        &marked_in("absent"),
+        &["stage `pseudonymize`: marker column `absent` does not exist"],
+    )
+    .await;
 }
 
 async fn the_same_text_in_a_unique_column_is_a_problem(store: &TestStore) {
     create(store).await;
     let message = "stage `pseudonymize`, column `learner`: it is unique, so not every record can get the same text";
-    assert_problems(store, &changing("learner", Strategy::Text("-".to_owned())), &[message]).await;
+    assert_problems(
+        store,
+        &changing("learner", Strategy::Text("-".to_owned())),
+        &[message],
+    )
+    .await;
 }
 
 async fn a_strategy_for_another_type_is_a_problem(store: &TestStore) {
     create(store).await;
     let text = store.either("TEXT (SQLite)", "text");
     let cases = [
-        ("born_on", token(None), "column `born_on` has type `date`, for which there is no token".to_owned()),
-        ("number", token(None), "column `number` is an integer: a token for it needs `range-min` and `range-max`".to_owned()),
-        ("number", Strategy::Truncate { characters: 2 }, "strategy `truncate` does not fit its type `bigint`".to_owned()),
-        ("learner", Strategy::Generalize(Generalize::Band { width: 10 }), format!("strategy `generalize` does not fit its type `{text}`")),
-        ("number", Strategy::Generalize(Generalize::Prefecture), "strategy `generalize` does not fit its type `bigint`".to_owned()),
-        ("born_on", Strategy::Text("-".to_owned()), "strategy `text` does not fit its type `date`".to_owned()),
+        (
+            "born_on",
+            token(None),
+            "column `born_on` has type `date`, for which there is no token".to_owned(),
+        ),
+        (
+            "number",
+            token(None),
+            "column `number` is an integer: a token for it needs `range-min` and `range-max`"
+                .to_owned(),
+        ),
+        (
+            "number",
+            Strategy::Truncate { characters: 2 },
+            "strategy `truncate` does not fit its type `bigint`".to_owned(),
+        ),
+        (
+            "learner",
+            Strategy::Generalize(Generalize::Band { width: 10 }),
+            format!("strategy `generalize` does not fit its type `{text}`"),
+        ),
+        (
+            "number",
+            Strategy::Generalize(Generalize::Prefecture),
+            "strategy `generalize` does not fit its type `bigint`".to_owned(),
+        ),
+        (
+            "born_on",
+            Strategy::Text("-".to_owned()),
+            "strategy `text` does not fit its type `date`".to_owned(),
+        ),
     ];
     for (name, strategy, problem) in cases {
         let message = format!("stage `pseudonymize`, column `{name}`: {problem}");

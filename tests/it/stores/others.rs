@@ -36,21 +36,32 @@ const AS_OF: Date = date(2025, 4, 1);
 
 fn deleting() -> Job {
     let mut job = job("record", &["id", "learner", "ended_on", "done_on"]);
-    job.stages = vec![stage("delete", vec![purpose("course", "P1Y", column("ended_on"))], Disposal::Delete)];
+    job.stages = vec![stage(
+        "delete",
+        vec![purpose("course", "P1Y", column("ended_on"))],
+        Disposal::Delete,
+    )];
     job
 }
 
 fn pseudonymizing() -> Job {
     let mut job = deleting();
     job.stages[0].disposal = Disposal::Pseudonymize {
-        changes: vec![Change { column: "learner".to_owned(), strategy: Strategy::Null }],
+        changes: vec![Change {
+            column: "learner".to_owned(),
+            strategy: Strategy::Null,
+        }],
         marker: Marker::Column("done_on".to_owned()),
     };
     job
 }
 
 fn with_answers(mut job: Job) -> Job {
-    job.references = vec![reference("answer", &[("record_id", "id")], goes_with(&["id"], &["id", "record_id"]))];
+    job.references = vec![reference(
+        "answer",
+        &[("record_id", "id")],
+        goes_with(&["id"], &["id", "record_id"]),
+    )];
     job
 }
 
@@ -69,7 +80,11 @@ async fn fill(store: &TestStore) {
 async fn add_trigger(store: &TestStore, table: &str, action: &str, raises: bool) {
     let on_sqlite = format!(
         "create trigger veto before {action} on {table} when old.id = 2 begin select raise({}); end",
-        if raises { "abort, 'row 2 of ROW-VALUE'" } else { "ignore" }
+        if raises {
+            "abort, 'row 2 of ROW-VALUE'"
+        } else {
+            "ignore"
+        }
     );
     let on_postgres = format!(
         "create function veto() returns trigger language plpgsql as $$ begin
@@ -77,13 +92,22 @@ async fn add_trigger(store: &TestStore, table: &str, action: &str, raises: bool)
             if tg_op = 'DELETE' then return old; end if; return new;
          end $$;
          create trigger veto before {action} on {table} for each row execute function veto()",
-        if raises { "raise 'row 2 of ROW-VALUE'" } else { "return null" }
+        if raises {
+            "raise 'row 2 of ROW-VALUE'"
+        } else {
+            "return null"
+        }
     );
     store.execute(&store.either(on_sqlite, on_postgres)).await;
 }
 
 async fn assert_untouched(store: &TestStore) {
-    assert_eq!(store.column("select id || learner from record order by id").await, ["1a", "2b", "3c"]);
+    assert_eq!(
+        store
+            .column("select id || learner from record order by id")
+            .await,
+        ["1a", "2b", "3c"]
+    );
     assert_eq!(store.column("select count(*) from answer").await, ["3"]);
     let evidence = format!("select count(*) from {}", store.internal("journal"));
     assert_eq!(store.column(&evidence).await, ["0"]);
@@ -92,7 +116,13 @@ async fn assert_untouched(store: &TestStore) {
 fn assert_vetoed(outcome: &PassOutcome, name: &str) {
     assert_eq!((outcome.disposed, outcome.batches), (0, 0));
     match &outcome.stopped_by {
-        Some(error @ StoreError::Vetoed { table, kept: 1, asked: 3 }) => {
+        Some(
+            error @ StoreError::Vetoed {
+                table,
+                kept: 1,
+                asked: 3,
+            },
+        ) => {
             assert_eq!(table, name);
             assert_eq!(error.retry(), Retry::Never);
         }
@@ -101,14 +131,22 @@ fn assert_vetoed(outcome: &PassOutcome, name: &str) {
 }
 
 async fn a_trigger_that_keeps_a_record_rolls_the_batch_back(store: &TestStore) {
-    for (action, job) in [("delete", deleting()), ("delete", with_answers(deleting())), ("update", pseudonymizing())] {
+    for (action, job) in [
+        ("delete", deleting()),
+        ("delete", with_answers(deleting())),
+        ("update", pseudonymizing()),
+    ] {
         fill(store).await;
         add_trigger(store, "record", action, false).await;
-        let outcome = Run::new("run").dispose(&store.open().await, &job, 0, AS_OF).await;
+        let outcome = Run::new("run")
+            .dispose(&store.open().await, &job, 0, AS_OF)
+            .await;
         assert_vetoed(&outcome, "record");
         assert_untouched(store).await;
         store.execute("drop table record; drop table answer").await;
-        store.execute(store.either("select 1", "drop function veto")).await;
+        store
+            .execute(store.either("select 1", "drop function veto"))
+            .await;
     }
 }
 
@@ -116,7 +154,9 @@ async fn a_trigger_that_keeps_a_row_of_a_record_rolls_the_batch_back(store: &Tes
     fill(store).await;
     add_trigger(store, "answer", "delete", false).await;
     let job = with_answers(deleting());
-    let outcome = Run::new("run").dispose(&store.open().await, &job, 0, AS_OF).await;
+    let outcome = Run::new("run")
+        .dispose(&store.open().await, &job, 0, AS_OF)
+        .await;
     assert_vetoed(&outcome, "answer");
     assert_untouched(store).await;
 }
@@ -124,10 +164,17 @@ async fn a_trigger_that_keeps_a_row_of_a_record_rolls_the_batch_back(store: &Tes
 async fn a_trigger_that_raises_rolls_the_batch_back(store: &TestStore) {
     fill(store).await;
     add_trigger(store, "record", "delete", true).await;
-    let outcome = Run::new("run").dispose(&store.open().await, &deleting(), 0, AS_OF).await;
+    let outcome = Run::new("run")
+        .dispose(&store.open().await, &deleting(), 0, AS_OF)
+        .await;
     let message = outcome.stopped_by.unwrap().to_string();
     let code = store.either("1811", "P0001");
-    assert_eq!(message, format!("delete a batch of `record`, stage `delete`: a trigger refuses the change (code {code})"));
+    assert_eq!(
+        message,
+        format!(
+            "delete a batch of `record`, stage `delete`: a trigger refuses the change (code {code})"
+        )
+    );
     assert_untouched(store).await;
 }
 
@@ -138,12 +185,20 @@ async fn a_batch_over_the_limit_removes_nothing(store: &TestStore) {
     for job in [deleting(), with_answers(deleting()), pseudonymizing()] {
         let outcome = run.dispose(&store.open().await, &job, 0, AS_OF).await;
         let stopped_by = outcome.stopped_by.unwrap();
-        assert!(matches!(stopped_by, StoreError::OverLimit { limit: 2, .. }), "{stopped_by:?}");
+        assert!(
+            matches!(stopped_by, StoreError::OverLimit { limit: 2, .. }),
+            "{stopped_by:?}"
+        );
         assert_eq!(outcome.disposed, 0);
         assert_untouched(store).await;
     }
     run.max_records = 3;
-    assert_eq!(run.disposed(&store.open().await, &deleting(), 0, AS_OF).await.disposed, 3);
+    assert_eq!(
+        run.disposed(&store.open().await, &deleting(), 0, AS_OF)
+            .await
+            .disposed,
+        3
+    );
 }
 
 async fn a_foreign_key_that_nobody_named_keeps_the_batch(store: &TestStore) {
@@ -154,7 +209,9 @@ async fn a_foreign_key_that_nobody_named_keeps_the_batch(store: &TestStore) {
              insert into invoice values (1, 2)",
         )
         .await;
-    let outcome = Run::new("run").dispose(&store.open().await, &deleting(), 0, AS_OF).await;
+    let outcome = Run::new("run")
+        .dispose(&store.open().await, &deleting(), 0, AS_OF)
+        .await;
     let code = store.either("787", "23503");
     let message = format!(
         "delete a batch of `record`, stage `delete`: a foreign key still points at a row of the batch (code {code})"
@@ -169,9 +226,14 @@ async fn a_database_locked_by_another_writer_is_tried_again_later(store: &TestSt
     let run = Run::new("run");
     let mut other = store.another_shell().await;
     // On PostgreSQL a row that goes with a record: a record itself would be passed over.
-    let locks = store.either("begin immediate", "begin; select * from answer where id = 2 for update");
+    let locks = store.either(
+        "begin immediate",
+        "begin; select * from answer where id = 2 for update",
+    );
     let job = with_answers(deleting());
-    kigen::store::Disposer::open_fence(&opened, "run").await.unwrap();
+    kigen::store::Disposer::open_fence(&opened, "run")
+        .await
+        .unwrap();
     other.execute(locks).await;
     let outcome = run.pass_only(&opened, &job, 0, AS_OF).await;
     let stopped_by = outcome.stopped_by.unwrap();
@@ -183,16 +245,27 @@ async fn a_database_locked_by_another_writer_is_tried_again_later(store: &TestSt
 
 #[tokio::test]
 async fn records_that_another_session_has_locked_are_passed_over_and_still_due() {
-    let Some(store) = TestStore::postgres().await else { return };
+    let Some(store) = TestStore::postgres().await else {
+        return;
+    };
     let unlinking = || {
         let mut job = deleting();
-        job.references = vec![reference("answer", &[("record_id", "id")], OnDispose::Unlink)];
+        job.references = vec![reference(
+            "answer",
+            &[("record_id", "id")],
+            OnDispose::Unlink,
+        )];
         job
     };
-    for (number, job) in [deleting(), unlinking(), pseudonymizing()].into_iter().enumerate() {
+    for (number, job) in [deleting(), unlinking(), pseudonymizing()]
+        .into_iter()
+        .enumerate()
+    {
         fill(&store).await;
         let mut other = store.another_shell().await;
-        other.execute("begin; select * from record where id = 2 for update").await;
+        other
+            .execute("begin; select * from record where id = 2 for update")
+            .await;
         let opened = store.open().await;
         let mut run = Run::new(&format!("run {number}"));
         assert_eq!(run.disposed(&opened, &job, 0, AS_OF).await.disposed, 2);
@@ -200,7 +273,12 @@ async fn records_that_another_session_has_locked_are_passed_over_and_still_due()
         other.execute("rollback").await;
         run.pass = 1;
         assert_eq!(run.disposed(&opened, &job, 0, AS_OF).await.disposed, 1);
-        let records: u64 = run.journal(&opened).await.iter().map(|row| row.records).sum();
+        let records: u64 = run
+            .journal(&opened)
+            .await
+            .iter()
+            .map(|row| row.records)
+            .sum();
         assert_eq!(records, 3);
         drop(opened);
         store.execute("drop table record; drop table answer").await;
@@ -210,13 +288,17 @@ async fn records_that_another_session_has_locked_are_passed_over_and_still_due()
 
 #[tokio::test]
 async fn a_record_that_changes_while_the_batch_waits_is_decided_as_it_is_then() {
-    let Some(store) = TestStore::postgres().await else { return };
+    let Some(store) = TestStore::postgres().await else {
+        return;
+    };
     fill(&store).await;
     let mut options = store.postgres_options();
     options.lock_timeout = std::time::Duration::from_secs(20);
     let opened = kigen::store::sql::open_postgres(options).await.unwrap();
     let mut other = store.another_shell().await;
-    other.execute("begin; update record set ended_on = '2025-03-01' where id = 2").await;
+    other
+        .execute("begin; update record set ended_on = '2025-03-01' where id = 2")
+        .await;
     let release = async {
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         other.execute("commit").await;

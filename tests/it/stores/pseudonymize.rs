@@ -2,7 +2,6 @@
 
 use jiff::civil::Date;
 use jiff::civil::date;
-use kigen::domain::rule::RetainReason;
 use kigen::domain::value::Value;
 use kigen::job::Change;
 use kigen::job::Disposal;
@@ -25,21 +24,24 @@ use crate::support::texts;
 
 on_every_engine!(
     every_strategy_writes_what_it_says_and_null_stays_null,
-    a_record_marked_in_its_own_column_is_never_offered_twice,
-    a_record_marked_in_the_marker_table_is_never_offered_twice,
-    the_second_stage_deletes_pseudonymized_records_and_drops_their_markers,
     equal_values_get_equal_tokens_in_every_table,
     a_pass_in_small_batches_rewrites_every_due_record_once,
 );
 
-const AS_OF: Date = date(2025, 4, 1);
+pub(super) const AS_OF: Date = date(2025, 4, 1);
 
-fn change(name: &str, strategy: Strategy) -> Change {
-    Change { column: name.to_owned(), strategy }
+pub(super) fn change(name: &str, strategy: Strategy) -> Change {
+    Change {
+        column: name.to_owned(),
+        strategy,
+    }
 }
 
-fn token(context: &str, range: Option<(i64, i64)>) -> Strategy {
-    Strategy::Token { context: context.to_owned(), range }
+pub(super) fn token(context: &str, range: Option<(i64, i64)>) -> Strategy {
+    Strategy::Token {
+        context: context.to_owned(),
+        range,
+    }
 }
 
 fn text(text: &str) -> Strategy {
@@ -47,16 +49,24 @@ fn text(text: &str) -> Strategy {
 }
 
 /// Stage `pseudonymize` after one year, stage `delete` after ten.
-fn two_stages(mut job: Job, changes: Vec<Change>, marker: Marker) -> Job {
+pub(super) fn two_stages(mut job: Job, changes: Vec<Change>, marker: Marker) -> Job {
     let disposal = Disposal::Pseudonymize { changes, marker };
     job.stages = vec![
-        stage("pseudonymize", vec![purpose("course", "P1Y", column("ended_on"))], disposal),
-        stage("delete", vec![purpose("statistics", "P10Y", column("ended_on"))], Disposal::Delete),
+        stage(
+            "pseudonymize",
+            vec![purpose("course", "P1Y", column("ended_on"))],
+            disposal,
+        ),
+        stage(
+            "delete",
+            vec![purpose("statistics", "P10Y", column("ended_on"))],
+            Disposal::Delete,
+        ),
     ];
     job
 }
 
-async fn assert_fits(store: &TestStore, job: &Job) {
+pub(super) async fn assert_fits(store: &TestStore, job: &Job) {
     let fit = store.open().await.inspect(job).await.unwrap();
     assert!(fit.problems.is_empty(), "{:?}", fit.problems);
 }
@@ -74,7 +84,10 @@ fn every_strategy() -> Vec<Change> {
         change("born_on", generalize(Generalize::Year)),
         change("joined_on", generalize(Generalize::Month)),
         change("paid_on", generalize(Generalize::FiscalYear)),
-        change("postal_code", generalize(Generalize::PostalPrefix { characters: 3 })),
+        change(
+            "postal_code",
+            generalize(Generalize::PostalPrefix { characters: 3 }),
+        ),
         change("address", generalize(Generalize::Prefecture)),
         change("score", generalize(Generalize::Band { width: 10 })),
         change("points", generalize(Generalize::Band { width: 5 })),
@@ -95,121 +108,98 @@ async fn every_strategy_writes_what_it_says_and_null_stays_null(store: &TestStor
         )
         .await;
     let columns = [
-        "id", "learner", "name", "kana", "mail", "number", "born_on", "joined_on", "paid_on", "postal_code",
-        "address", "score", "points", "note", "visits", "ended_on", "done_at",
+        "id",
+        "learner",
+        "name",
+        "kana",
+        "mail",
+        "number",
+        "born_on",
+        "joined_on",
+        "paid_on",
+        "postal_code",
+        "address",
+        "score",
+        "points",
+        "note",
+        "visits",
+        "ended_on",
+        "done_at",
     ];
     let marker = Marker::Column("done_at".to_owned());
     let job = two_stages(job("record", &columns), every_strategy(), marker);
     assert_fits(store, &job).await;
     let run = Run::new("run");
-    assert_eq!(run.disposed(&store.open().await, &job, 0, AS_OF).await.disposed, 2);
+    assert_eq!(
+        run.disposed(&store.open().await, &job, 0, AS_OF)
+            .await
+            .disposed,
+        2
+    );
 
     let key = run.context.token_key.0;
-    let shown = |context: &str, value: Value, shape| Tokenizer::new(&key, context).token(&value, shape).store_text();
+    let shown = |context: &str, value: Value, shape| {
+        Tokenizer::new(&key, context)
+            .token(&value, shape)
+            .store_text()
+    };
     let uuid = *uuid::Uuid::from_u128(0x018f_0000_0000_7000_8000_0000_0000_0001).as_bytes();
     let learner = store.either(
-        shown("learner", Value::Text("018f0000-0000-7000-8000-000000000001".to_owned()), TokenShape::Text),
+        shown(
+            "learner",
+            Value::Text("018f0000-0000-7000-8000-000000000001".to_owned()),
+            TokenShape::Text,
+        ),
         shown("learner", Value::Uuid(uuid), TokenShape::Uuid),
     );
-    let mail = shown("mail", Value::Text("taro@example.jp".to_owned()), TokenShape::Text);
+    let mail = shown(
+        "mail",
+        Value::Text("taro@example.jp".to_owned()),
+        TokenShape::Text,
+    );
     let (least, greatest) = RANGE;
-    let number = shown("number", Value::Int(42), TokenShape::Integer { least, greatest });
+    let number = shown(
+        "number",
+        Value::Int(42),
+        TokenShape::Integer { least, greatest },
+    );
     let some = |text: &str| Some(text.to_owned());
     let points = store.either("10", "10.00");
     let kana = some("削除's \"済\"");
     let row = |sql: &'static str| async move { store.rows(sql).await.swap_remove(0) };
     let names = "learner, name, kana, mail, number";
-    let people = store.rows(&format!("select {names} from record order by id")).await;
+    let people = store
+        .rows(&format!("select {names} from record order by id"))
+        .await;
     assert_eq!(people[0], [learner, None, kana.clone(), mail, number]);
     assert_eq!(people[1], [None, None, kana, None, None]);
     assert_eq!(people[2], [None, None, None, None, None]);
-    let coarse = row("select born_on, joined_on, paid_on, postal_code, address, score, points, note, visits from record where id = 1");
-    let expected = ["1998-01-01", "2020-05-01", "2020-04-01", "150", "東京都", "50", points, "要確"];
-    let expected: Vec<_> = expected.iter().map(|text| some(text)).chain([None]).collect();
+    let coarse = row(
+        "select born_on, joined_on, paid_on, postal_code, address, score, points, note, visits from record where id = 1",
+    );
+    let expected = [
+        "1998-01-01",
+        "2020-05-01",
+        "2020-04-01",
+        "150",
+        "東京都",
+        "50",
+        points,
+        "要確",
+    ];
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|text| some(text))
+        .chain([None])
+        .collect();
     assert_eq!(coarse.await, expected);
     let nulls = "select born_on, joined_on, paid_on, postal_code, address, score, points, note, visits from record where id = 2";
     assert_eq!(row(nulls).await, vec![None; 9]);
     let marked = store.column("select done_at from record order by id").await;
-    assert_eq!(marked, ["2025-04-01 03:04:05", "2025-04-01 03:04:05", "NULL"]);
-}
-
-async fn fill(store: &TestStore, marker: &str) {
-    store
-        .execute(&format!(
-            "create table record (id bigint, part text, learner text, ended_on date{marker}, primary key (id, part));
-             insert into record (id, part, learner, ended_on) values (1, 'x', 'a', '2020-01-01'), (1, 'y', 'a', '2020-01-01'),
-                (2, 'x', 'b', '2010-01-01'), (2, '\"y', 'b', '2025-01-01')"
-        ))
-        .await;
-}
-
-fn keyed(columns: &[&str], marker: Marker) -> Job {
-    let mut job = two_stages(job("record", columns), vec![change("learner", token("learner", None))], marker);
-    job.key = texts(&["id", "part"]);
-    job
-}
-
-/// Disposes in stage 1 until nothing is due, and finds that a further pass changes nothing.
-async fn assert_offered_once(store: &TestStore, job: &Job, name: &str) {
-    let run = |number: u32| Run::new(&format!("run {number} of {name}"));
-    assert_fits(store, job).await;
-    let opened = store.open().await;
-    assert_eq!(run(1).disposed(&opened, job, 0, AS_OF).await.disposed, 3);
-    let rows = store.rows("select * from record order by id, part").await;
-    let survey = opened.survey(job, 0, AS_OF).await.unwrap();
-    assert_eq!(survey.due.records, 0);
-    assert_eq!(survey.retained[&RetainReason::AlreadyDisposed], 3);
-    let found = opened.find(job, &texts(&["1", "x"])).await.unwrap().unwrap();
-    assert!(found.candidates[0].already_disposed && !found.candidates[1].already_disposed);
-    let again = run(2).disposed(&opened, job, 0, AS_OF).await;
-    assert_eq!((again.disposed, again.no_longer_due, again.failed), (0, 0, 0));
-    assert_eq!(store.rows("select * from record order by id, part").await, rows);
-    // What becomes due later is still offered.
-    let later = run(3).disposed(&opened, job, 0, date(2027, 1, 1)).await;
-    assert_eq!(later.disposed, 1);
-}
-
-async fn a_record_marked_in_its_own_column_is_never_offered_twice(store: &TestStore) {
-    for kind in ["date", "timestamptz", "timestamp", "text"] {
-        fill(store, &format!(", done_at {kind}")).await;
-        let marker = Marker::Column("done_at".to_owned());
-        let job = keyed(&["id", "part", "learner", "ended_on", "done_at"], marker);
-        assert_offered_once(store, &job, kind).await;
-        let marked = store.column("select done_at from record where id = 1 and part = 'x'").await;
-        assert!(marked[0].starts_with("2025-04-01"), "{kind}: {marked:?}");
-        store.execute("drop table record").await;
-    }
-}
-
-async fn a_record_marked_in_the_marker_table_is_never_offered_twice(store: &TestStore) {
-    fill(store, "").await;
-    let job = keyed(&["id", "part", "learner", "ended_on"], Marker::Table);
-    assert_offered_once(store, &job, "table").await;
-    let marker = store.internal("marker");
-    let markers = store.rows(&format!("select object, stage, run_id from {marker} order by record_key")).await;
-    assert_eq!(markers.len(), 4);
-    assert_eq!(markers[0][..2], [Some("record".to_owned()), Some("pseudonymize".to_owned())]);
-}
-
-async fn the_second_stage_deletes_pseudonymized_records_and_drops_their_markers(store: &TestStore) {
-    fill(store, "").await;
-    let job = keyed(&["id", "part", "learner", "ended_on"], Marker::Table);
-    let opened = store.open().await;
-    let marker = store.internal("marker");
-    store
-        .execute(&format!("insert into {marker} values ('other', 'pseudonymize', '[2, \"x\"]', 'r', '2020-01-01')"))
-        .await;
-    assert_eq!(Run::new("run 1").disposed(&opened, &job, 0, AS_OF).await.disposed, 3);
-    let outcome = Run::new("run 2").disposed(&opened, &job, 1, AS_OF).await;
-    assert_eq!(outcome.disposed, 1);
-    let keys = store.column("select id || part from record order by 1").await;
-    assert_eq!(keys.len(), 3);
-    assert!(!keys.contains(&"2x".to_owned()));
-    let marked = store.column(&format!("select object from {marker} order by object, record_key")).await;
-    assert_eq!(marked, ["other", "record", "record"]);
-    // A record of the same key that comes later is a new record.
-    store.execute("insert into record values (2, 'x', 'c', '2020-01-01')").await;
-    assert_eq!(opened.survey(&job, 0, AS_OF).await.unwrap().due.records, 1);
+    assert_eq!(
+        marked,
+        ["2025-04-01 03:04:05", "2025-04-01 03:04:05", "NULL"]
+    );
 }
 
 async fn equal_values_get_equal_tokens_in_every_table(store: &TestStore) {
@@ -222,7 +212,12 @@ async fn equal_values_get_equal_tokens_in_every_table(store: &TestStore) {
         )
         .await;
     let marker = || Marker::Column("done_on".to_owned());
-    let changes = |id: &str, note: &str| vec![change(id, token("learner", Some((-2_000_000_000, -1)))), change(note, token("note", None))];
+    let changes = |id: &str, note: &str| {
+        vec![
+            change(id, token("learner", Some((-2_000_000_000, -1)))),
+            change(note, token("note", None)),
+        ]
+    };
     let records = two_stages(
         job("record", &["id", "learner", "note", "ended_on", "done_on"]),
         changes("learner", "note"),
@@ -236,15 +231,37 @@ async fn equal_values_get_equal_tokens_in_every_table(store: &TestStore) {
     attempts.key = texts(&["no"]);
     attempts.subject.column = "who".to_owned();
     let opened = store.open().await;
-    assert_eq!(Run::new("run 1").disposed(&opened, &records, 0, AS_OF).await.disposed, 2);
-    assert_eq!(Run::new("run 2").disposed(&opened, &attempts, 0, AS_OF).await.disposed, 3);
+    assert_eq!(
+        Run::new("run 1")
+            .disposed(&opened, &records, 0, AS_OF)
+            .await
+            .disposed,
+        2
+    );
+    assert_eq!(
+        Run::new("run 2")
+            .disposed(&opened, &attempts, 0, AS_OF)
+            .await
+            .disposed,
+        3
+    );
     let joined = "select no, id from attempt join record on who = learner order by no";
     let pairs = store.rows(joined).await;
-    let pairs: Vec<String> = pairs.into_iter().map(|row| row.into_iter().flatten().collect()).collect();
+    let pairs: Vec<String> = pairs
+        .into_iter()
+        .map(|row| row.into_iter().flatten().collect())
+        .collect();
     assert_eq!(pairs, ["a1", "b1", "c2"]);
-    let notes = store.column("select no from attempt join record on remark = note order by no").await;
+    let notes = store
+        .column("select no from attempt join record on remark = note order by no")
+        .await;
     assert_eq!(notes, ["a", "b"]);
-    assert_eq!(store.column("select count(*) from record where learner between 0 and 10").await, ["0"]);
+    assert_eq!(
+        store
+            .column("select count(*) from record where learner between 0 and 10")
+            .await,
+        ["0"]
+    );
 }
 
 async fn a_pass_in_small_batches_rewrites_every_due_record_once(store: &TestStore) {
@@ -261,14 +278,23 @@ async fn a_pass_in_small_batches_rewrites_every_due_record_once(store: &TestStor
         ))
         .await;
     let columns = ["id", "learner", "note", "ended_on", "visits", "done_on"];
-    for (stage, marker) in [(0, Marker::Column("done_on".to_owned())), (1, Marker::Table)] {
-        let mut job = two_stages(job("record", &columns), vec![change("note", token("note", None))], marker);
+    for (stage, marker) in [
+        (0, Marker::Column("done_on".to_owned())),
+        (1, Marker::Table),
+    ] {
+        let mut job = two_stages(
+            job("record", &columns),
+            vec![change("note", token("note", None))],
+            marker,
+        );
         job.limit.batch_size = 20;
         let run = Run::new(&format!("run {stage}"));
         let outcome = run.disposed(&store.open().await, &job, 0, AS_OF).await;
         assert_eq!(outcome.disposed, 1334);
         assert!(outcome.batches > 10, "{}", outcome.batches);
-        let tokens = store.column("select count(distinct note) from record where length(note) = 26").await;
+        let tokens = store
+            .column("select count(distinct note) from record where length(note) = 26")
+            .await;
         assert_eq!(tokens, ["1334"]);
     }
 }

@@ -1,9 +1,6 @@
 //! Counting: every record once, by the first reason that holds.
 
-use std::collections::BTreeMap;
-
 use jiff::civil::date;
-use jiff::tz::TimeZone;
 use kigen::domain::rule::Decision;
 use kigen::domain::rule::RetainReason;
 use kigen::job::Change;
@@ -12,10 +9,10 @@ use kigen::job::Job;
 use kigen::job::Join;
 use kigen::job::Marker;
 use kigen::job::OnDispose;
-use kigen::job::StoredAs;
 use kigen::job::Strategy;
 use kigen::store::Due;
 use kigen::store::Inventory;
+use std::collections::BTreeMap;
 
 use crate::support::Run;
 use crate::support::TestStore;
@@ -34,23 +31,31 @@ on_every_engine!(
     a_survey_counts_every_record_once_by_the_first_reason_that_holds,
     an_empty_table_has_nothing_due,
     a_record_looked_up_by_its_key_is_decided_as_the_survey_counts_it,
-    what_is_no_day_of_the_calendar_is_undatable_and_stays,
-    a_moment_outside_the_calendar_is_undatable_and_stays,
-    the_last_microsecond_of_a_day_belongs_to_it,
     conditions_and_starting_points_may_stand_in_joined_tables,
     a_condition_reads_a_padded_text_as_the_database_compares_it,
 );
 
-const AS_OF: jiff::civil::Date = date(2025, 4, 1);
+pub(super) const AS_OF: jiff::civil::Date = date(2025, 4, 1);
 
 fn pseudonymizing() -> Job {
     let mut job = job("record", &["id", "learner", "ended_on", "done_on"]);
     let disposal = Disposal::Pseudonymize {
-        changes: vec![Change { column: "learner".to_owned(), strategy: Strategy::Text("-".to_owned()) }],
+        changes: vec![Change {
+            column: "learner".to_owned(),
+            strategy: Strategy::Text("-".to_owned()),
+        }],
         marker: Marker::Column("done_on".to_owned()),
     };
-    job.stages = vec![stage("delete", vec![purpose("course", "P1Y", column("ended_on"))], disposal)];
-    job.references = vec![reference("dispute", &[("record_id", "id")], OnDispose::Blocks)];
+    job.stages = vec![stage(
+        "delete",
+        vec![purpose("course", "P1Y", column("ended_on"))],
+        disposal,
+    )];
+    job.references = vec![reference(
+        "dispute",
+        &[("record_id", "id")],
+        OnDispose::Blocks,
+    )];
     job
 }
 
@@ -71,9 +76,20 @@ async fn fill(store: &TestStore) {
 
 async fn a_survey_counts_every_record_once_by_the_first_reason_that_holds(store: &TestStore) {
     fill(store).await;
-    let survey = store.open().await.survey(&pseudonymizing(), 0, AS_OF).await.unwrap();
+    let survey = store
+        .open()
+        .await
+        .survey(&pseudonymizing(), 0, AS_OF)
+        .await
+        .unwrap();
     assert_eq!(survey.total, 9);
-    assert_eq!(survey.due, Due { records: 3, subjects: 2 });
+    assert_eq!(
+        survey.due,
+        Due {
+            records: 3,
+            subjects: 2
+        }
+    );
     let retained = BTreeMap::from([
         (RetainReason::AlreadyDisposed, 1),
         (RetainReason::Undatable, 1),
@@ -88,11 +104,15 @@ async fn a_survey_counts_every_record_once_by_the_first_reason_that_holds(store:
 
 async fn an_empty_table_has_nothing_due(store: &TestStore) {
     fill(store).await;
-    store.execute("delete from dispute; delete from record").await;
+    store
+        .execute("delete from dispute; delete from record")
+        .await;
     let opened = store.open().await;
     let survey = opened.survey(&pseudonymizing(), 0, AS_OF).await.unwrap();
     assert_eq!(survey, kigen::store::Survey::default());
-    let outcome = Run::new("run").disposed(&opened, &pseudonymizing(), 0, AS_OF).await;
+    let outcome = Run::new("run")
+        .disposed(&opened, &pseudonymizing(), 0, AS_OF)
+        .await;
     assert_eq!(outcome.disposed, 0);
 }
 
@@ -111,117 +131,15 @@ async fn a_record_looked_up_by_its_key_is_decided_as_the_survey_counts_it(store:
     }
     let survey = opened.survey(&job, 0, AS_OF).await.unwrap();
     assert_eq!((due, counts), (survey.due.records, survey.retained));
-    assert!(opened.find(&job, &["10".to_owned()]).await.unwrap().is_none());
+    assert!(
+        opened
+            .find(&job, &["10".to_owned()])
+            .await
+            .unwrap()
+            .is_none()
+    );
     let error = opened.find(&job, &[]).await.unwrap_err();
     assert_eq!(error.to_string(), "the key of `record` has 1 columns: id");
-}
-
-/// Asserts that every record is undatable in the survey and when looked up, and outlives a pass.
-async fn assert_undatable(store: &TestStore, job: &Job) {
-    let opened = store.open().await;
-    let ids = store.column("select id from record order by id").await;
-    let survey = opened.survey(job, 0, AS_OF).await.unwrap();
-    let undatable = survey.retained.get(&RetainReason::Undatable);
-    assert_eq!(undatable, Some(&(ids.len() as u64)), "{survey:?}");
-    for id in &ids {
-        let found = opened.find(job, std::slice::from_ref(id)).await.unwrap().unwrap();
-        let decision = job.stages[0].rule.decide(&found.candidates[0], AS_OF);
-        assert_eq!(decision, Decision::Retain(RetainReason::Undatable), "record {id}");
-    }
-    let outcome = Run::new("run").disposed(&opened, job, 0, AS_OF).await;
-    assert_eq!(outcome.disposed, 0);
-    assert_eq!(store.column("select id from record order by id").await, ids);
-}
-
-fn insert_values(values: &[&str]) -> String {
-    let rows: Vec<String> = values
-        .iter()
-        .enumerate()
-        .map(|(id, value)| format!("({id}, 'a', {value})"))
-        .collect();
-    format!("insert into record values {}", rows.join(", "))
-}
-
-async fn what_is_no_day_of_the_calendar_is_undatable_and_stays(store: &TestStore) {
-    store.execute("create table record (id bigint primary key, learner text, at date)").await;
-    let values: &[&str] = store.either(
-        &[
-            "null", "''", "'soon'", "'2024-02-30'", "'2024-13-01'", "'2024-1-1'", "'20240101'", "20240101",
-            "'2455352.50'", "2455352.5", "x'323032342d30312d3031'", "'2024-01-01 00:00:00'", "'0000-00-00'",
-            "'0000-06-01'", "' 2024-01-1'", "'２０２４-01-01'",
-        ],
-        &["null", "'infinity'", "'-infinity'", "'0044-03-15 BC'", "'12000-01-01'", "'0001-12-31 BC'"],
-    );
-    store.execute(&insert_values(values)).await;
-    let mut job = job("record", &["id", "learner", "at"]);
-    job.stages = vec![stage("delete", vec![purpose("course", "P1Y", column("at"))], Disposal::Delete)];
-    assert_undatable(store, &job).await;
-}
-
-async fn a_moment_outside_the_calendar_is_undatable_and_stays(store: &TestStore) {
-    let cases: [(&str, StoredAs, &[&str]); 3] = [
-        (
-            "timestamptz",
-            StoredAs::Typed,
-            store.either(
-                &["null", "'2024-01-01'", "'2024-01-01 24:00:00'", "'2024-01-01 10:00:00+09:00'", "'2024-01-01 23:59:60'", "1704067200"],
-                &["null", "'infinity'", "'-infinity'", "'0044-03-15 12:00:00+00 BC'", "'12000-01-01 00:00:00+00'"],
-            ),
-        ),
-        (
-            "timestamp",
-            StoredAs::LocalTime(TimeZone::get("America/New_York").unwrap()),
-            store.either(
-                &["null", "'2024-01-01'", "'2024-02-30 10:00:00'", "'2024-01-01 10:00:00 noon'", "'9999-12-31 23:59:59'"],
-                &["null", "'infinity'", "'-infinity'", "'0044-03-15 12:00:00 BC'", "'9999-12-31 23:59:59'"],
-            ),
-        ),
-        (
-            "bigint",
-            StoredAs::UnixSeconds,
-            store.either(
-                &["null", "'x'", "1.5", "99999999999999", "-99999999999999"],
-                &["null", "99999999999999", "-99999999999999", "9223372036854775807"],
-            ),
-        ),
-    ];
-    for (type_name, stored_as, values) in cases {
-        store
-            .execute(&format!(
-                "drop table if exists record; create table record (id bigint primary key, learner text, at {type_name})"
-            ))
-            .await;
-        store.execute(&insert_values(values)).await;
-        let mut job = job("record", &["id", "learner", "at"]);
-        let (purpose, mut source) = purpose("course", "P1Y", column("at"));
-        source.stored_as = stored_as;
-        job.stages = vec![stage("delete", vec![(purpose, source)], Disposal::Delete)];
-        assert_undatable(store, &job).await;
-    }
-}
-
-async fn the_last_microsecond_of_a_day_belongs_to_it(store: &TestStore) {
-    for (type_name, stored_as) in [
-        ("timestamptz", StoredAs::Typed),
-        ("timestamp", StoredAs::LocalTime(TimeZone::UTC)),
-    ] {
-        store
-            .execute(&format!(
-                "drop table if exists record; create table record (id bigint primary key, learner text, at {type_name})"
-            ))
-            .await;
-        let times = ["2024-03-31 14:59:59.999999", "2024-03-31 15:00:00", "2024-03-31 15:00:00.000001"];
-        let sign = if type_name == "timestamptz" { "Z" } else { "" };
-        let values = times.map(|time| format!("'{time}{sign}'"));
-        store.execute(&insert_values(&values.each_ref().map(String::as_str))).await;
-        let mut job = job("record", &["id", "learner", "at"]);
-        let (purpose, mut source) = purpose("course", "P1Y", column("at"));
-        source.stored_as = stored_as;
-        job.stages = vec![stage("delete", vec![(purpose, source)], Disposal::Delete)];
-        let outcome = Run::new(type_name).disposed(&store.open().await, &job, 0, AS_OF).await;
-        assert_eq!(outcome.disposed, 1);
-        assert_eq!(store.column("select id from record order by id").await, ["1", "2"], "{type_name}");
-    }
 }
 
 async fn conditions_and_starting_points_may_stand_in_joined_tables(store: &TestStore) {
@@ -254,17 +172,41 @@ async fn conditions_and_starting_points_may_stand_in_joined_tables(store: &TestS
     ];
     let course = purpose("course", "P1Y", joined("enrolment", "ended_on"));
     let (screening, mut source) = purpose("screening", "P3Y", joined("person", "left_on"));
-    source.applies_when = Some(condition(joined("enrolment", "result"), &["Fail", "Withdrawn"]));
-    job.stages = vec![stage("delete", vec![course, (screening, source)], Disposal::Delete)];
+    source.applies_when = Some(condition(
+        joined("enrolment", "result"),
+        &["Fail", "Withdrawn"],
+    ));
+    job.stages = vec![stage(
+        "delete",
+        vec![course, (screening, source)],
+        Disposal::Delete,
+    )];
     let opened = store.open().await;
     assert!(opened.inspect(&job).await.unwrap().problems.is_empty());
     let survey = opened.survey(&job, 0, AS_OF).await.unwrap();
-    assert_eq!(survey.due, Due { records: 2, subjects: 2 }, "{survey:?}");
-    assert_eq!(survey.retained[&RetainReason::Undatable], 2, "no enrolment; unknown result and no end");
+    assert_eq!(
+        survey.due,
+        Due {
+            records: 2,
+            subjects: 2
+        },
+        "{survey:?}"
+    );
+    assert_eq!(
+        survey.retained[&RetainReason::Undatable],
+        2,
+        "no enrolment; unknown result and no end"
+    );
     assert_eq!(survey.retained[&RetainReason::NotExpired], 2);
     let outcome = Run::new("run").disposed(&opened, &job, 0, AS_OF).await;
-    assert_eq!(outcome.ended_by, BTreeMap::from([("course".to_owned(), 1), ("screening".to_owned(), 1)]));
-    assert_eq!(store.column("select id from record order by id").await, ["2", "4", "5", "6"]);
+    assert_eq!(
+        outcome.ended_by,
+        BTreeMap::from([("course".to_owned(), 1), ("screening".to_owned(), 1)])
+    );
+    assert_eq!(
+        store.column("select id from record order by id").await,
+        ["2", "4", "5", "6"]
+    );
 }
 
 async fn a_condition_reads_a_padded_text_as_the_database_compares_it(store: &TestStore) {
@@ -283,8 +225,17 @@ async fn a_condition_reads_a_padded_text_as_the_database_compares_it(store: &Tes
     };
     let open = store.either("1", "true");
     let kind = course("kind", "kind", &["ab"]);
-    job.stages = vec![stage("delete", vec![kind, course("open", "open", &[open])], Disposal::Delete)];
-    let outcome = Run::new("run").disposed(&store.open().await, &job, 0, AS_OF).await;
+    job.stages = vec![stage(
+        "delete",
+        vec![kind, course("open", "open", &[open])],
+        Disposal::Delete,
+    )];
+    let outcome = Run::new("run")
+        .disposed(&store.open().await, &job, 0, AS_OF)
+        .await;
     assert_eq!(outcome.disposed, 3);
-    assert_eq!(outcome.ended_by, BTreeMap::from([("kind".to_owned(), 2), ("open".to_owned(), 1)]));
+    assert_eq!(
+        outcome.ended_by,
+        BTreeMap::from([("kind".to_owned(), 2), ("open".to_owned(), 1)])
+    );
 }

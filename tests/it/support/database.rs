@@ -41,7 +41,9 @@ impl TestStore {
         let mut shell = Shell::sqlite(&format!("sqlite:{}?mode=rwc", file.display())).await;
         if let Shell::Sqlite(connection) = &mut shell {
             let set = &migrator::JOURNAL_SQLITE;
-            migrator::migrate_sqlite(connection, set, jiff::Timestamp::UNIX_EPOCH).await.unwrap();
+            migrator::migrate_sqlite(connection, set, jiff::Timestamp::UNIX_EPOCH)
+                .await
+                .unwrap();
         }
         Self {
             place: Place::Sqlite { folder },
@@ -55,14 +57,18 @@ impl TestStore {
         let number = DATABASES.fetch_add(1, Ordering::Relaxed);
         let name = format!("kigen_it_{}_{number}", std::process::id());
         let mut admin = Shell::postgres(server.as_str()).await;
-        admin.execute(&format!("drop database if exists {name} with (force)")).await;
+        admin
+            .execute(&format!("drop database if exists {name} with (force)"))
+            .await;
         admin.execute(&format!("create database {name}")).await;
         let mut shell = Shell::postgres(in_database(&server, &name).as_str()).await;
         if let Shell::Postgres(connection) = &mut shell {
             let set = &migrator::JOURNAL_POSTGRES;
             let schema = Some(JOURNAL_SCHEMA);
             let at = jiff::Timestamp::UNIX_EPOCH;
-            migrator::migrate_postgres(connection, set, schema, at).await.unwrap();
+            migrator::migrate_postgres(connection, set, schema, at)
+                .await
+                .unwrap();
         }
         Some(Self {
             place: Place::Postgres { server, name },
@@ -74,7 +80,9 @@ impl TestStore {
     pub(crate) async fn remove(self) {
         if let Place::Postgres { server, name } = &self.place {
             let mut admin = Shell::postgres(server.as_str()).await;
-            admin.execute(&format!("drop database {name} with (force)")).await;
+            admin
+                .execute(&format!("drop database {name} with (force)"))
+                .await;
         }
     }
 
@@ -84,7 +92,11 @@ impl TestStore {
 
     /// `on_sqlite` or `on_postgres`, after the engine.
     pub(crate) fn either<T>(&self, on_sqlite: T, on_postgres: T) -> T {
-        if self.is_postgres() { on_postgres } else { on_sqlite }
+        if self.is_postgres() {
+            on_postgres
+        } else {
+            on_sqlite
+        }
     }
 
     /// One of kigen's own tables.
@@ -129,7 +141,9 @@ impl TestStore {
     /// A further connection past kigen.
     pub(crate) async fn another_shell(&self) -> Shell {
         match &self.place {
-            Place::Sqlite { .. } => Shell::sqlite(&format!("sqlite:{}", self.file().display())).await,
+            Place::Sqlite { .. } => {
+                Shell::sqlite(&format!("sqlite:{}", self.file().display())).await
+            }
             Place::Postgres { .. } => Shell::postgres(self.url().as_str()).await,
         }
     }
@@ -173,11 +187,20 @@ impl TestStore {
         let opened = match &self.place {
             Place::Sqlite { .. } => {
                 let options = self.sqlite_options();
-                open_sqlite(SqliteOptions { read_only, ..options }).await
+                open_sqlite(SqliteOptions {
+                    read_only,
+                    ..options
+                })
+                .await
             }
             Place::Postgres { .. } => {
                 let options = self.postgres_options();
-                open_postgres(PostgresOptions { read_only, connections, ..options }).await
+                open_postgres(PostgresOptions {
+                    read_only,
+                    connections,
+                    ..options
+                })
+                .await
             }
         };
         opened.unwrap()
@@ -192,7 +215,10 @@ fn in_database(server: &Url, name: &str) -> Url {
     url
 }
 
-#[expect(clippy::disallowed_methods, reason = "the services of a test are named by the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the services of a test are named by the environment"
+)]
 fn postgres_server() -> Option<String> {
     let server = std::env::var("KIGEN_TEST_POSTGRES_URL").ok();
     if server.is_none() {

@@ -33,7 +33,10 @@ pub(crate) fn job(name: &str, columns: &[&str]) -> Job {
     let text = str::to_owned;
     Job {
         cluster: text("record"),
-        title: Title { ja: text("記録"), en: text("Records") },
+        title: Title {
+            ja: text("記録"),
+            en: text("Records"),
+        },
         owner: text("privacy officer"),
         file: PathBuf::from("jobs/record.toml"),
         sha256: "0".repeat(64),
@@ -49,7 +52,10 @@ pub(crate) fn job(name: &str, columns: &[&str]) -> Job {
         store: text("school"),
         table: table(name),
         key: vec![text("id")],
-        subject: Subject { kind: text("learner"), column: text("learner") },
+        subject: Subject {
+            kind: text("learner"),
+            column: text("learner"),
+        },
         client: ClientSource::Fixed(text("school")),
         joins: Vec::new(),
         references: Vec::new(),
@@ -72,7 +78,10 @@ pub(crate) fn table(name: &str) -> TableName {
         Some((schema, name)) => (Some(schema.to_owned()), name),
         None => (None, name),
     };
-    TableName { schema, name: name.to_owned() }
+    TableName {
+        schema,
+        name: name.to_owned(),
+    }
 }
 
 pub(crate) fn texts(words: &[&str]) -> Vec<String> {
@@ -91,17 +100,27 @@ pub(crate) fn classified(columns: &[&str]) -> Vec<ClassifiedColumn> {
 
 /// A column of the cluster's own table.
 pub(crate) fn column(name: &str) -> ColumnRef {
-    ColumnRef { join: None, column: name.to_owned() }
+    ColumnRef {
+        join: None,
+        column: name.to_owned(),
+    }
 }
 
 /// A column of a join.
 pub(crate) fn joined(join: &str, name: &str) -> ColumnRef {
-    ColumnRef { join: Some(join.to_owned()), column: name.to_owned() }
+    ColumnRef {
+        join: Some(join.to_owned()),
+        column: name.to_owned(),
+    }
 }
 
 /// A condition that a record fulfils when its column holds one of `values`.
 pub(crate) fn condition(column: ColumnRef, values: &[&str]) -> Condition {
-    Condition { column, values: texts(values), negated: false }
+    Condition {
+        column,
+        values: texts(values),
+        negated: false,
+    }
 }
 
 /// A purpose whose period starts on the day in `starts_at`.
@@ -120,7 +139,11 @@ pub(crate) fn purpose(name: &str, period: &str, starts_at: ColumnRef) -> (Purpos
     (purpose, source)
 }
 
-pub(crate) fn stage(name: &str, purposes: Vec<(Purpose, PurposeSource)>, disposal: Disposal) -> Stage {
+pub(crate) fn stage(
+    name: &str,
+    purposes: Vec<(Purpose, PurposeSource)>,
+    disposal: Disposal,
+) -> Stage {
     let (purposes, sources) = purposes.into_iter().unzip();
     Stage {
         name: name.to_owned(),
@@ -134,7 +157,10 @@ pub(crate) fn stage(name: &str, purposes: Vec<(Purpose, PurposeSource)>, disposa
 pub(crate) fn matches(pairs: &[(&str, &str)]) -> Vec<Match> {
     pairs
         .iter()
-        .map(|(theirs, ours)| Match { theirs: (*theirs).to_owned(), ours: column(ours) })
+        .map(|(theirs, ours)| Match {
+            theirs: (*theirs).to_owned(),
+            ours: column(ours),
+        })
         .collect()
 }
 
@@ -150,5 +176,8 @@ pub(crate) fn reference(name: &str, on: &[(&str, &str)], on_dispose: OnDispose) 
 }
 
 pub(crate) fn goes_with(key: &[&str], columns: &[&str]) -> OnDispose {
-    OnDispose::GoesWith { key: texts(key), columns: classified(columns) }
+    OnDispose::GoesWith {
+        key: texts(key),
+        columns: classified(columns),
+    }
 }

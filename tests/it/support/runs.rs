@@ -56,13 +56,25 @@ impl Run {
     }
 
     /// Opens the fence and makes one pass.
-    pub(crate) async fn dispose(&self, store: &SqlStore, job: &Job, stage: usize, as_of: Date) -> PassOutcome {
+    pub(crate) async fn dispose(
+        &self,
+        store: &SqlStore,
+        job: &Job,
+        stage: usize,
+        as_of: Date,
+    ) -> PassOutcome {
         store.open_fence(&self.context.run_id).await.unwrap();
         self.pass_only(store, job, stage, as_of).await
     }
 
     /// Makes one pass, whatever the fence says.
-    pub(crate) async fn pass_only(&self, store: &SqlStore, job: &Job, stage: usize, as_of: Date) -> PassOutcome {
+    pub(crate) async fn pass_only(
+        &self,
+        store: &SqlStore,
+        job: &Job,
+        stage: usize,
+        as_of: Date,
+    ) -> PassOutcome {
         let order = StageOrder {
             job,
             stage,
@@ -75,12 +87,22 @@ impl Run {
         };
         let watch = Counting::default();
         let outcome = store.dispose(&order, &watch).await;
-        assert_eq!(watch.0.load(Ordering::Relaxed), outcome.disposed, "the watch counts what is counted");
+        assert_eq!(
+            watch.0.load(Ordering::Relaxed),
+            outcome.disposed,
+            "the watch counts what is counted"
+        );
         outcome
     }
 
     /// Makes one pass that must succeed.
-    pub(crate) async fn disposed(&self, store: &SqlStore, job: &Job, stage: usize, as_of: Date) -> PassOutcome {
+    pub(crate) async fn disposed(
+        &self,
+        store: &SqlStore,
+        job: &Job,
+        stage: usize,
+        as_of: Date,
+    ) -> PassOutcome {
         let outcome = self.dispose(store, job, stage, as_of).await;
         if let Some(error) = &outcome.stopped_by {
             panic!("{}: {error} ({error:?})", self.context.run_id);
@@ -95,7 +117,10 @@ impl Run {
             rows.push(row);
             Ok(())
         };
-        store.journal(&self.context.run_id, &mut sink).await.unwrap();
+        store
+            .journal(&self.context.run_id, &mut sink)
+            .await
+            .unwrap();
         rows
     }
 }

@@ -28,7 +28,10 @@ async fn assert_sealed_once(fixture: &Fixture) -> Files {
     let runs = fold_runs(&entries);
     assert_eq!(runs[0].state, RunState::Published);
     let sealed = |entry: &Entry| matches!(entry, Entry::Sealed { .. });
-    let count = entries.iter().filter(|recorded| sealed(&recorded.entry)).count();
+    let count = entries
+        .iter()
+        .filter(|recorded| sealed(&recorded.entry))
+        .count();
     assert_eq!(count, 1);
     let filter = CertificateFilter::default();
     let certificates = fixture.ledger.certificates(&filter).await.unwrap();
@@ -122,7 +125,12 @@ async fn files_that_a_crash_kept_from_being_published_follow() {
     for missing in all.keys() {
         fs::remove_file(fixture.certificates().join(missing)).unwrap();
         fixture.seal(900).await.unwrap();
-        assert_eq!(assert_sealed_once(&fixture).await, all, "{}", missing.display());
+        assert_eq!(
+            assert_sealed_once(&fixture).await,
+            all,
+            "{}",
+            missing.display()
+        );
     }
     fs::remove_dir_all(fixture.certificates()).unwrap();
     fixture.seal(901).await.unwrap();

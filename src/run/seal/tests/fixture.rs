@@ -1,16 +1,13 @@
 //! A finished run: two clients, two stages and an object place, in one store.
 
-use crate::store::objects::ObjectDisposer;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use ed25519_dalek::VerifyingKey;
 use jiff::Timestamp;
-use jiff::civil::Date;
 use jiff::civil::date;
 use sha2::Digest;
 use sha2::Sha256;
@@ -22,7 +19,6 @@ use crate::config::Residual;
 use crate::evidence::leaf::Action;
 use crate::evidence::leaf::Head;
 use crate::evidence::leaf::Kind;
-use crate::job::Job;
 use crate::keyring::Keyring;
 use crate::ledger;
 use crate::ledger::Ledger;
@@ -42,16 +38,9 @@ use crate::run::seal::SealError;
 use crate::run::seal::SealedRun;
 use crate::run::seal::seal;
 use crate::store::Disposer;
-use crate::store::Fit;
-use crate::store::Found;
-use crate::store::Inventory;
 use crate::store::JournalRow;
-use crate::store::JournalSink;
-use crate::store::PassOutcome;
-use crate::store::StageOrder;
-use crate::store::Survey;
-use crate::store::Watch;
-use crate::store::error::StoreError;
+
+use super::journal_only::JournalOnly;
 
 pub(super) const RUN: &str = "0193536c-5a00-7000-8000-000000000000";
 /// Both names need care as names of folders.
@@ -62,7 +51,7 @@ pub(super) const OTHER: &str = "client/7f3a";
 pub(super) struct Fixture {
     pub(super) folder: TempDir,
     pub(super) ledger: Box<dyn Ledger>,
-    pub(super) journal: Arc<Journal>,
+    pub(super) journal: Arc<JournalOnly>,
     pub(super) keyring: Keyring,
     pub(super) origin: String,
     issuer: Issuer,
@@ -98,7 +87,7 @@ impl Fixture {
         let today = date(2026, 11, 22);
         Self {
             ledger,
-            journal: Arc::new(Journal::of(rows)),
+            journal: Arc::new(JournalOnly::of(rows)),
             keyring: Keyring::create(&folder.path().join("keyring.toml"), today).unwrap(),
             origin: "certs.example.com".to_owned(),
             issuer: Issuer {
@@ -118,7 +107,10 @@ impl Fixture {
     }
 
     pub(super) async fn append(&self, second: i64, entry: &Entry) {
-        self.ledger.append(Some(RUN), at(second), entry).await.unwrap();
+        self.ledger
+            .append(Some(RUN), at(second), entry)
+            .await
+            .unwrap();
     }
 
     pub(super) async fn finish(&self, outcome: Outcome) {
@@ -189,7 +181,13 @@ pub(super) fn rows(persons: u64) -> Vec<JournalRow> {
     ] {
         for client in [OWN, OTHER] {
             rows.push(row(client, target, action, 0..persons * 3, persons));
-            rows.push(row(client, target, action, persons * 3..persons * 7, persons));
+            rows.push(row(
+                client,
+                target,
+                action,
+                persons * 3..persons * 7,
+                persons,
+            ));
         }
     }
     rows
@@ -204,7 +202,12 @@ pub(super) fn row(
     persons: u64,
 ) -> JournalRow {
     let kind = Kind::Record;
-    let head = Head { kind, action, target }.to_bytes();
+    let head = Head {
+        kind,
+        action,
+        target,
+    }
+    .to_bytes();
     let mut leaves = Vec::new();
     let mut refs = Vec::new();
     for number in numbers.clone() {
@@ -271,7 +274,12 @@ fn target(index: u16, job: &str, action: Action, store: &str) -> TargetEntry {
         job: job.to_owned(),
         stage: "first".to_owned(),
         store: store.to_owned(),
-        engine: if store == "lms" { "SQLite 3.50" } else { "folder" }.to_owned(),
+        engine: if store == "lms" {
+            "SQLite 3.50"
+        } else {
+            "folder"
+        }
+        .to_owned(),
         object: "exam_attempt".to_owned(),
         action: action.code(),
         disposal: "delete".to_owned(),
@@ -301,104 +309,5 @@ pub(super) fn stage(job: &str) -> StageFinished {
         elapsed_ms: 1,
         ended_by: BTreeMap::new(),
         by_client: BTreeMap::new(),
-    }
-}
-
-/// Makes the row with this number.
-type MakeRow = Box<dyn Fn(usize) -> JournalRow + Send + Sync>;
-
-/// A store of which sealing sees the journal only.
-pub(super) struct Journal {
-    count: usize,
-    make: MakeRow,
-    /// How often the fence was closed.
-    pub(super) closed: std::sync::atomic::AtomicUsize,
-}
-
-impl Journal {
-    fn of(rows: Vec<JournalRow>) -> Self {
-        Self::made(rows.len(), Box::new(move |number| rows[number].clone()))
-    }
-
-    pub(super) fn made(count: usize, make: MakeRow) -> Self {
-        Self {
-            count,
-            make,
-            closed: std::sync::atomic::AtomicUsize::new(0),
-        }
-    }
-}
-
-fn not_here() -> StoreError {
-    StoreError::Unusable("this store has a journal only".to_owned())
-}
-
-#[async_trait]
-impl Inventory for Journal {
-    fn engine(&self) -> &'static str {
-        "SQLite 3.50"
-    }
-
-    async fn inspect(&self, _: &Job) -> Result<Fit, StoreError> {
-        Err(not_here())
-    }
-
-    async fn survey(&self, _: &Job, _: usize, _: Date) -> Result<Survey, StoreError> {
-        Err(not_here())
-    }
-
-    async fn find(&self, _: &Job, _: &[String]) -> Result<Option<Found>, StoreError> {
-        Err(not_here())
-    }
-}
-
-#[async_trait]
-impl Disposer for Journal {
-    async fn check_journal(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn open_fence(&self, _: &str) -> Result<(), StoreError> {
-        Err(not_here())
-    }
-
-    async fn close_fence(&self, run_id: &str) -> Result<(), StoreError> {
-        assert_eq!(run_id, RUN);
-        self.closed.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        Ok(())
-    }
-
-    async fn dispose(&self, _: &StageOrder<'_>, _: &dyn Watch) -> PassOutcome {
-        PassOutcome {
-            stopped_by: Some(not_here()),
-            ..PassOutcome::default()
-        }
-    }
-
-    async fn dispose_with_objects(
-        &self,
-        order: &StageOrder<'_>,
-        _: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
-        watch: &dyn Watch,
-    ) -> PassOutcome {
-        self.dispose(order, watch).await
-    }
-
-    async fn finish_intents(
-        &self,
-        order: &StageOrder<'_>,
-        _: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
-        watch: &dyn Watch,
-    ) -> PassOutcome {
-        self.dispose(order, watch).await
-    }
-
-    async fn journal(&self, run_id: &str, sink: JournalSink<'_>) -> Result<(), StoreError> {
-        assert_eq!(run_id, RUN);
-        assert!(self.closed.load(std::sync::atomic::Ordering::SeqCst) > 0);
-        for number in 0..self.count {
-            sink((self.make)(number))?;
-        }
-        Ok(())
     }
 }

@@ -28,7 +28,12 @@ fn statements(fixture: &Fixture) -> Vec<Statement> {
         assert!(verification.holds(), "{:?}", verification.findings);
         statements.push(verification.statement.unwrap());
     }
-    statements.sort_by(|a, b| a.predicate.controller.client.cmp(&b.predicate.controller.client));
+    statements.sort_by(|a, b| {
+        a.predicate
+            .controller
+            .client
+            .cmp(&b.predicate.controller.client)
+    });
     statements
 }
 
@@ -46,7 +51,10 @@ async fn status_after(entry: Option<Entry>, outcome: Outcome) -> [Status; 2] {
     fixture.finish(outcome).await;
     fixture.seal(90).await.unwrap();
     let statements = statements(&fixture);
-    [statements[0].predicate.status, statements[1].predicate.status]
+    [
+        statements[0].predicate.status,
+        statements[1].predicate.status,
+    ]
 }
 
 #[tokio::test]
@@ -82,7 +90,10 @@ async fn each_target_names_its_rule_its_method_and_its_counts() {
     assert_eq!(targets[0].data_categories, ["受験履歴"]);
     assert_eq!(targets[2].data_categories, ["documents"]);
     assert_eq!(targets[0].rule.purposes[0].period, "P1Y");
-    assert_eq!(targets[0].rule.purposes[0].starting_point, "end-of-transaction");
+    assert_eq!(
+        targets[0].rule.purposes[0].starting_point,
+        "end-of-transaction"
+    );
     let methods: Vec<_> = targets.iter().map(|target| target.method.clone()).collect();
     assert_eq!(methods[0].class, MethodClass::Pseudonymize);
     assert_eq!(methods[1].technique, Technique::SqlDelete);
@@ -110,7 +121,10 @@ async fn a_stopped_or_interrupted_run_gives_partial_certificates() {
     assert_eq!(status_after(running, Outcome::Complete).await, partial);
     // It died after its end: everything had been done.
     let finished = died(RunState::Finished);
-    assert_eq!(status_after(finished, Outcome::Complete).await, [Status::Complete; 2]);
+    assert_eq!(
+        status_after(finished, Outcome::Complete).await,
+        [Status::Complete; 2]
+    );
 }
 
 #[tokio::test]
@@ -153,6 +167,9 @@ async fn a_key_that_was_removed_twice_has_one_leaf_and_is_counted_as_repeated() 
     assert_eq!(sealed.certificates[1].records, 42);
     assert_eq!(sealed.certificates[1].repeated, 2);
     assert_eq!(sealed.certificates[0].repeated, 0);
+    let targets = &statements(&fixture)[1].predicate.targets;
+    let repeated: Vec<u64> = targets.iter().map(|target| target.repeated).collect();
+    assert_eq!(repeated, [0, 2, 0]);
     let once = Fixture::finished(rows(2)).await;
     once.seal(90).await.unwrap();
     assert_eq!(
@@ -175,6 +192,21 @@ async fn two_clients_get_only_their_own_leaves() {
         assert_eq!(alone.leaves_digest(), beside.leaves_digest());
         assert_eq!(alone.predicate.evidence, beside.predicate.evidence);
     }
+}
+
+#[tokio::test]
+async fn a_target_that_concerns_other_clients_only_does_not_appear() {
+    let mut some = rows(2);
+    some.retain(|row| row.client == OWN || row.target == 1);
+    let fixture = Fixture::finished(some).await;
+    fixture.seal(90).await.unwrap();
+    let numbers = |statement: &Statement| -> Vec<u16> {
+        let targets = statement.predicate.targets.iter();
+        targets.map(|target| target.index).collect()
+    };
+    let statements = statements(&fixture);
+    assert_eq!(numbers(&statements[0]), [1]);
+    assert_eq!(numbers(&statements[1]), [0, 1, 2]);
 }
 
 #[tokio::test]

@@ -23,7 +23,11 @@ async fn sealed() -> Fixture {
 }
 
 fn of_other(fixture: &Fixture, file: &str) -> PathBuf {
-    fixture.certificates().join(OTHER_FOLDER).join(RUN).join(file)
+    fixture
+        .certificates()
+        .join(OTHER_FOLDER)
+        .join(RUN)
+        .join(file)
 }
 
 /// What does not hold of the certificate of `OTHER`; that of `OWN` holds.
@@ -32,11 +36,19 @@ fn problems(fixture: &Fixture) -> Vec<String> {
     let mut problems = Vec::new();
     for verification in found {
         let fails = |finding: &&FolderFinding| !finding.holds();
-        let failed: Vec<String> =
-            verification.findings.iter().filter(fails).map(ToString::to_string).collect();
+        let failed: Vec<String> = verification
+            .findings
+            .iter()
+            .filter(fails)
+            .map(ToString::to_string)
+            .collect();
         assert_eq!(failed.is_empty(), verification.holds());
-        assert!(failed.is_empty() || verification.folder.starts_with(of_other(fixture, "..")
-            .parent().unwrap().parent().unwrap()) );
+        assert!(
+            failed.is_empty()
+                || verification
+                    .folder
+                    .starts_with(of_other(fixture, "..").parent().unwrap().parent().unwrap())
+        );
         problems.extend(failed);
     }
     problems
@@ -47,7 +59,12 @@ async fn a_certificate_lies_below_its_client_and_run_with_the_key_beside() {
     let fixture = sealed().await;
     let mut expected = Vec::new();
     for client in ["%E8%87%AA%E7%A4%BE", OTHER_FOLDER] {
-        for file in ["cert.dsse.json", "leaves.bin", "statement.json", "statement.json.sig"] {
+        for file in [
+            "cert.dsse.json",
+            "leaves.bin",
+            "statement.json",
+            "statement.json.sig",
+        ] {
             expected.push(PathBuf::from(client).join(RUN).join(file));
         }
     }
@@ -57,9 +74,17 @@ async fn a_certificate_lies_below_its_client_and_run_with_the_key_beside() {
     assert_eq!(found.keys().cloned().collect::<Vec<_>>(), expected);
     for path in found.keys() {
         let about = fs::metadata(fixture.certificates().join(path)).unwrap();
-        assert_eq!(about.permissions().mode() & 0o444, 0o444, "{}", path.display());
+        assert_eq!(
+            about.permissions().mode() & 0o444,
+            0o444,
+            "{}",
+            path.display()
+        );
     }
-    assert_eq!(published_keys(&fixture.certificates()).unwrap(), fixture.key());
+    assert_eq!(
+        published_keys(&fixture.certificates()).unwrap(),
+        fixture.key()
+    );
     let signers = &found[&PathBuf::from("keys/allowed_signers")];
     assert!(signers.starts_with(b"certificates@certs.example.com namespaces="));
 }
@@ -77,7 +102,10 @@ async fn altered_leaves_are_found() {
     leaves[40] ^= 1;
     fs::write(&path, &leaves).unwrap();
     let found = problems(&fixture);
-    assert!(found.iter().any(|problem| problem.contains("digest")), "{found:?}");
+    assert!(
+        found.iter().any(|problem| problem.contains("digest")),
+        "{found:?}"
+    );
     leaves.truncate(36 * 10);
     fs::write(&path, &leaves).unwrap();
     assert!(!problems(&fixture).is_empty());
@@ -89,19 +117,34 @@ async fn an_altered_statement_or_envelope_is_found() {
     let path = of_other(&fixture, "statement.json");
     let statement = fs::read(&path).unwrap();
     fs::write(&path, "{}").unwrap();
-    assert_eq!(problems(&fixture), ["`statement.json` is not what was signed"]);
+    assert_eq!(
+        problems(&fixture),
+        ["`statement.json` is not what was signed"]
+    );
     fs::write(&path, statement).unwrap();
     let path = of_other(&fixture, "cert.dsse.json");
     let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, text.replacen("\"payload\":\"ey", "\"payload\":\"ez", 1)).unwrap();
+    fs::write(
+        &path,
+        text.replacen("\"payload\":\"ey", "\"payload\":\"ez", 1),
+    )
+    .unwrap();
     let found = problems(&fixture);
     assert_eq!(found.len(), 1);
-    assert!(found[0].starts_with("the signature does not hold"), "{found:?}");
+    assert!(
+        found[0].starts_with("the signature does not hold"),
+        "{found:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_missing_file_is_found() {
-    for file in ["cert.dsse.json", "leaves.bin", "statement.json", "statement.json.sig"] {
+    for file in [
+        "cert.dsse.json",
+        "leaves.bin",
+        "statement.json",
+        "statement.json.sig",
+    ] {
         let fixture = sealed().await;
         fs::remove_file(of_other(&fixture, file)).unwrap();
         assert_eq!(problems(&fixture), [format!("`{file}` is missing")]);
@@ -112,7 +155,10 @@ async fn a_missing_file_is_found() {
 async fn a_certificate_that_was_moved_is_found_but_holds_by_itself() {
     let fixture = sealed().await;
     let from = fixture.certificates().join(OTHER_FOLDER).join(RUN);
-    let to = fixture.certificates().join(OTHER_FOLDER).join("another-run");
+    let to = fixture
+        .certificates()
+        .join(OTHER_FOLDER)
+        .join("another-run");
     fs::rename(from, &to).unwrap();
     let expected = format!("the certificate belongs into `{OTHER_FOLDER}/{RUN}`");
     assert_eq!(problems(&fixture), [expected]);
@@ -125,7 +171,11 @@ async fn nothing_holds_under_another_key_or_none() {
     for keys in [&[][..], &Fixture::finished(Vec::new()).await.key()[..]] {
         let found = verify_all(&fixture.certificates(), keys).unwrap();
         assert_eq!(found.len(), 2);
-        assert!(found.iter().all(|one| !one.holds() && one.statement.is_none()));
+        assert!(
+            found
+                .iter()
+                .all(|one| !one.holds() && one.statement.is_none())
+        );
     }
 }
 

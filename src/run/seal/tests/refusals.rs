@@ -13,18 +13,21 @@ use crate::run::seal::SealError;
 use crate::store::JournalRow;
 
 use super::fixture::Fixture;
-use super::fixture::Journal;
 use super::fixture::OTHER;
 use super::fixture::OWN;
 use super::fixture::RUN;
 use super::fixture::files;
 use super::fixture::row;
 use super::fixture::rows;
+use super::journal_only::JournalOnly;
 
 /// Replaces the journal by one that holds `rows`.
 fn replace_journal(fixture: &mut Fixture, rows: Vec<JournalRow>) {
     let count = rows.len();
-    fixture.journal = Arc::new(Journal::made(count, Box::new(move |number| rows[number].clone())));
+    fixture.journal = Arc::new(JournalOnly::made(
+        count,
+        Box::new(move |number| rows[number].clone()),
+    ));
 }
 
 #[tokio::test]
@@ -66,7 +69,14 @@ async fn a_damaged_journal_row_is_refused_with_its_target() {
     other_action.action = Action::Held.code();
     let mut other_target = good();
     other_target.target = 0;
-    for damaged in [unknown_target, cut_leaf, cut_ref, miscounted, other_action, other_target] {
+    for damaged in [
+        unknown_target,
+        cut_leaf,
+        cut_ref,
+        miscounted,
+        other_action,
+        other_target,
+    ] {
         let target = damaged.target;
         let fixture = Fixture::finished(vec![good(), damaged]).await;
         let error = fixture.seal(90).await.unwrap_err();
@@ -116,7 +126,11 @@ async fn another_file_in_the_place_of_a_published_one_is_never_overwritten() {
         ("statement.json", String::new()),
     ] {
         let fixture = Fixture::finished(rows(2)).await;
-        let path = fixture.certificates().join("client%2F7f3a").join(RUN).join(name);
+        let path = fixture
+            .certificates()
+            .join("client%2F7f3a")
+            .join(RUN)
+            .join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, &bytes).unwrap();
         let error = fixture.seal(90).await.unwrap_err();

@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use super::Address;
-use super::Intent;
 use super::IntendedObject;
+use super::Intent;
 use super::store_of;
 use crate::domain::value::RecordKey;
 use crate::domain::value::Value;
@@ -53,11 +53,19 @@ struct StoredObject {
 }
 
 /// The texts of the columns `row_key` and `facts`.
-pub(super) fn write(job: &Job, stage: &str, intent: &Intent) -> Result<(String, String), StoreError> {
+pub(super) fn write(
+    job: &Job,
+    stage: &str,
+    intent: &Intent,
+) -> Result<(String, String), StoreError> {
     let key: Vec<StoredValue> = intent.key.values().iter().map(StoredValue::from).collect();
     let objects = intent.objects.iter().map(|object| StoredObject {
         link: object.link,
-        store: job.objects.get(object.link).map(|link| link.store.clone()).unwrap_or_default(),
+        store: job
+            .objects
+            .get(object.link)
+            .map(|link| link.store.clone())
+            .unwrap_or_default(),
         key: object.address.key.as_str().to_owned(),
         parts: object
             .parts
@@ -102,7 +110,10 @@ pub(super) fn read(
         .collect();
     Ok(Some(Intent {
         id,
-        key: RecordKey::new(key.filter(|key| key.len() == job.key.len()).ok_or_else(damaged)?),
+        key: RecordKey::new(
+            key.filter(|key| key.len() == job.key.len())
+                .ok_or_else(damaged)?,
+        ),
         client: facts.client,
         subject: facts.subject.into_value().ok_or_else(damaged)?,
         objects: objects.ok_or_else(damaged)?,
@@ -131,7 +142,8 @@ fn read_object(job: &Job, stored: StoredObject) -> Option<IntendedObject> {
 
 fn damaged() -> StoreError {
     StoreError::Unusable(
-        "an intent cannot be read: it was changed, or the job is not the one it was made with".to_owned(),
+        "an intent cannot be read: it was changed, or the job is not the one it was made with"
+            .to_owned(),
     )
 }
 

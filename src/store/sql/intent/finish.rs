@@ -56,7 +56,11 @@ pub(in crate::store::sql) async fn finish<'a>(
 ) -> Result<PassOutcome, StoreError> {
     let mut patience = Patience::new();
     let error = loop {
-        let rows = if patience.is_last() { Rows::GoAroundLocks } else { Rows::Go };
+        let rows = if patience.is_last() {
+            Rows::GoAroundLocks
+        } else {
+            Rows::Go
+        };
         match try_once(session, pass, evidence, work, &rows).await {
             Ok(outcome) => return Ok(outcome),
             Err(error) => {
@@ -169,7 +173,11 @@ async fn take<'f>(
     work: &Finish<'f>,
 ) -> Result<Vec<&'f Intent>, StoreError> {
     let mut mine = Vec::new();
-    for intent in work.intents.iter().filter(|intent| work.fates.are_known(intent)) {
+    for intent in work
+        .intents
+        .iter()
+        .filter(|intent| work.fates.are_known(intent))
+    {
         if stored::drop_intent(session, pass, intent).await? {
             mine.push(intent);
         }
@@ -224,7 +232,12 @@ async fn hold<'a>(
     held.found = found.iter().map(|part| part.of_records(&going)).collect();
     for &record in &going {
         held.going.insert(pass.key_of(&rows[record]));
-        held.named.extend(names[record].iter().flatten().map(|(address, _)| address.clone()));
+        held.named.extend(
+            names[record]
+                .iter()
+                .flatten()
+                .map(|(address, _)| address.clone()),
+        );
         held.ended_by.push(ended_by[record]);
         held.rows.push(rows[record].clone());
     }
@@ -264,13 +277,23 @@ async fn going(
             continue;
         }
         going.insert(record);
-        unintended.extend(names.keys().filter(|address| fates.of(address).is_none()).cloned());
+        unintended.extend(
+            names
+                .keys()
+                .filter(|address| fates.of(address).is_none())
+                .cloned(),
+        );
     }
     let shared = named_by_staying_rows(session, pass, mentions, &going, &unintended).await?;
     let is_settled = |address: &Address| fates.is_gone(address) || shared.contains(address);
     Ok(going
         .into_iter()
-        .filter(|&record| names[record].iter().flatten().all(|(address, _)| is_settled(address)))
+        .filter(|&record| {
+            names[record]
+                .iter()
+                .flatten()
+                .all(|(address, _)| is_settled(address))
+        })
         .collect())
 }
 
@@ -287,7 +310,13 @@ fn add_objects(
             let mut add = |action: Action, id: &str| {
                 let key = Value::Text(object.address.key.as_str().to_owned());
                 let key = [key, Value::Text(id.to_owned())];
-                proof.add_part(Part::Object(object.link), action, &intent.client, &key, &intent.subject)
+                proof.add_part(
+                    Part::Object(object.link),
+                    action,
+                    &intent.client,
+                    &key,
+                    &intent.subject,
+                )
             };
             for part in &object.parts {
                 if fates.is_part_gone(&object.address, part) {
@@ -324,7 +353,8 @@ async fn remove_rows(
     if held.rows.is_empty() {
         return Ok(());
     }
-    outcome.gone_with = goes_with::remove_found(session, pass, &held.rows, &held.found, proof).await?;
+    outcome.gone_with =
+        goes_with::remove_found(session, pass, &held.rows, &held.found, proof).await?;
     remove(session, pass, &held.rows).await?;
     let mut counts = Batch::default();
     batch::add_records(pass, &held.rows, &held.ended_by, proof, &mut counts)?;

@@ -50,8 +50,16 @@ pub(super) fn count_kept(
         None => outcome.no_longer_due += 1,
         Some(Obstacle::Failed(reason)) => count_failed(outcome, reason),
         Some(Obstacle::Locked(until)) => {
-            let day = until.map(|until| until.to_zoned(pass.job().time_zone.clone()).date().to_string());
-            *outcome.deferred.entry(day.unwrap_or_else(|| UNKNOWN.to_owned())).or_default() += 1;
+            let day = until.map(|until| {
+                until
+                    .to_zoned(pass.job().time_zone.clone())
+                    .date()
+                    .to_string()
+            });
+            *outcome
+                .deferred
+                .entry(day.unwrap_or_else(|| UNKNOWN.to_owned()))
+                .or_default() += 1;
         }
     }
 }

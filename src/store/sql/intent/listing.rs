@@ -36,9 +36,19 @@ pub(in crate::store::sql) async fn list(
             break;
         };
         if let Some(error) = answer.as_ref().err().filter(|error| ends_the_pass(error)) {
-            return Err(unanswered("list the objects", stores.name(address.store), error));
+            return Err(unanswered(
+                "list the objects",
+                stores.name(address.store),
+                error,
+            ));
         }
-        let parts = answer.map(|found| found.to_remove().into_iter().map(|version| version.part).collect());
+        let parts = answer.map(|found| {
+            found
+                .to_remove()
+                .into_iter()
+                .map(|version| version.part)
+                .collect()
+        });
         listing.insert(address.clone(), parts);
     }
     Ok(listing)

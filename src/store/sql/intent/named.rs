@@ -141,7 +141,9 @@ pub(in crate::store::sql) async fn named_by_staying_rows(
         for row in session.query(&how_often(pass, link, &asked)?).await? {
             let found = row.get(1).and_then(count);
             let text = row.first().and_then(Value::store_text);
-            let known = values.values().find(|(address, _)| text.as_deref() == Some(address.key.as_str()));
+            let known = values
+                .values()
+                .find(|(address, _)| text.as_deref() == Some(address.key.as_str()));
             if let (Some((address, own)), Some(found)) = (known, found)
                 && found > *own
             {
@@ -165,7 +167,14 @@ fn how_often(pass: &Pass<'_>, link: usize, values: &[&Value]) -> Result<Statemen
         table(named),
         pass.dialect.rows("u", &[facts], 1)
     );
-    let rows: Vec<&[Value]> = values.iter().map(|value| std::slice::from_ref(*value)).collect();
+    let rows: Vec<&[Value]> = values
+        .iter()
+        .map(|value| std::slice::from_ref(*value))
+        .collect();
     let doing = pass.doing(&format!("count who names an object in `{named}`"));
-    Ok(Statement::new(doing, sql, pass.dialect.row_args(&[facts], &rows)))
+    Ok(Statement::new(
+        doing,
+        sql,
+        pass.dialect.row_args(&[facts], &rows),
+    ))
 }

@@ -69,9 +69,11 @@ impl Fates {
     /// Why some intents had to stay open, if so.
     pub(in crate::store::sql) fn unread(&self, stores: &Stores) -> Option<StoreError> {
         self.0.iter().find_map(|(address, fate)| match fate {
-            Fate::Unread(error) => {
-                Some(unanswered("read back the objects", stores.name(address.store), error))
-            }
+            Fate::Unread(error) => Some(unanswered(
+                "read back the objects",
+                stores.name(address.store),
+                error,
+            )),
             Fate::Gone | Fate::Left { .. } => None,
         })
     }
@@ -119,7 +121,10 @@ async fn remove_from(
         set(key, Fate::Gone);
     }
     for found in read_back.left {
-        let why = obstacles.get(&found.key).cloned().unwrap_or(Why::WrittenAnew);
+        let why = obstacles
+            .get(&found.key)
+            .cloned()
+            .unwrap_or(Why::WrittenAnew);
         set(found.key.clone(), left(&found, why));
     }
     for (key, error) in read_back.unread {
@@ -130,7 +135,11 @@ async fn remove_from(
 
 fn left(found: &ObjectVersions, why: Why) -> Fate {
     Fate::Left {
-        parts: found.to_remove().into_iter().map(|version| version.part).collect(),
+        parts: found
+            .to_remove()
+            .into_iter()
+            .map(|version| version.part)
+            .collect(),
         why,
     }
 }
@@ -141,7 +150,9 @@ fn obstacles_of(outcome: RemovalOutcome) -> BTreeMap<ObjectKey, Why> {
     for locked in outcome.locked {
         let until = match obstacles.get(&locked.version.key) {
             // No known end outweighs every date.
-            Some(Why::Locked(known)) => known.zip(locked.until).map(|(known, until)| known.max(until)),
+            Some(Why::Locked(known)) => known
+                .zip(locked.until)
+                .map(|(known, until)| known.max(until)),
             Some(Why::Failed(_) | Why::WrittenAnew) | None => locked.until,
         };
         obstacles.insert(locked.version.key, Why::Locked(until));

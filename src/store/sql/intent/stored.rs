@@ -78,7 +78,13 @@ pub(in crate::store::sql) async fn open(
         let [Value::Int(id), Value::Text(key), Value::Text(facts)] = row.as_slice() else {
             return Err(StoreError::Unusable("an intent cannot be read".to_owned()));
         };
-        intents.extend(facts::read(pass.job(), &pass.stage().name, *id, key, facts)?);
+        intents.extend(facts::read(
+            pass.job(),
+            &pass.stage().name,
+            *id,
+            key,
+            facts,
+        )?);
     }
     Ok(intents)
 }
@@ -89,7 +95,10 @@ pub(in crate::store::sql) async fn open_intents(
     dialect: &dyn Dialect,
     run_id: &str,
 ) -> Result<i64, StoreError> {
-    let sql = format!("select count(*) from {} where run_id = $1", dialect.internal("intent"));
+    let sql = format!(
+        "select count(*) from {} where run_id = $1",
+        dialect.internal("intent")
+    );
     let args = vec![Arg::Text(run_id.to_owned())];
     let statement = Statement::new("count the open intents of a run", sql, args);
     number(&session.query(&statement).await?)
@@ -131,6 +140,8 @@ fn run(pass: &Pass<'_>) -> Arg {
 fn number(rows: &[Row]) -> Result<i64, StoreError> {
     match rows.first().map(Vec::as_slice) {
         Some([Value::Int(number)]) => Ok(*number),
-        _ => Err(StoreError::Unusable("a count of kigen's own tables has no number".to_owned())),
+        _ => Err(StoreError::Unusable(
+            "a count of kigen's own tables has no number".to_owned(),
+        )),
     }
 }

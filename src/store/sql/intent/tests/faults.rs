@@ -31,7 +31,9 @@ async fn a_locked_object_defers_its_record_and_the_others_go() {
         let mut troubled = world.troubled();
         // In Tokyo the lock ends on the next day.
         let until = "2099-12-30T20:00:00Z".parse().unwrap();
-        troubled.faults.push(("1/locked", Fault::Locked(Some(until))));
+        troubled
+            .faults
+            .push(("1/locked", Fault::Locked(Some(until))));
         troubled.faults.push(("2/held", Fault::Locked(None)));
         let done = world.dispose_through(Arc::new(troubled)).await;
         assert!(done.stopped_by.is_none(), "{done:?}");
@@ -74,12 +76,17 @@ async fn an_object_that_cannot_be_removed_keeps_its_record_and_is_counted_withou
         let error = ObjectError::Other {
             code: "InternalError".to_owned(),
         };
-        troubled.faults.push(("1/yamada", Fault::Refused(error.clone())));
+        troubled
+            .faults
+            .push(("1/yamada", Fault::Refused(error.clone())));
         let done = world.dispose_through(Arc::new(troubled)).await;
         assert!(done.stopped_by.is_none(), "{done:?}");
         assert_eq!((done.disposed, done.failed), (1, 2));
         let unwritable = "the object key holds a control character".to_owned();
-        assert_eq!(done.failures, BTreeMap::from([(error.to_string(), 1), (unwritable, 1)]));
+        assert_eq!(
+            done.failures,
+            BTreeMap::from([(error.to_string(), 1), (unwritable, 1)])
+        );
         assert_eq!(world.requests().await, [1, 3]);
         assert!(!format!("{done:?}").contains("yamada"));
         assert_eq!(world.open_intents().await, 0);
@@ -110,10 +117,19 @@ async fn an_object_store_that_cannot_be_listed_ends_the_pass_before_anything_goe
         troubled.cannot_list = true;
         let done = world.dispose_through(Arc::new(troubled)).await;
         let error = done.stopped_by.unwrap();
-        assert!(matches!(error, StoreError::ConnectionLost { .. }), "{error}");
-        assert!(error.to_string().contains("object store `request-scans`"), "{error}");
+        assert!(
+            matches!(error, StoreError::ConnectionLost { .. }),
+            "{error}"
+        );
+        assert!(
+            error.to_string().contains("object store `request-scans`"),
+            "{error}"
+        );
         assert!(world.is_there("1/a").await);
-        assert_eq!((world.requests().await.len(), world.open_intents().await), (1, 0));
+        assert_eq!(
+            (world.requests().await.len(), world.open_intents().await),
+            (1, 0)
+        );
     }
 }
 
@@ -127,17 +143,33 @@ async fn objects_that_could_not_be_read_back_leave_their_intents_open_and_the_fe
         let mut troubled = world.troubled();
         troubled.cannot_read_back = true;
         let done = world.dispose_through(Arc::new(troubled)).await;
-        assert!(matches!(done.stopped_by, Some(StoreError::ConnectionLost { .. })), "{done:?}");
+        assert!(
+            matches!(done.stopped_by, Some(StoreError::ConnectionLost { .. })),
+            "{done:?}"
+        );
         assert_eq!((done.disposed, done.failed), (0, 0));
-        assert_eq!((world.open_intents().await, world.requests().await.len()), (2, 3));
+        assert_eq!(
+            (world.open_intents().await, world.requests().await.len()),
+            (2, 3)
+        );
         assert!(world.journal().await.is_empty());
-        let refused = world.store.close_fence(&world.run.run_id).await.unwrap_err();
-        assert!(refused.to_string().contains("2 intents are open"), "{refused}");
+        let refused = world
+            .store
+            .close_fence(&world.run.run_id)
+            .await
+            .unwrap_err();
+        assert!(
+            refused.to_string().contains("2 intents are open"),
+            "{refused}"
+        );
 
         // The next pass of the run finishes them first.
         let done = world.dispose().await;
         assert_eq!((done.disposed, done.objects_absent), (3, 0), "{done:?}");
-        assert_eq!(world.journal().await[&(SCANS, Action::ObjectVersionDeleted)], world.versions(3));
+        assert_eq!(
+            world.journal().await[&(SCANS, Action::ObjectVersionDeleted)],
+            world.versions(3)
+        );
         world.store.close_fence(&world.run.run_id).await.unwrap();
     }
 }
@@ -149,9 +181,15 @@ async fn behind_a_closed_fence_no_object_goes() {
         world.scan("1/a").await;
         world.store.close_fence(&world.run.run_id).await.unwrap();
         let done = world.pass_through(Arc::clone(&world.objects)).await;
-        assert!(matches!(done.stopped_by, Some(StoreError::FenceClosed { .. })), "{done:?}");
+        assert!(
+            matches!(done.stopped_by, Some(StoreError::FenceClosed { .. })),
+            "{done:?}"
+        );
         assert!(world.is_there("1/a").await);
-        assert_eq!((world.requests().await.len(), world.open_intents().await), (1, 0));
+        assert_eq!(
+            (world.requests().await.len(), world.open_intents().await),
+            (1, 0)
+        );
     }
 }
 
@@ -171,9 +209,15 @@ async fn a_row_that_a_trigger_keeps_stays_and_its_objects_are_certified() {
         };
         world.execute(veto).await;
         let done = world.dispose().await;
-        assert!(matches!(done.stopped_by, Some(StoreError::Vetoed { .. })), "{done:?}");
+        assert!(
+            matches!(done.stopped_by, Some(StoreError::Vetoed { .. })),
+            "{done:?}"
+        );
         assert_eq!((done.disposed, done.failed), (0, 1));
-        assert_eq!((world.requests().await.len(), world.documents().await), (1, 1));
+        assert_eq!(
+            (world.requests().await.len(), world.documents().await),
+            (1, 1)
+        );
         let expected = [((SCANS, Action::ObjectVersionDeleted), world.versions(1))];
         assert_eq!(world.journal().await, BTreeMap::from(expected));
         assert_eq!(world.open_intents().await, 0);
@@ -194,7 +238,10 @@ async fn a_row_locked_by_another_session_stays_and_the_others_go() {
         let mut other = world.database.postgres().await;
         let mut transaction = other.begin().await.unwrap();
         let sql = "select 1 from request where learner_id = 1 for update";
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *transaction).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(&mut *transaction)
+            .await
+            .unwrap();
         // Locked before the intent: passed over.
         let done = world.dispose().await;
         assert_eq!((done.disposed, done.no_longer_due), (1, 1), "{done:?}");
@@ -223,7 +270,10 @@ async fn a_row_locked_while_its_objects_went_stays_with_their_evidence() {
         assert!(done.stopped_by.is_none(), "{done:?}");
         assert_eq!((done.disposed, done.failed), (1, 1));
         assert_eq!(world.requests().await, [1]);
-        assert_eq!(world.journal().await[&(SCANS, Action::ObjectVersionDeleted)], world.versions(2));
+        assert_eq!(
+            world.journal().await[&(SCANS, Action::ObjectVersionDeleted)],
+            world.versions(2)
+        );
         assert_eq!(world.open_intents().await, 0);
     }
 }

@@ -203,12 +203,16 @@ impl World {
     /// The same, whatever the fence is like.
     pub(super) async fn pass_through(&self, objects: Arc<dyn ObjectDisposer>) -> PassOutcome {
         let objects = BTreeMap::from([("request-scans".to_owned(), objects)]);
-        self.store.dispose_with_objects(&self.order(), &objects, self).await
+        self.store
+            .dispose_with_objects(&self.order(), &objects, self)
+            .await
     }
 
     pub(super) async fn finish(&self) -> PassOutcome {
         let objects = BTreeMap::from([("request-scans".to_owned(), Arc::clone(&self.objects))]);
-        self.store.finish_intents(&self.order(), &objects, self).await
+        self.store
+            .finish_intents(&self.order(), &objects, self)
+            .await
     }
 
     pub(super) fn troubled(self: &Arc<Self>) -> Troubled {
@@ -240,7 +244,11 @@ impl World {
 
     /// How many versions [`World::scan`] writes.
     pub(super) fn versions(&self, scans: u64) -> u64 {
-        if self.bucket.is_some() { 2 * scans } else { scans }
+        if self.bucket.is_some() {
+            2 * scans
+        } else {
+            scans
+        }
     }
 
     pub(super) async fn is_there(&self, scan: &str) -> bool {
@@ -253,7 +261,9 @@ impl World {
 
     /// The numbers of the requests that are left.
     pub(super) async fn requests(&self) -> Vec<i64> {
-        self.database.numbers("select learner_id from request order by 1").await
+        self.database
+            .numbers("select learner_id from request order by 1")
+            .await
     }
 
     pub(super) async fn documents(&self) -> i64 {
@@ -262,7 +272,9 @@ impl World {
 
     pub(super) async fn open_intents(&self) -> i64 {
         let intent = self.database.own("intent");
-        self.database.numbers(&format!("select count(*) from {intent}")).await[0]
+        self.database
+            .numbers(&format!("select count(*) from {intent}"))
+            .await[0]
     }
 
     pub(super) fn advanced(&self) -> u64 {
@@ -276,7 +288,10 @@ impl World {
         let mut all = 0;
         let mut sink = |row: crate::store::JournalRow| {
             assert_eq!(row.client, CLIENT);
-            assert_eq!(u64::try_from(row.leaves.len() / LEAF_LENGTH).unwrap(), row.records);
+            assert_eq!(
+                u64::try_from(row.leaves.len() / LEAF_LENGTH).unwrap(),
+                row.records
+            );
             assert_eq!(row.refs.len(), 32 * row.leaves.len() / LEAF_LENGTH);
             let action = Action::from_code(row.action).unwrap();
             *counts.entry((row.target, action)).or_default() += row.records;
@@ -284,8 +299,15 @@ impl World {
             all += row.records;
             Ok(())
         };
-        self.store.journal(&self.run.run_id, &mut sink).await.unwrap();
-        assert_eq!(u64::try_from(leaves.len()).unwrap(), all, "a leaf stands there twice");
+        self.store
+            .journal(&self.run.run_id, &mut sink)
+            .await
+            .unwrap();
+        assert_eq!(
+            u64::try_from(leaves.len()).unwrap(),
+            all,
+            "a leaf stands there twice"
+        );
         counts
     }
 }
@@ -321,14 +343,17 @@ impl Database {
                 let url = format!("sqlite:{}", file.display());
                 let mut connection = SqliteConnection::connect(&url).await.unwrap();
                 let set = &migrator::JOURNAL_SQLITE;
-                migrator::migrate_sqlite(&mut connection, set, Timestamp::UNIX_EPOCH).await.unwrap();
+                migrator::migrate_sqlite(&mut connection, set, Timestamp::UNIX_EPOCH)
+                    .await
+                    .unwrap();
                 "text"
             }
             Self::Postgres { url, schema } => {
                 let mut connection = PgConnection::connect(url).await.unwrap();
                 let set = &migrator::JOURNAL_POSTGRES;
                 let schema = Some(schema.as_str());
-                let done = migrator::migrate_postgres(&mut connection, set, schema, Timestamp::UNIX_EPOCH);
+                let done =
+                    migrator::migrate_postgres(&mut connection, set, schema, Timestamp::UNIX_EPOCH);
                 done.await.unwrap();
                 "uuid"
             }
@@ -347,11 +372,17 @@ impl Database {
             Self::Sqlite(file) => {
                 let url = format!("sqlite:{}", file.display());
                 let mut connection = SqliteConnection::connect(&url).await.unwrap();
-                sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+                sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+                    .execute(&mut connection)
+                    .await
+                    .unwrap();
             }
             Self::Postgres { .. } => {
                 let mut connection = self.postgres().await;
-                sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+                sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+                    .execute(&mut connection)
+                    .await
+                    .unwrap();
             }
         }
     }
@@ -363,7 +394,10 @@ impl Database {
         };
         let mut connection = PgConnection::connect(url).await.unwrap();
         let sql = format!("set search_path = {schema}");
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(&mut connection)
+            .await
+            .unwrap();
         connection
     }
 
@@ -373,11 +407,15 @@ impl Database {
             Self::Sqlite(file) => {
                 let url = format!("sqlite:{}", file.display());
                 let mut connection = SqliteConnection::connect(&url).await.unwrap();
-                sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap()
+                sqlx::query_scalar(sql)
+                    .fetch_all(&mut connection)
+                    .await
+                    .unwrap()
             }
-            Self::Postgres { .. } => {
-                sqlx::query_scalar(sql).fetch_all(&mut self.postgres().await).await.unwrap()
-            }
+            Self::Postgres { .. } => sqlx::query_scalar(sql)
+                .fetch_all(&mut self.postgres().await)
+                .await
+                .unwrap(),
         }
     }
 }

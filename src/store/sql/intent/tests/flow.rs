@@ -32,14 +32,24 @@ async fn a_due_record_goes_with_its_documents_and_all_versions_of_its_scans() {
             world.scan(scan).await;
         }
         let id = request_id(3);
-        world.execute(&format!("insert into document values ('no-scan', '{id}', null)")).await;
+        world
+            .execute(&format!(
+                "insert into document values ('no-scan', '{id}', null)"
+            ))
+            .await;
 
         let done = world.dispose().await;
         assert!(done.stopped_by.is_none(), "{done:?}");
         assert_eq!((done.disposed, done.failed, done.no_longer_due), (4, 0, 0));
-        assert_eq!((done.objects_absent, done.batches, world.advanced()), (1, 2, 4));
+        assert_eq!(
+            (done.objects_absent, done.batches, world.advanced()),
+            (1, 2, 4)
+        );
         assert_eq!(done.by_client, BTreeMap::from([(CLIENT.to_owned(), 4)]));
-        assert_eq!(done.ended_by, BTreeMap::from([("proof-of-reply".to_owned(), 4)]));
+        assert_eq!(
+            done.ended_by,
+            BTreeMap::from([("proof-of-reply".to_owned(), 4)])
+        );
         assert_eq!(done.gone_with.values().sum::<u64>(), 5);
         assert_eq!(world.requests().await, [5, 6]);
         assert_eq!(world.documents().await, 2);
@@ -86,7 +96,11 @@ async fn the_leaf_of_a_version_is_that_of_its_key_and_version_id() {
         }
         Ok(())
     };
-    world.store.journal(&world.run.run_id, &mut sink).await.unwrap();
+    world
+        .store
+        .journal(&world.run.run_id, &mut sink)
+        .await
+        .unwrap();
     assert_eq!(found, [expected.as_bytes().to_vec()]);
 }
 
@@ -105,7 +119,10 @@ async fn a_record_re_dated_after_the_listing_stays_with_its_objects() {
         assert_eq!((done.disposed, done.no_longer_due, done.failed), (1, 1, 0));
         assert_eq!(world.requests().await, [1]);
         assert!(world.is_there("1/a").await && !world.is_there("2/a").await);
-        assert_eq!(world.journal().await[&(SCANS, Action::ObjectVersionDeleted)], world.versions(1));
+        assert_eq!(
+            world.journal().await[&(SCANS, Action::ObjectVersionDeleted)],
+            world.versions(1)
+        );
     }
 }
 
@@ -162,10 +179,15 @@ async fn an_object_that_a_staying_record_names_too_stays_until_that_record_goes(
         assert!(world.is_there("shared").await && !world.is_there("1/a").await);
         assert_eq!(world.requests().await, [2]);
 
-        world.execute(&format!("update request set replied_on = {DUE}")).await;
+        world
+            .execute(&format!("update request set replied_on = {DUE}"))
+            .await;
         assert_eq!(world.dispose().await.disposed, 1);
         assert!(!world.is_there("shared").await);
-        assert_eq!(world.journal().await[&(SCANS, Action::ObjectVersionDeleted)], world.versions(2));
+        assert_eq!(
+            world.journal().await[&(SCANS, Action::ObjectVersionDeleted)],
+            world.versions(2)
+        );
     }
 }
 
@@ -177,7 +199,10 @@ async fn an_object_that_two_records_of_a_batch_name_goes_once() {
         world.scan("shared").await;
         assert_eq!(world.dispose().await.disposed, 2);
         assert!(!world.is_there("shared").await);
-        assert_eq!(world.journal().await[&(SCANS, Action::ObjectVersionDeleted)], world.versions(1));
+        assert_eq!(
+            world.journal().await[&(SCANS, Action::ObjectVersionDeleted)],
+            world.versions(1)
+        );
     }
 }
 
@@ -192,8 +217,14 @@ async fn a_pass_that_would_exceed_the_limit_removes_nothing() {
         let mut order = world.order();
         order.max_records = 1;
         let objects = BTreeMap::from([("request-scans".to_owned(), Arc::clone(&world.objects))]);
-        let done = world.store.dispose_with_objects(&order, &objects, &**world).await;
-        assert!(matches!(done.stopped_by, Some(StoreError::OverLimit { .. })), "{done:?}");
+        let done = world
+            .store
+            .dispose_with_objects(&order, &objects, &**world)
+            .await;
+        assert!(
+            matches!(done.stopped_by, Some(StoreError::OverLimit { .. })),
+            "{done:?}"
+        );
         assert_eq!(world.requests().await, [1, 2]);
         assert!(world.is_there("1/a").await && world.is_there("2/a").await);
         assert_eq!(world.open_intents().await, 0);
@@ -207,9 +238,18 @@ async fn a_job_whose_rows_name_objects_is_not_disposed_of_without_them() {
     world.request(1, DUE, &["1/a"]).await;
     world.store.open_fence(&world.run.run_id).await.unwrap();
     let done = world.store.dispose(&world.order(), &**world).await;
-    assert!(matches!(done.stopped_by, Some(StoreError::Unusable(_))), "{done:?}");
+    assert!(
+        matches!(done.stopped_by, Some(StoreError::Unusable(_))),
+        "{done:?}"
+    );
     let none = BTreeMap::new();
-    let done = world.store.dispose_with_objects(&world.order(), &none, &**world).await;
-    assert!(matches!(done.stopped_by, Some(StoreError::Unusable(_))), "{done:?}");
+    let done = world
+        .store
+        .dispose_with_objects(&world.order(), &none, &**world)
+        .await;
+    assert!(
+        matches!(done.stopped_by, Some(StoreError::Unusable(_))),
+        "{done:?}"
+    );
     assert_eq!(world.requests().await, [1]);
 }

@@ -101,7 +101,9 @@ async fn a_row_that_went_otherwise_meanwhile_leaves_the_evidence_of_its_objects(
         let troubled = world.troubled();
         *troubled.after_removal.lock().unwrap() = Some(Blow::Kill);
         is_killed(world, troubled).await;
-        world.execute("delete from document; delete from request").await;
+        world
+            .execute("delete from document; delete from request")
+            .await;
 
         let done = world.finish().await;
         assert_eq!((done.disposed, done.no_longer_due), (0, 1), "{done:?}");

@@ -52,7 +52,11 @@ impl Bucket {
             name: format!("kigen-intents-{}", uuid::Uuid::now_v7().simple()),
         };
         let create = bucket.client.create_bucket().bucket(&bucket.name);
-        create.object_lock_enabled_for_bucket(true).send().await.unwrap();
+        create
+            .object_lock_enabled_for_bucket(true)
+            .send()
+            .await
+            .unwrap();
         bucket
     }
 
@@ -79,7 +83,11 @@ impl Bucket {
     }
 
     async fn put_locked(&self, scan: &str, until: Timestamp) {
-        let call = self.client.put_object().bucket(&self.name).key(format!("{PREFIX}{scan}"));
+        let call = self
+            .client
+            .put_object()
+            .bucket(&self.name)
+            .key(format!("{PREFIX}{scan}"));
         call.body(ByteStream::from_static(b"locked"))
             .object_lock_mode(ObjectLockMode::Compliance)
             .object_lock_retain_until_date(DateTime::from_secs(until.as_second()))
@@ -123,13 +131,18 @@ async fn a_version_under_object_lock_keeps_its_record_and_what_went_of_it_is_cer
         };
         world.request(1, DUE, &["1/a"]).await;
         world.request(2, DUE, &["2/a"]).await;
-        bucket.put_locked("1/a", "2099-12-31T00:00:00Z".parse().unwrap()).await;
+        bucket
+            .put_locked("1/a", "2099-12-31T00:00:00Z".parse().unwrap())
+            .await;
         world.scan("1/a").await;
         world.scan("2/a").await;
         let done = world.dispose().await;
         assert!(done.stopped_by.is_none(), "{done:?}");
         assert_eq!((done.disposed, done.failed), (1, 0));
-        assert_eq!(done.deferred, BTreeMap::from([("2099-12-31".to_owned(), 1)]));
+        assert_eq!(
+            done.deferred,
+            BTreeMap::from([("2099-12-31".to_owned(), 1)])
+        );
         assert_eq!(world.requests().await, [1]);
         assert!(world.is_there("1/a").await);
         let expected = BTreeMap::from([
@@ -143,7 +156,10 @@ async fn a_version_under_object_lock_keeps_its_record_and_what_went_of_it_is_cer
 
         // The last look of the same run finds the lock again and certifies nothing anew.
         let again = world.dispose().await;
-        assert_eq!((again.disposed, again.deferred.values().sum::<u64>()), (0, 1));
+        assert_eq!(
+            (again.disposed, again.deferred.values().sum::<u64>()),
+            (0, 1)
+        );
         assert_eq!(world.journal().await, expected);
     }
 }

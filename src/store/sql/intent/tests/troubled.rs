@@ -91,7 +91,9 @@ impl Troubled {
 
     fn fault(&self, version: &VersionToRemove) -> Option<&Fault> {
         let mut faults = self.faults.iter();
-        faults.find(|(scan, _)| key(scan) == version.key).map(|(_, fault)| fault)
+        faults
+            .find(|(scan, _)| key(scan) == version.key)
+            .map(|(_, fault)| fault)
     }
 }
 
@@ -114,7 +116,10 @@ impl ObjectInventory for Troubled {
         if self.cannot_read_back {
             let error = ObjectError::Unreachable(Outage::TimedOut);
             return ReadBack {
-                unread: keys.iter().map(|key| (key.clone(), error.clone())).collect(),
+                unread: keys
+                    .iter()
+                    .map(|key| (key.clone(), error.clone()))
+                    .collect(),
                 ..ReadBack::default()
             };
         }
@@ -126,7 +131,11 @@ impl ObjectInventory for Troubled {
 impl ObjectDisposer for Troubled {
     async fn remove(&self, batch: &[VersionToRemove]) -> RemovalOutcome {
         self.strike(&self.before_removal).await;
-        let free: Vec<_> = batch.iter().filter(|version| self.fault(version).is_none()).cloned().collect();
+        let free: Vec<_> = batch
+            .iter()
+            .filter(|version| self.fault(version).is_none())
+            .cloned()
+            .collect();
         let mut outcome = self.world.objects.remove(&free).await;
         for version in batch {
             let version = version.clone();

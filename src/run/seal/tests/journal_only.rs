@@ -1,0 +1,124 @@
+//! A store of which sealing sees the journal only.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use jiff::civil::Date;
+
+use crate::job::Job;
+use crate::store::Disposer;
+use crate::store::Fit;
+use crate::store::Found;
+use crate::store::Inventory;
+use crate::store::JournalRow;
+use crate::store::JournalSink;
+use crate::store::PassOutcome;
+use crate::store::StageOrder;
+use crate::store::Survey;
+use crate::store::Watch;
+use crate::store::error::StoreError;
+use crate::store::objects::ObjectDisposer;
+
+use super::fixture::RUN;
+
+/// Makes the row with this number.
+type MakeRow = Box<dyn Fn(usize) -> JournalRow + Send + Sync>;
+
+/// A store of which sealing sees the journal only.
+pub(super) struct JournalOnly {
+    count: usize,
+    make: MakeRow,
+    /// How often the fence was closed.
+    pub(super) closed: AtomicUsize,
+}
+
+impl JournalOnly {
+    pub(super) fn of(rows: Vec<JournalRow>) -> Self {
+        Self::made(rows.len(), Box::new(move |number| rows[number].clone()))
+    }
+
+    pub(super) fn made(count: usize, make: MakeRow) -> Self {
+        Self {
+            count,
+            make,
+            closed: AtomicUsize::new(0),
+        }
+    }
+}
+
+fn not_here() -> StoreError {
+    StoreError::Unusable("this store has a journal only".to_owned())
+}
+
+#[async_trait]
+impl Inventory for JournalOnly {
+    fn engine(&self) -> &'static str {
+        "SQLite 3.50"
+    }
+
+    async fn inspect(&self, _: &Job) -> Result<Fit, StoreError> {
+        Err(not_here())
+    }
+
+    async fn survey(&self, _: &Job, _: usize, _: Date) -> Result<Survey, StoreError> {
+        Err(not_here())
+    }
+
+    async fn find(&self, _: &Job, _: &[String]) -> Result<Option<Found>, StoreError> {
+        Err(not_here())
+    }
+}
+
+#[async_trait]
+impl Disposer for JournalOnly {
+    async fn check_journal(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn open_fence(&self, _: &str) -> Result<(), StoreError> {
+        Err(not_here())
+    }
+
+    async fn close_fence(&self, run_id: &str) -> Result<(), StoreError> {
+        assert_eq!(run_id, RUN);
+        self.closed.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    async fn dispose(&self, _: &StageOrder<'_>, _: &dyn Watch) -> PassOutcome {
+        PassOutcome {
+            stopped_by: Some(not_here()),
+            ..PassOutcome::default()
+        }
+    }
+
+    async fn dispose_with_objects(
+        &self,
+        order: &StageOrder<'_>,
+        _: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
+        watch: &dyn Watch,
+    ) -> PassOutcome {
+        self.dispose(order, watch).await
+    }
+
+    async fn finish_intents(
+        &self,
+        order: &StageOrder<'_>,
+        _: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
+        watch: &dyn Watch,
+    ) -> PassOutcome {
+        self.dispose(order, watch).await
+    }
+
+    async fn journal(&self, run_id: &str, sink: JournalSink<'_>) -> Result<(), StoreError> {
+        assert_eq!(run_id, RUN);
+        assert!(self.closed.load(Ordering::SeqCst) > 0);
+        for number in 0..self.count {
+            sink((self.make)(number))?;
+        }
+        Ok(())
+    }
+}

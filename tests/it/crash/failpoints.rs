@@ -1,0 +1,136 @@
+//! A kill at every arrow of a run.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use super::checker;
+use super::process::SIGABRT;
+use super::school::Size;
+use super::workplace::Workplace;
+use super::workplace::assert_recovered_well;
+
+const SIZE: Size = Size {
+    attempts: 240,
+    logins: 160,
+    requests: 12,
+    batch: 20,
+};
+
+/// Every failpoint of the program, and at which of its times the process is killed.
+const POINTS: [(&str, &[u32]); 14] = [
+    ("run.started", &[1]),
+    ("batch.after-lock", &[1, 6]),
+    ("batch.after-removal", &[1, 6]),
+    ("batch.before-commit", &[1, 6]),
+    ("batch.after-commit", &[1, 6]),
+    ("intent.after-intend", &[1]),
+    ("intent.after-objects", &[1]),
+    ("intent.before-commit", &[1]),
+    ("run.finished", &[1]),
+    ("seal.after-fence", &[1]),
+    ("seal.after-leaves", &[1, 2]),
+    ("seal.after-store", &[1, 2]),
+    ("seal.after-sign", &[1, 2]),
+    ("seal.after-file", &[1, 3, 6]),
+];
+
+/// The same, of those that are reached once for each certificate.
+const LAST: (&str, &[u32]) = ("seal.before-published", &[1, 2]);
+
+#[test]
+fn the_list_names_every_failpoint_of_the_program() {
+    let mut found = BTreeSet::new();
+    collect(
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")),
+        &mut found,
+    );
+    let listed: BTreeSet<String> = points().map(|(name, _)| name.to_owned()).collect();
+    assert_eq!(found, listed);
+}
+
+fn points() -> impl Iterator<Item = (&'static str, &'static [u32])> {
+    POINTS.into_iter().chain([LAST])
+}
+
+fn collect(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, found);
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        for call in text.split("fail_point!(\"").skip(1) {
+            found.insert(call.split('"').next().unwrap().to_owned());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_any_failpoint_a_run_on_sqlite_is_finished_by_the_next() {
+    for (point, times) in points() {
+        for time in times {
+            let workplace = Workplace::sqlite(SIZE).await;
+            kill_and_recover(&workplace, &format!("{point}:{time}")).await;
+            workplace.remove().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_any_failpoint_a_run_on_postgres_is_finished_by_the_next() {
+    for (point, times) in points() {
+        for time in times {
+            let Some(workplace) = Workplace::postgres(SIZE, 2).await else {
+                return;
+            };
+            kill_and_recover(&workplace, &format!("{point}:{time}")).await;
+            workplace.remove().await;
+        }
+    }
+}
+
+/// What is killed while it recovers is recovered too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_again_and_again_while_it_recovers_a_run_is_finished_in_the_end() {
+    let workplace = Workplace::sqlite(SIZE).await;
+    for place in [
+        "batch.after-commit:2",
+        "seal.after-fence",
+        "seal.after-store",
+        "seal.after-file:2",
+        "intent.after-objects",
+        "intent.before-commit",
+        "seal.before-published",
+        "run.finished",
+    ] {
+        kill_at(&workplace, place).await;
+    }
+    finish(&workplace).await;
+}
+
+async fn kill_at(workplace: &Workplace, place: &str) {
+    let ended = workplace
+        .start_run(&[("KIGEN_KILL_AT", place)])
+        .wait()
+        .await;
+    assert_eq!(
+        ended.signal(),
+        Some(SIGABRT),
+        "{place} was not reached: {ended}"
+    );
+    workplace.wait_for_sessions_to_end().await;
+    checker::journal_agrees_with_rows(workplace).await;
+}
+
+async fn kill_and_recover(workplace: &Workplace, place: &str) {
+    kill_at(workplace, place).await;
+    finish(workplace).await;
+}
+
+async fn finish(workplace: &Workplace) {
+    assert_recovered_well(&workplace.run().await);
+    checker::check(workplace).await;
+    checker::nothing_is_left(workplace).await;
+}
