@@ -3,7 +3,7 @@
 //! Nothing in it is changed or deleted, except that a run's key is destroyed when its evidence
 //! period ends. Triggers refuse the rest in both engines (`migrations/README.md`).
 //!
-//! [`open`] decides by the URL: PostgreSQL, or the embedded SQLite. One contract suite holds both
+//! [`open()`] decides by the URL: PostgreSQL, or the embedded SQLite. One contract suite holds both
 //! to the same behaviour.
 
 pub mod entry;
