@@ -32,6 +32,8 @@ const STAGE: &[&str] = &[
     "by_client",
     "gone_with",
     "objects_absent",
+    "deferred",
+    "failures",
 ];
 
 const JOB: &[&str] = &["job", "title", "stages", "over_limit", "error"];
