@@ -2,7 +2,7 @@
 //!
 //! Read in this order: `resolved` (names become columns), `text` (the rule as SQL), `survey`
 //! (count), `pass` and `walk` (go over the table once), `batch` (one transaction) with `window`
-//! (find and lock) and `remove` (delete or rewrite), `goes_with` (rows of other tables),
+//! (find and lock) and `remove` (delete or rewrite), `goes_with` and `unlink` (rows of other tables),
 //! `evidence` and `journal` (what proves it); `objects_walk` and `intent` (rows that name objects).
 
 mod backend;
@@ -21,6 +21,7 @@ mod pass;
 mod postgres;
 mod postgres_catalog;
 mod postgres_dialect;
+mod postgres_values;
 mod remove;
 mod resolved;
 mod session;
@@ -31,6 +32,7 @@ mod start;
 mod store;
 mod survey;
 mod text;
+mod unlink;
 mod walk;
 mod window;
 
