@@ -2,7 +2,7 @@
 //!
 //! Read in this order: `resolved` (names become columns), `text` (the rule as SQL), `survey`
 //! (count), `pass` and `walk` (go over the table once), `batch` (one transaction) with `window`
-//! (find and lock) and `remove` (delete or rewrite), `goes_with` and `unlink` (rows of other tables),
+//! (find and lock) and `remove` (delete or rewrite), `goes_with` (rows of other tables),
 //! `evidence` and `journal` (what proves it); `objects_walk` and `intent` (rows that name objects).
 
 mod backend;

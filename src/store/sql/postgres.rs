@@ -276,12 +276,13 @@ impl SqlSession for PostgresSession {
     }
 
     async fn query(&mut self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
-        let connection = self.connection(&statement.doing).await?;
-        let rows = bound(statement)
-            .fetch_all(connection)
-            .await
-            .map_err(|error| StoreError::from_driver(&statement.doing, &error))?;
-        rows.iter().map(|row| read(row, &statement.doing)).collect()
+        let mut rows = Vec::new();
+        let mut keep = |row| {
+            rows.push(row);
+            Ok(())
+        };
+        self.stream(statement, &mut keep).await?;
+        Ok(rows)
     }
 
     async fn stream(&mut self, statement: &Statement, sink: RowSink<'_>) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-//! PostgreSQL's values in their binary form.
+//! PostgreSQL's values, from their binary form.
 
 use sqlx::Column;
 use sqlx::Row as _;
@@ -16,8 +16,8 @@ const EPOCH_MICROS: i64 = 946_684_800_000_000;
 /// Days between 1970-01-01 and 2000-01-01.
 const EPOCH_DAYS: i32 = 10_957;
 
-/// Reads every value of a row; `doing` says for what.
-pub(crate) fn read(row: &PgRow, doing: &str) -> Result<Row, StoreError> {
+/// The values of a row, in the order of the select list.
+pub(super) fn read(row: &PgRow, doing: &str) -> Result<Row, StoreError> {
     (0..row.columns().len())
         .map(|index| {
             let raw = row

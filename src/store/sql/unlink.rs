@@ -1,4 +1,4 @@
-//! Rows that name a record and stay: they come to name nobody.
+//! Rows of other tables that stay when their record goes, and no longer name it.
 
 use super::dialect::quote;
 use super::dialect::table;
