@@ -63,7 +63,7 @@ async fn kill_in(
     let share = u64::try_from(SIZE.removals()).unwrap() / (ROUNDS + 1);
     let wanted = i64::try_from(round * share + chance.below(share)).unwrap();
     while checker::journaled(workplace).await <= wanted && !worker.has_ended() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::time::sleep(Duration::from_millis(3)).await;
     }
     tokio::time::sleep(chance.shorter_than(Duration::from_millis(20))).await;
     let was_killed = worker.kill();

@@ -193,20 +193,14 @@ impl Workplace {
         panic!("the run stayed busy");
     }
 
-    /// Waits until the server has noticed that its clients are dead.
+    /// Waits until the server has noticed that its clients are dead, and their locks have ended.
     pub(crate) async fn wait_for_sessions_to_end(&self) {
-        if !self.store.is_postgres() {
-            return;
+        if self.store.is_postgres() {
+            wait_for_sessions_to_end(&self.store).await;
         }
-        let sql = "select count(*) from pg_stat_activity \
-                   where datname = current_database() and application_name = 'kigen'";
-        for _ in 0..1000 {
-            if self.store.column(sql).await == ["0"] {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        if let Ledger::Database(ledger) = &self.ledger {
+            wait_for_sessions_to_end(ledger).await;
         }
-        panic!("a killed worker's session does not end");
     }
 
     /// Certificates that kigen itself finds in order.
@@ -218,6 +212,18 @@ impl Workplace {
             .await;
         assert_eq!(ended.code(), Some(0), "{ended}");
     }
+}
+
+async fn wait_for_sessions_to_end(database: &TestStore) {
+    let sql = "select count(*) from pg_stat_activity \
+               where datname = current_database() and application_name like 'kigen%'";
+    for _ in 0..2000 {
+        if database.column(sql).await == ["0"] {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("a killed worker's session does not end");
 }
 
 fn utf8(path: &Path) -> &str {
