@@ -6,5 +6,5 @@ use std::process::ExitCode;
 async fn main() -> ExitCode {
     #[cfg(feature = "failpoints")]
     kigen::failpoints::arm();
-    kigen::cli::main().await
+    Box::pin(kigen::cli::main()).await
 }

@@ -27,6 +27,7 @@ use kigen::store::sql::PostgresOptions;
 use kigen::store::sql::SqlStore;
 use kigen::store::sql::open_postgres;
 
+use crate::cpu::Spent;
 use crate::server::Copy;
 use crate::server::JOURNAL_SCHEMA;
 
@@ -61,6 +62,7 @@ pub(crate) const PSEUDONYMIZE: Case = Case {
 pub(crate) struct Pass {
     pub(crate) records: u64,
     pub(crate) took: Duration,
+    pub(crate) spent: Spent,
     /// How long each batch took, in their order, if there was one connection.
     pub(crate) batches: Vec<Duration>,
 }
@@ -92,13 +94,16 @@ pub(crate) async fn dispose(case: &Case, copy: &mut Copy, connections: u32) -> R
         pass: 0,
     };
     let recorder = Recorder::default();
+    let before = Spent::so_far(copy).await?;
     let begun = Instant::now();
     let outcome = store.dispose(&order, &recorder).await;
     let took = begun.elapsed();
+    let spent = Spent::so_far(copy).await?.since(before);
     complete(&outcome, order.surveyed.due.records, copy).await?;
     Ok(Pass {
         records: outcome.disposed,
         took,
+        spent,
         batches: recorder.intervals(begun),
     })
 }

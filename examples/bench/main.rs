@@ -3,6 +3,7 @@
 //! Every figure is a ratio within one run. `docs/PERFORMANCE.md` explains them. The program ends
 //! with 1 if a goal is missed, and with 2 if it could not measure.
 
+mod cpu;
 mod engine;
 mod figures;
 mod machine;
@@ -44,6 +45,9 @@ struct Cli {
     /// How often each figure is measured; the median counts.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
+    /// Connections of the store, that is batches at the same time; the default is kigen's own.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    connections: u32,
     /// The form of the report on standard output.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -85,9 +89,10 @@ async fn main() -> ExitCode {
 
 /// Measures and shows; returns whether every goal is met.
 async fn run(cli: &Cli) -> Result<bool> {
-    let program = match cli.part.contains(&Part::Memory) {
-        true => Some(memory::program(environment(PROGRAM_ENV))?),
-        false => None,
+    let program = if cli.part.contains(&Part::Memory) {
+        Some(memory::program(environment(PROGRAM_ENV))?)
+    } else {
+        None
     };
     let mut server = Server::connect(&server_url()?).await?;
     let machine = Machine::look(&mut server).await?;
@@ -97,10 +102,10 @@ async fn run(cli: &Cli) -> Result<bool> {
 
     let mut figures = Vec::new();
     if cli.part.contains(&Part::Delete) {
-        figures.extend(rounds::delete(&mut server, cli.runs).await?);
+        figures.extend(rounds::delete(&mut server, cli.connections, cli.runs).await?);
     }
     if cli.part.contains(&Part::Pseudonymize) {
-        figures.extend(rounds::pseudonymize(&mut server, cli.runs).await?);
+        figures.extend(rounds::pseudonymize(&mut server, cli.connections, cli.runs).await?);
     }
     if cli.part.contains(&Part::Flat) {
         figures.extend(rounds::flatness(&mut server, cli.runs).await?);

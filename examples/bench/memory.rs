@@ -36,16 +36,15 @@ const IDLE: Duration = Duration::from_secs(3);
 
 /// Finds the program: the one named, or the one beside the folder of built examples.
 pub(crate) fn program(named: Option<OsString>) -> Result<PathBuf> {
-    let program = match named {
-        Some(path) => PathBuf::from(path),
-        None => {
-            let example = std::env::current_exe()?;
-            let built = example
-                .ancestors()
-                .nth(2)
-                .context("this program lies in no folder")?;
-            built.join(format!("kigen{}", std::env::consts::EXE_SUFFIX))
-        }
+    let program = if let Some(path) = named {
+        PathBuf::from(path)
+    } else {
+        let example = std::env::current_exe()?;
+        let built = example
+            .ancestors()
+            .nth(2)
+            .context("this program lies in no folder")?;
+        built.join(format!("kigen{}", std::env::consts::EXE_SUFFIX))
     };
     ensure!(
         program.is_file(),

@@ -9,7 +9,6 @@ use crate::engine;
 use crate::engine::Case;
 use crate::engine::DELETE;
 use crate::engine::PSEUDONYMIZE;
-use crate::engine::Pass;
 use crate::figures::Figure;
 use crate::figures::Goal;
 use crate::figures::Unit;
@@ -17,30 +16,37 @@ use crate::figures::first_and_last_tenth;
 use crate::say;
 use crate::server::Server;
 
-/// Connections of a store where `kigen.toml` does not say.
-const DEFAULT_CONNECTIONS: u32 = 2;
 const DELETE_GOAL: Goal = Goal::AtLeast(0.5);
 const PSEUDONYMIZE_GOAL: Goal = Goal::AtLeast(0.8);
 /// The last tenth of the batches against the first.
 const FLAT_GOAL: Goal = Goal::AtMost(1.3);
 
 /// Rows deleted per second against one plain `delete`.
-pub(crate) async fn delete(server: &mut Server, runs: u32) -> Result<Vec<Figure>> {
-    against_plain(server, &DELETE, DELETE_GOAL, runs).await
+pub(crate) async fn delete(
+    server: &mut Server,
+    connections: u32,
+    runs: u32,
+) -> Result<Vec<Figure>> {
+    against_plain(server, &DELETE, DELETE_GOAL, connections, runs).await
 }
 
 /// Rows pseudonymized per second against one plain `update`.
-pub(crate) async fn pseudonymize(server: &mut Server, runs: u32) -> Result<Vec<Figure>> {
-    against_plain(server, &PSEUDONYMIZE, PSEUDONYMIZE_GOAL, runs).await
+pub(crate) async fn pseudonymize(
+    server: &mut Server,
+    connections: u32,
+    runs: u32,
+) -> Result<Vec<Figure>> {
+    against_plain(server, &PSEUDONYMIZE, PSEUDONYMIZE_GOAL, connections, runs).await
 }
 
 async fn against_plain(
     server: &mut Server,
     case: &Case,
     goal: Goal,
+    connections: u32,
     runs: u32,
 ) -> Result<Vec<Figure>> {
-    let mut by_default = Vec::new();
+    let mut with_many = Vec::new();
     let mut with_one = Vec::new();
     for run in 0..runs {
         // Whatever drifts meanwhile must not always meet the same one.
@@ -49,26 +55,29 @@ async fn against_plain(
         if plain_first {
             plain = plain_rate(server, case).await?;
         }
-        let default = kigen_rate(server, case, DEFAULT_CONNECTIONS).await?;
+        let many = kigen_rate(server, case, connections).await?;
         let one = kigen_rate(server, case, 1).await?;
         if !plain_first {
             plain = plain_rate(server, case).await?;
         }
-        by_default.push((plain, default));
+        with_many.push((plain, many));
         with_one.push((plain, one));
         say(&format!(
-            "{} {}/{runs}: plain {plain:.0} rows/s, {DEFAULT_CONNECTIONS} connections {default:.0}, 1 connection {one:.0}",
+            "{} {}/{runs}: plain {plain:.0} rows/s, {connections} connections {many:.0}, 1 connection {one:.0}",
             case.name,
             run + 1
         ));
     }
-    let figure = |connections: &str, pairs: &[(f64, f64)], goal| {
-        let name = format!("{}, {connections}", case.name);
+    let figure = |name: String, pairs: &[(f64, f64)], goal| {
         Figure::of_pairs(name, Unit::RowsPerSecond, pairs, goal)
     };
     Ok(vec![
-        figure("2 connections (default)", &by_default, Some(goal)),
-        figure("1 connection", &with_one, None),
+        figure(
+            format!("{}, {connections} connections", case.name),
+            &with_many,
+            Some(goal),
+        ),
+        figure(format!("{}, 1 connection", case.name), &with_one, None),
     ])
 }
 
@@ -80,13 +89,24 @@ async fn plain_rate(server: &mut Server, case: &Case) -> Result<f64> {
 
 async fn kigen_rate(server: &mut Server, case: &Case, connections: u32) -> Result<f64> {
     let mut copy = server.copy().await?;
-    let Pass { records, took, .. } = engine::dispose(case, &mut copy, connections).await?;
-    Ok(rate(records, took))
+    let pass = engine::dispose(case, &mut copy, connections).await?;
+    let per_row = |spent: Duration| spent.as_secs_f64() * 1e6 / f64_of(pass.records);
+    say(&format!(
+        "{}, {connections} connections: processor time {:.1} µs a row in kigen, {:.1} in the server",
+        case.name,
+        per_row(pass.spent.client),
+        per_row(pass.spent.server)
+    ));
+    Ok(rate(pass.records, pass.took))
+}
+
+fn rate(rows: u64, took: Duration) -> f64 {
+    f64_of(rows) / took.as_secs_f64()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no table has 2^52 rows")]
-fn rate(rows: u64, took: Duration) -> f64 {
-    rows as f64 / took.as_secs_f64()
+fn f64_of(rows: u64) -> f64 {
+    rows as f64
 }
 
 /// Batch times of the last tenth against the first, alone and beside an old snapshot.

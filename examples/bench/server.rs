@@ -148,6 +148,14 @@ impl Copy {
             .await?)
     }
 
+    /// The processes of kigen's sessions.
+    pub(crate) async fn sessions(&mut self) -> Result<Vec<i32>> {
+        let sql = "select pid from pg_stat_activity where datname = current_database() and application_name = 'kigen'";
+        Ok(sqlx::query_scalar(sql)
+            .fetch_all(&mut self.connection)
+            .await?)
+    }
+
     /// Keeps the table as it is now in sight of another session until that is dropped: no row that
     /// is removed meanwhile can be reclaimed.
     pub(crate) async fn hold_snapshot(&self) -> Result<PgConnection> {

@@ -108,7 +108,7 @@ fn render(checked: &Checked) -> String {
         match &job.schema_problems {
             None => {}
             Some(problems) if problems.is_empty() => {
-                lines.push("  the live schema fits".to_owned())
+                lines.push("  the live schema fits".to_owned());
             }
             Some(problems) => lines.extend(
                 problems

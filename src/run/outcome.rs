@@ -72,6 +72,11 @@ pub struct StageOutcome {
     /// Rows of other tables that went with them.
     pub gone_with: BTreeMap<String, u64>,
     pub objects_absent: u64,
+    /// Records whose objects are locked (Object Lock, legal hold), by the day on which the lock
+    /// ends; no failure.
+    pub deferred: BTreeMap<String, u64>,
+    /// Records that failed, by reason.
+    pub failures: BTreeMap<String, u64>,
 }
 
 /// Why a job stopped.
@@ -129,7 +134,10 @@ impl StageOutcome {
     pub fn add(&mut self, pass: PassOutcome) {
         self.disposed += pass.disposed;
         self.no_longer_due += pass.no_longer_due;
-        self.failed += pass.failed;
+        // A later pass meets again what an earlier one could not remove: its word is the last.
+        self.failed = pass.failed;
+        self.deferred = pass.deferred;
+        self.failures = pass.failures;
         self.objects_absent += pass.objects_absent;
         crate::store::add_counts(&mut self.ended_by, pass.ended_by);
         crate::store::add_counts(&mut self.by_client, pass.by_client);
@@ -185,7 +193,10 @@ impl FinishedRun {
         if self.stopped {
             return exit::TERMINATED;
         }
-        let incomplete = |stage: &StageOutcome| stage.failed > 0 || stage.remaining_due > 0;
+        let incomplete = |stage: &StageOutcome| {
+            let deferred: u64 = stage.deferred.values().sum();
+            stage.failed > 0 || stage.remaining_due > deferred
+        };
         if self
             .jobs
             .iter()

@@ -62,14 +62,17 @@ async fn take_up(
         .append(&run.run_id, &entry)
         .await
         .map_err(RunError::Step)?;
+    // An object store that was down may have left intents open, also in a run that has ended.
+    if matches!(run.state, RunState::Running | RunState::Finished)
+        && let Err(error) = finish_intents(environment, keyring, stores, jobs, run).await
+    {
+        return Ok(RecoveredRun {
+            run_id: run.run_id.clone(),
+            certificates: Vec::new(),
+            error: Some(error),
+        });
+    }
     if run.state == RunState::Running {
-        if let Err(error) = finish_intents(environment, keyring, stores, jobs, run).await {
-            return Ok(RecoveredRun {
-                run_id: run.run_id.clone(),
-                certificates: Vec::new(),
-                error: Some(error),
-            });
-        }
         let entry = Entry::RunFinished {
             outcome: Outcome::Partial,
         };

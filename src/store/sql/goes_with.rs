@@ -15,6 +15,7 @@ use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
 use super::text::missing;
+use super::unlink::unlink;
 use crate::domain::value::Value;
 use crate::evidence::leaf::Action;
 use crate::job::OnDispose;
@@ -116,7 +117,7 @@ fn key_columns(reference: &Reference) -> &[String] {
     }
 }
 
-fn facts<'a>(
+pub(super) fn facts<'a>(
     pass: &Pass<'a>,
     reference: &Reference,
     column: &str,
@@ -152,7 +153,7 @@ fn needed<'a>(
 }
 
 /// The values that rows of `reference` may name, each with the record it leads to.
-fn named_values(
+pub(super) fn named_values(
     pass: &Pass<'_>,
     rows: &[Row],
     found: &[Found<'_>],
@@ -299,7 +300,7 @@ fn find_statement(
 }
 
 /// `(t.a, t.b) in (select c0, c1 from …)`
-fn naming(pass: &Pass<'_>, columns: &[&ColumnFacts]) -> String {
+pub(super) fn naming(pass: &Pass<'_>, columns: &[&ColumnFacts]) -> String {
     let own: Vec<String> = columns
         .iter()
         .map(|column| format!("t.{}", quote(&column.name)))
@@ -364,49 +365,6 @@ fn certify(
             &row[..width],
             &record[pass.selection.subject],
         )?;
-    }
-    Ok(())
-}
-
-/// Sets the naming columns of unlinked rows to null.
-async fn unlink(
-    session: &mut dyn SqlSession,
-    pass: &Pass<'_>,
-    rows: &[Row],
-) -> Result<(), StoreError> {
-    for reference in &pass.job().references {
-        let unlinks = matches!(reference.on_dispose, OnDispose::Unlink);
-        if !unlinks || !reference.stages.contains(&pass.stage().name) {
-            continue;
-        }
-        let values = named_values(pass, rows, &[], reference)?;
-        let named = reference
-            .on
-            .iter()
-            .map(|pair| facts(pass, reference, &pair.theirs))
-            .collect::<Result<Vec<_>, _>>()?;
-        let set: Vec<String> = named
-            .iter()
-            .map(|column| format!("{} = null", quote(&column.name)))
-            .collect();
-        let sql = format!(
-            "update {} as t set {} where {}",
-            table(&reference.table),
-            set.join(", "),
-            naming(pass, &named)
-        );
-        let keys: Vec<&[Value]> = values.keys().map(Vec::as_slice).collect();
-        let doing = pass.doing(&format!(
-            "unlink rows of `{}` from a batch",
-            reference.table
-        ));
-        session
-            .execute(&Statement::new(
-                doing,
-                sql,
-                pass.dialect.row_args(&named, &keys),
-            ))
-            .await?;
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ mod pass;
 mod postgres;
 mod postgres_catalog;
 mod postgres_dialect;
+mod postgres_values;
 mod remove;
 mod resolved;
 mod session;
@@ -31,6 +32,7 @@ mod start;
 mod store;
 mod survey;
 mod text;
+mod unlink;
 mod walk;
 mod window;
 

@@ -12,6 +12,7 @@ use super::batch;
 use super::evidence::EvidenceWriter;
 use super::goes_with;
 use super::intent;
+use super::intent::Address;
 use super::intent::Finish;
 use super::intent::IntendedObject;
 use super::intent::Intent;
@@ -194,49 +195,33 @@ impl<'p, 'a> Worker<'p, 'a> {
                 going.insert(record, names);
             }
         }
-        if u64::try_from(going.len()).unwrap_or(u64::MAX) > self.room {
-            return Err(StoreError::OverLimit {
-                cluster: pass.job().cluster.clone(),
-                limit: pass.order.max_records,
-            });
-        }
-        let records: BTreeSet<usize> = going.keys().copied().collect();
+        self.check_room(going.len())?;
+        let records = going.keys().copied().collect();
         let addresses = going.values().flat_map(BTreeMap::keys).cloned().collect();
-        let shared =
+        let mut taken =
             intent::named_by_staying_rows(session, pass, &mentions, &records, &addresses).await?;
-        let mut taken = shared;
         let mut intents = Vec::with_capacity(going.len());
-        for (record, names) in going {
-            let mut intent = self.intent_of(
-                &rows[record],
-                self.next_intent + i64::try_from(intents.len()).unwrap_or(i64::MAX),
-            );
-            for (address, link) in names {
-                // An object that several records of the batch name goes with the first of them.
-                if !taken.insert(address.clone()) {
-                    continue;
-                }
-                let parts = listing.get(&address).and_then(|parts| parts.as_ref().ok());
-                intent.objects.push(IntendedObject {
-                    link,
-                    parts: parts.cloned().unwrap_or_default(),
-                    address,
-                });
-            }
-            intents.push(intent);
+        for (id, (record, names)) in (self.next_intent..).zip(going) {
+            intents.push(Intent {
+                id,
+                key: pass.key_of(&rows[record]),
+                client: pass.client_of(&rows[record]),
+                subject: rows[record][pass.selection.subject].clone(),
+                objects: intended(names, listing, &mut taken),
+            });
         }
         intent::store(session, pass, &intents).await?;
         Ok(intents)
     }
 
-    fn intent_of(&self, row: &Row, id: i64) -> Intent {
-        Intent {
-            id,
-            key: self.pass.key_of(row),
-            client: self.pass.client_of(row),
-            subject: row[self.pass.selection.subject].clone(),
-            objects: Vec::new(),
+    fn check_room(&self, records: usize) -> Result<(), StoreError> {
+        if u64::try_from(records).is_ok_and(|records| records <= self.room) {
+            return Ok(());
         }
+        Err(StoreError::OverLimit {
+            cluster: self.pass.job().cluster.clone(),
+            limit: self.pass.order.max_records,
+        })
     }
 
     /// Objects first, then rows and journal.
@@ -316,6 +301,28 @@ fn next_rows(pass: &Pass<'_>, after: Option<&RecordKey>) -> Statement {
         pass.job().limit.batch_size.clamp(1, GREATEST_BATCH)
     );
     Statement::new(pass.doing("read the next records"), sql, args)
+}
+
+/// The objects of one record, but for those that are `taken`: they stay with other rows, or go
+/// with an earlier record of the batch.
+fn intended(
+    names: BTreeMap<Address, usize>,
+    listing: &Listing,
+    taken: &mut BTreeSet<Address>,
+) -> Vec<IntendedObject> {
+    let mut objects = Vec::new();
+    for (address, link) in names {
+        if !taken.insert(address.clone()) {
+            continue;
+        }
+        let parts = listing.get(&address).and_then(|parts| parts.as_ref().ok());
+        objects.push(IntendedObject {
+            link,
+            parts: parts.cloned().unwrap_or_default(),
+            address,
+        });
+    }
+    objects
 }
 
 /// Why a record cannot go: it names something that no store can have, or that cannot be listed.

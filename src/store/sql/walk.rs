@@ -34,6 +34,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// A batch that takes longer than this is followed by a smaller one: others wait for its locks.
 const LONGEST_BATCH: Duration = Duration::from_millis(250);
 
+/// A slow batch is never followed by one smaller than this: below it the commit takes the time,
+/// not the records, and a busy disk would bring the pass to a stand.
+const SMALLEST_BATCH: u32 = 250;
+
 /// What the workers of one pass share.
 struct Shared {
     /// The first block that nobody has claimed.
@@ -143,7 +147,7 @@ fn next_window(shared: &Shared, position: &Position, size: u32) -> Option<Window
 /// Halves the batch when it was slow, and lets it grow again to what the job allows.
 fn next_size(size: u32, greatest: u32, took: Duration) -> u32 {
     if took > LONGEST_BATCH {
-        return (size / 2).max(1);
+        return (size / 2).max(SMALLEST_BATCH.min(greatest));
     }
     size.saturating_add(size / 4 + 1).min(greatest)
 }

@@ -156,7 +156,12 @@ impl Fixture {
 /// All files below `folder` with their content, by relative path.
 pub(super) fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
+    // Before the first file is published there is no folder.
+    let mut folders: Vec<PathBuf> = folder
+        .exists()
+        .then(|| folder.to_owned())
+        .into_iter()
+        .collect();
     while let Some(next) = folders.pop() {
         for entry in fs::read_dir(next).unwrap() {
             let path = entry.unwrap().path();

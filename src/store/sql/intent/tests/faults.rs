@@ -6,9 +6,9 @@ use std::sync::Arc;
 use sqlx::AssertSqlSafe;
 use sqlx::Connection as _;
 
+use super::database::Database;
 use super::fixture::DOCUMENTS;
 use super::fixture::DUE;
-use super::fixture::Database;
 use super::fixture::REQUESTS;
 use super::fixture::SCANS;
 use super::fixture::worlds;

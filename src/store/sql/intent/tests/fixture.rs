@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::env;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
@@ -12,12 +11,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::date;
-use sqlx::AssertSqlSafe;
-use sqlx::Connection;
-use sqlx::PgConnection;
-use sqlx::SqliteConnection;
 use tempfile::TempDir;
 
+use super::database::Database;
 use super::job::job;
 use super::locks::Bucket;
 use super::troubled::Troubled;
@@ -25,7 +21,6 @@ use crate::evidence::leaf::Action;
 use crate::evidence::leaf::LEAF_LENGTH;
 use crate::evidence::leaf::RunKey;
 use crate::job::Job;
-use crate::ledger::migrator;
 use crate::store::Disposer as _;
 use crate::store::PassOutcome;
 use crate::store::RunContext;
@@ -66,13 +61,6 @@ pub(super) struct World {
     pub(super) job: Job,
     pub(super) run: RunContext,
     advanced: AtomicU64,
-}
-
-/// The same database, for whoever changes it beside the worker.
-#[derive(Clone)]
-pub(super) enum Database {
-    Sqlite(PathBuf),
-    Postgres { url: String, schema: String },
 }
 
 /// All worlds that can be had here. One test at a time while failpoints are compiled in.
@@ -319,104 +307,6 @@ impl Watch for World {
 
     fn advanced(&self, records: u64) {
         self.advanced.fetch_add(records, Ordering::Relaxed);
-    }
-}
-
-impl Database {
-    fn schema(&self) -> Option<String> {
-        match self {
-            Self::Sqlite(_) => None,
-            Self::Postgres { schema, .. } => Some(schema.clone()),
-        }
-    }
-
-    fn own(&self, table: &str) -> String {
-        match self {
-            Self::Sqlite(_) => format!("kigen_{table}"),
-            Self::Postgres { .. } => table.to_owned(),
-        }
-    }
-
-    async fn prepare(&self) {
-        let uuid = match self {
-            Self::Sqlite(file) => {
-                let url = format!("sqlite:{}", file.display());
-                let mut connection = SqliteConnection::connect(&url).await.unwrap();
-                let set = &migrator::JOURNAL_SQLITE;
-                migrator::migrate_sqlite(&mut connection, set, Timestamp::UNIX_EPOCH)
-                    .await
-                    .unwrap();
-                "text"
-            }
-            Self::Postgres { url, schema } => {
-                let mut connection = PgConnection::connect(url).await.unwrap();
-                let set = &migrator::JOURNAL_POSTGRES;
-                let schema = Some(schema.as_str());
-                let done =
-                    migrator::migrate_postgres(&mut connection, set, schema, Timestamp::UNIX_EPOCH);
-                done.await.unwrap();
-                "uuid"
-            }
-        };
-        self.execute(&format!(
-            "create table request (request_id {uuid} primary key, learner_id bigint not null, \
-             client_id text not null, replied_on date); \
-             create table document (document_id text primary key, \
-             request_id {uuid} not null references request (request_id), object_key text)"
-        ))
-        .await;
-    }
-
-    pub(super) async fn execute(&self, sql: &str) {
-        match self {
-            Self::Sqlite(file) => {
-                let url = format!("sqlite:{}", file.display());
-                let mut connection = SqliteConnection::connect(&url).await.unwrap();
-                sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
-                    .execute(&mut connection)
-                    .await
-                    .unwrap();
-            }
-            Self::Postgres { .. } => {
-                let mut connection = self.postgres().await;
-                sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
-                    .execute(&mut connection)
-                    .await
-                    .unwrap();
-            }
-        }
-    }
-
-    /// A session of its own in the test's schema.
-    pub(super) async fn postgres(&self) -> PgConnection {
-        let Self::Postgres { url, schema } = self else {
-            panic!("not a PostgreSQL");
-        };
-        let mut connection = PgConnection::connect(url).await.unwrap();
-        let sql = format!("set search_path = {schema}");
-        sqlx::raw_sql(AssertSqlSafe(sql))
-            .execute(&mut connection)
-            .await
-            .unwrap();
-        connection
-    }
-
-    pub(super) async fn numbers(&self, sql: &str) -> Vec<i64> {
-        let sql = AssertSqlSafe(sql.to_owned());
-        match self {
-            Self::Sqlite(file) => {
-                let url = format!("sqlite:{}", file.display());
-                let mut connection = SqliteConnection::connect(&url).await.unwrap();
-                sqlx::query_scalar(sql)
-                    .fetch_all(&mut connection)
-                    .await
-                    .unwrap()
-            }
-            Self::Postgres { .. } => sqlx::query_scalar(sql)
-                .fetch_all(&mut self.postgres().await)
-                .await
-                .unwrap(),
-        }
     }
 }
 
