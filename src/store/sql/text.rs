@@ -189,8 +189,11 @@ impl<'a> StageText<'a> {
         };
         Some(match marker {
             Marker::Column(column) => format!("({} is not null)", own(column)),
+            // Within `case` PostgreSQL looks each record up by the marker's whole key. As a join it
+            // may scan all markers for each record while its statistics still say there are none.
             Marker::Table => format!(
-                "exists (select 1 from {} as m where m.object = {} and m.stage = {} and m.record_key = {})",
+                "(case when exists (select 1 from {} as m where m.object = {} and m.stage = {} \
+                 and m.record_key = {}) then 1 else 0 end = 1)",
                 self.dialect.internal("marker"),
                 literal(&self.job.table.to_string()),
                 literal(&self.stage.name),
