@@ -155,7 +155,9 @@ async fn remove_rows(
         remove(session, pass, rows).await?;
     }
     fail::fail_point!("batch.after-removal");
-    add_records(pass, rows, ended_by, &mut proof, &mut batch)?;
+    let counts = proof.add_own(pass, rows, ended_by).await?;
+    batch.ended_by = counts.ended_by;
+    batch.by_client = counts.by_client;
     journal::insert(session, pass, &proof).await?;
     Ok(batch)
 }
@@ -175,33 +177,4 @@ pub(super) fn decide(pass: &Pass<'_>, rows: &[Row]) -> Result<Vec<usize>, StoreE
         cluster: pass.job().cluster.clone(),
         records: rows.len() - ended_by.len(),
     })
-}
-
-pub(super) fn add_records(
-    pass: &Pass<'_>,
-    rows: &[Row],
-    ended_by: &[usize],
-    proof: &mut BatchEvidence<'_, '_>,
-    batch: &mut Batch,
-) -> Result<(), StoreError> {
-    let stage = pass.stage();
-    for (row, purpose) in rows.iter().zip(ended_by) {
-        let client = pass.client_of(row);
-        // The key's columns stand first in the select list.
-        let key = &row[..pass.key_columns.len()];
-        let subject = &row[pass.selection.subject];
-        let purpose = &stage.rule.purposes[*purpose].name;
-        proof.add_own(&client, key, subject, purpose)?;
-        count(&mut batch.ended_by, purpose);
-        count(&mut batch.by_client, &client);
-    }
-    Ok(())
-}
-
-fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
-    if let Some(count) = counts.get_mut(name) {
-        *count += 1;
-        return;
-    }
-    counts.insert(name.to_owned(), 1);
 }

@@ -1,5 +1,7 @@
 //! The evidence of a batch: leaves and subject references, packed by target and client.
 
+mod own;
+
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 
@@ -88,12 +90,20 @@ impl<'a> EvidenceWriter<'a> {
 
     fn client(&mut self, name: &str) -> Result<&mut ClientEncoders, StoreError> {
         if !self.clients.contains_key(name) {
-            let encoders = ClientEncoders::new(self.order, name).map_err(not_encodable)?;
+            let encoders = self.take_encoders(name)?;
             self.clients.insert(name.to_owned(), encoders);
         }
         self.clients
             .get_mut(name)
             .ok_or_else(|| StoreError::Unusable("no encoder for the client".to_owned()))
+    }
+
+    /// Hands out the encoders of a client; they are made again where they do not come back.
+    fn take_encoders(&mut self, name: &str) -> Result<ClientEncoders, StoreError> {
+        match self.clients.remove(name) {
+            Some(encoders) => Ok(encoders),
+            None => ClientEncoders::new(self.order, name).map_err(not_encodable),
+        }
     }
 }
 
@@ -156,25 +166,6 @@ fn not_encodable(error: LeafError) -> StoreError {
 }
 
 impl BatchEvidence<'_, '_> {
-    /// Adds a record of the cluster's own table, and the purpose that ended last.
-    pub(crate) fn add_own(
-        &mut self,
-        client: &str,
-        key: &[Value],
-        subject: &Value,
-        purpose: &str,
-    ) -> Result<(), StoreError> {
-        let action = self.writer.action;
-        let at = self.add(Part::Own, action, client, key, subject)?;
-        let counts = &mut self.groups[at].ended_by;
-        if let Some(count) = counts.get_mut(purpose) {
-            *count += 1;
-        } else {
-            counts.insert(purpose.to_owned(), 1);
-        }
-        Ok(())
-    }
-
     /// Adds something else that went with a record.
     pub(crate) fn add_part(
         &mut self,
@@ -184,17 +175,6 @@ impl BatchEvidence<'_, '_> {
         key: &[Value],
         subject: &Value,
     ) -> Result<(), StoreError> {
-        self.add(part, action, client, key, subject).map(|_| ())
-    }
-
-    fn add(
-        &mut self,
-        part: Part,
-        action: Action,
-        client: &str,
-        key: &[Value],
-        subject: &Value,
-    ) -> Result<usize, StoreError> {
         let target = self.target(part);
         let encoders = self.writer.client(client)?;
         let encoder = match part {
@@ -213,7 +193,7 @@ impl BatchEvidence<'_, '_> {
         group.records += 1;
         group.leaves.extend_from_slice(leaf.as_bytes());
         group.refs.extend_from_slice(reference.as_bytes());
-        Ok(at)
+        Ok(())
     }
 
     fn target(&self, part: Part) -> u16 {

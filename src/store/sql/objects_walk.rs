@@ -205,7 +205,7 @@ impl<'p, 'a> Worker<'p, 'a> {
             intents.push(Intent {
                 id,
                 key: pass.key_of(&rows[record]),
-                client: pass.client_of(&rows[record]),
+                client: pass.client_of(&rows[record]).into_owned(),
                 subject: rows[record][pass.selection.subject].clone(),
                 objects: intended(names, listing, &mut taken),
             });

@@ -1,5 +1,7 @@
 //! A pass over one stage's table, prepared: statements, select list, replacements.
 
+use std::borrow::Cow;
+
 use jiff::civil::Date;
 
 use super::catalog::ColumnFacts;
@@ -198,13 +200,11 @@ impl<'a> Pass<'a> {
     }
 
     /// The client on whose behalf a row is kept.
-    pub(crate) fn client_of(&self, row: &Row) -> String {
-        match (&self.job().client, self.selection.client) {
-            (ClientSource::Fixed(name), _) => name.clone(),
-            (ClientSource::Column(_), Some(at)) => {
-                row[at].store_text().unwrap_or_else(|| NO_CLIENT.to_owned())
-            }
-            (ClientSource::Column(column), None) => column.clone(),
+    pub(crate) fn client_of<'r>(&'r self, row: &'r Row) -> Cow<'r, str> {
+        match (&self.order.job.client, self.selection.client) {
+            (ClientSource::Fixed(name), _) => Cow::Borrowed(name),
+            (ClientSource::Column(_), Some(at)) => client_name(&row[at]),
+            (ClientSource::Column(column), None) => Cow::Borrowed(column),
         }
     }
 
@@ -221,6 +221,14 @@ impl<'a> Pass<'a> {
 
 /// The client of a record whose client column is null.
 pub(crate) const NO_CLIENT: &str = "(none)";
+
+fn client_name(value: &Value) -> Cow<'_, str> {
+    if let Value::Text(name) = value {
+        return Cow::Borrowed(name);
+    }
+    let text = value.store_text();
+    text.map_or(Cow::Borrowed(NO_CLIENT), Cow::Owned)
+}
 
 fn own(column: &str) -> String {
     expression(&ColumnRef {

@@ -19,7 +19,6 @@ use crate::store::PassOutcome;
 use crate::store::error::StoreError;
 use crate::store::objects::ObjectPart;
 use crate::store::sql::batch;
-use crate::store::sql::batch::Batch;
 use crate::store::sql::batch::BatchId;
 use crate::store::sql::evidence::BatchEvidence;
 use crate::store::sql::evidence::EvidenceWriter;
@@ -356,8 +355,7 @@ async fn remove_rows(
     outcome.gone_with =
         goes_with::remove_found(session, pass, &held.rows, &held.found, proof).await?;
     remove(session, pass, &held.rows).await?;
-    let mut counts = Batch::default();
-    batch::add_records(pass, &held.rows, &held.ended_by, proof, &mut counts)?;
+    let counts = proof.add_own(pass, &held.rows, &held.ended_by).await?;
     outcome.disposed = u64::try_from(held.rows.len()).unwrap_or(u64::MAX);
     outcome.ended_by = counts.ended_by;
     outcome.by_client = counts.by_client;
