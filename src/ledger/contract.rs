@@ -6,6 +6,7 @@ mod certificates;
 mod engines;
 mod fixture;
 mod locks;
+mod log;
 
 use std::collections::BTreeMap;
 

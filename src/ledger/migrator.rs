@@ -46,6 +46,10 @@ pub const LEDGER_POSTGRES: MigrationSet = MigrationSet {
         version: 1,
         name: "0001_ledger",
         sql: include_str!("../../migrations/ledger/postgres/0001_ledger.sql"),
+    }, Script {
+        version: 2,
+        name: "0002_log",
+        sql: include_str!("../../migrations/ledger/postgres/0002_log.sql"),
     }],
 };
 
@@ -56,6 +60,10 @@ pub const LEDGER_SQLITE: MigrationSet = MigrationSet {
         version: 1,
         name: "0001_ledger",
         sql: include_str!("../../migrations/ledger/sqlite/0001_ledger.sql"),
+    }, Script {
+        version: 2,
+        name: "0002_log",
+        sql: include_str!("../../migrations/ledger/sqlite/0002_log.sql"),
     }],
 };
 

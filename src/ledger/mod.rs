@@ -9,6 +9,7 @@
 pub mod entry;
 pub mod error;
 pub mod fold;
+pub mod log;
 pub mod migrator;
 
 mod convert;
@@ -29,6 +30,7 @@ use entry::RecordedEntry;
 use error::LedgerError;
 use error::LockError;
 use fold::RunRecord;
+use log::LogLedger;
 
 pub use open::open;
 pub use record::CertificateFilter;
@@ -41,9 +43,9 @@ pub use record::RunKey;
 pub use record::Stored;
 pub use record::StoredCertificate;
 
-/// What a run needs of the ledger.
+/// What a run needs of the ledger, beside the clients' logs.
 #[async_trait]
-pub trait Ledger: Send + Sync {
+pub trait Ledger: LogLedger {
     /// Creates or extends the ledger's tables; does nothing if they are there.
     ///
     /// Returns the names of the migrations that were applied. `at` is remembered with each.

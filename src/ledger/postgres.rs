@@ -1,6 +1,7 @@
 //! The ledger in PostgreSQL: tables `kigen_…` in the first schema of the search path.
 
 mod certificates;
+mod log;
 mod session;
 
 use std::str::FromStr;

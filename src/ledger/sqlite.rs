@@ -1,6 +1,7 @@
 //! The ledger in an embedded SQLite file.
 
 mod certificates;
+mod log;
 
 use std::path::Path;
 use std::path::PathBuf;

@@ -20,6 +20,13 @@ use crate::ledger::entry::RecordedEntry;
 use crate::ledger::error::LedgerError;
 use crate::ledger::error::LockError;
 use crate::ledger::fold::RunRecord;
+use crate::ledger::log::Appended;
+use crate::ledger::log::LogCheckpoint;
+use crate::ledger::log::LogEntry;
+use crate::ledger::log::LogLedger;
+use crate::ledger::log::LogRole;
+use crate::ledger::log::NewLogEntry;
+use crate::evidence::merkle::Hash;
 
 pub(super) struct WeakLedger<'a> {
     inner: &'a dyn Ledger,
@@ -49,6 +56,61 @@ impl<'a> WeakLedger<'a> {
             action: "go on",
             source: None,
         })
+    }
+}
+
+#[async_trait]
+impl LogLedger for WeakLedger<'_> {
+    async fn log_clients(&self) -> Result<Vec<String>, LedgerError> {
+        self.inner.log_clients().await
+    }
+
+    async fn log_hashes(&self, client: &str) -> Result<Vec<Hash>, LedgerError> {
+        self.inner.log_hashes(client).await
+    }
+
+    async fn log_entry(
+        &self,
+        client: &str,
+        run_id: &str,
+        role: LogRole,
+    ) -> Result<Option<LogEntry>, LedgerError> {
+        self.inner.log_entry(client, run_id, role).await
+    }
+
+    async fn log_entries(
+        &self,
+        client: &str,
+        from: u64,
+        until: u64,
+    ) -> Result<Vec<LogEntry>, LedgerError> {
+        self.inner.log_entries(client, from, until).await
+    }
+
+    async fn append_to_log(
+        &self,
+        new: &NewLogEntry,
+        certificate: Option<&NewCertificate>,
+    ) -> Result<Appended, LedgerError> {
+        self.moment()?;
+        let appended = self.inner.append_to_log(new, certificate).await?;
+        self.moment()?;
+        Ok(appended)
+    }
+
+    async fn store_checkpoint(
+        &self,
+        new: &LogCheckpoint,
+        at: Timestamp,
+    ) -> Result<Stored, LedgerError> {
+        self.moment()?;
+        let stored = self.inner.store_checkpoint(new, at).await?;
+        self.moment()?;
+        Ok(stored)
+    }
+
+    async fn last_checkpoint(&self, client: &str) -> Result<Option<LogCheckpoint>, LedgerError> {
+        self.inner.last_checkpoint(client).await
     }
 }
 
