@@ -1,44 +1,67 @@
 //! The keyring: one file with every secret that kigen owns.
 //!
-//! It is made once, read by its owner only, and never overwritten: keys are added to it, and the
-//! file is replaced as a whole or not at all. No secret leaves it in a message or in `Debug`.
+//! It is made once, read by its owner only, and never overwritten: it is replaced as a whole or not
+//! at all, by a file that has every public key it had. No secret leaves it in a message or in
+//! `Debug`.
+//!
+//! Read in this order: this file is what a run needs, `signing` keeps keys that sign and those before
+//! them, `quarter` names the keys with which `wrapping` hides run keys, `content` is the text of the file, `protection`
+//! (with `kms`) its form at rest, `file` its place on the disk; `rotation` and `destruction` change it
+//! together with the ledger; `witness` is the keyring of the other side.
 
+mod content;
+pub mod destruction;
+mod error;
 mod file;
+mod kms;
+mod protection;
+mod quarter;
+pub mod rotation;
+mod signing;
 #[cfg(test)]
 mod stock_tools;
 #[cfg(test)]
 mod tests;
+mod witness;
+mod wrapping;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
-use aes_gcm::Aes256Gcm;
-use aes_gcm::KeyInit;
-use aes_gcm::aead::Aead;
-use aes_gcm::aead::Payload;
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::VerifyingKey;
+use jiff::Timestamp;
 use jiff::civil::Date;
-use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::evidence::leaf::RunKey;
 use crate::evidence::public_key;
-use crate::evidence::public_key::PublicKeyError;
 
-/// The version of the file's format.
-pub const VERSION: u32 = 1;
+use content::Content;
+use protection::Protection;
+use signing::SigningKeys;
+
+pub use error::KeyringError;
+pub use kms::KmsKey;
+pub use protection::Access;
+pub use protection::ProtectionKind;
+pub use quarter::NotAQuarter;
+pub use quarter::Quarter;
+pub use signing::KeyUse;
+pub use signing::KnownKey;
+pub use witness::WitnessKeyring;
+pub use wrapping::WRAPPED_LENGTH;
+pub use wrapping::WrappedRunKey;
+pub use wrapping::new_run_key;
+
+/// The newest version of the file's format; what is written has it.
+pub const NEWEST_VERSION: u32 = 2;
 
 /// Ten years of quarters stand in a new keyring beside the present one.
 pub const QUARTERS_AHEAD: u32 = 40;
 
 const NONCE_LENGTH: usize = 12;
-
-/// Bytes of a wrapped run key: nonce, key, tag.
-pub const WRAPPED_LENGTH: usize = NONCE_LENGTH + 32 + 16;
 
 /// A secret of 32 bytes, zeroized when it is dropped.
 type Secret = Zeroizing<[u8; 32]>;
@@ -46,69 +69,21 @@ type Secret = Zeroizing<[u8; 32]>;
 /// The keys of one installation.
 pub struct Keyring {
     path: PathBuf,
-    certificate_key: SigningKey,
+    protection: Protection,
+    /// Of the file that it was read from.
+    version: u32,
+    certificate: SigningKeys,
+    /// `None` in a file of version 1 that was not upgraded.
+    log: Option<SigningKeys>,
     token_key: Secret,
-    key_encryption_keys: BTreeMap<Quarter, Secret>,
+    quarters: BTreeMap<Quarter, QuarterKey>,
 }
 
-/// A quarter of a calendar year: run keys of one quarter are wrapped by one key, and are lost
-/// with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Quarter {
-    year: i16,
-    quarter: i8,
-}
-
-/// A run key under the key of its quarter, as the ledger keeps it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WrappedRunKey {
-    /// Which key of the keyring opens it: `kek-2026q4`.
-    pub key_id: String,
-    /// Nonce, ciphertext and tag of AES-256-GCM.
-    pub bytes: [u8; WRAPPED_LENGTH],
-}
-
-/// Why the keyring cannot serve.
-#[derive(Debug, Error)]
-pub enum KeyringError {
-    #[error("the keyring `{path}` exists already and is not overwritten")]
-    Exists { path: PathBuf },
-    #[error(
-        "there is no keyring at `{path}`\nhint: check the keyring's path in `kigen.toml`; a keyring is made once and then kept, because what was wrapped under a lost one cannot be opened"
-    )]
-    Missing { path: PathBuf },
-    #[error(
-        "the keyring `{path}` can be reached by others than its owner (mode {mode:04o})\nhint: `chmod 600 {path}`"
-    )]
-    TooOpen { path: PathBuf, mode: u32 },
-    #[error("the keyring `{path}` is no regular file")]
-    NotAFile { path: PathBuf },
-    #[error(
-        "the keyring `{path}` is damaged: {what}\nhint: bring it back from its safe copy; nothing was changed"
-    )]
-    Damaged { path: PathBuf, what: String },
-    #[error(
-        "the keyring `{path}` has version {found}; this kigen reads version {VERSION}\nhint: use the kigen that wrote it, or a newer one"
-    )]
-    Version { path: PathBuf, found: u32 },
-    #[error("cannot {action} the keyring `{path}`: {error}")]
-    Io {
-        action: &'static str,
-        path: PathBuf,
-        error: io::Error,
-    },
-    #[error("the system gives no random bytes: {0}")]
-    NoRandomBytes(getrandom::Error),
-    #[error("the keyring has no key `{0}`")]
-    NoSuchKey(String),
-    #[error("the run key of run `{run_id}` cannot be wrapped")]
-    Wrap { run_id: String },
-    #[error(
-        "the wrapped run key does not open as that of run `{run_id}` with `{key_id}`\nhint: it was altered, belongs to another run, or was wrapped under another keyring"
-    )]
-    Unwrap { run_id: String, key_id: String },
-    #[error(transparent)]
-    PublicKey(#[from] PublicKeyError),
+/// The key-encryption key of a quarter.
+enum QuarterKey {
+    Held(Secret),
+    /// Its place is kept, so that it is never made anew.
+    Destroyed(Timestamp),
 }
 
 impl Keyring {
@@ -117,116 +92,152 @@ impl Keyring {
     ///
     /// A file that is there already stays as it is, and is an error.
     pub fn create(path: &Path, today: Date) -> Result<Self, KeyringError> {
-        let mut key_encryption_keys = BTreeMap::new();
+        Self::create_under(path, today, Protection::Plain)
+    }
+
+    /// As [`Self::create`], protected as `access` says.
+    pub async fn create_protected(
+        path: &Path,
+        today: Date,
+        access: &Access,
+    ) -> Result<Self, KeyringError> {
+        Self::create_under(path, today, access.for_new_file().await?)
+    }
+
+    fn create_under(
+        path: &Path,
+        today: Date,
+        protection: Protection,
+    ) -> Result<Self, KeyringError> {
+        let mut quarters = BTreeMap::new();
         let mut quarter = Quarter::of(today);
         for _ in 0..=QUARTERS_AHEAD {
-            key_encryption_keys.insert(quarter, random()?);
+            quarters.insert(quarter, QuarterKey::Held(random()?));
             quarter = quarter.next();
         }
         let keyring = Self {
             path: path.to_owned(),
-            certificate_key: SigningKey::from_bytes(&*random()?),
+            protection,
+            version: NEWEST_VERSION,
+            certificate: SigningKeys::new()?,
+            log: Some(SigningKeys::new()?),
             token_key: random()?,
-            key_encryption_keys,
+            quarters,
         };
-        file::create(&keyring)?;
+        file::create(path, &keyring.closed()?)?;
         Ok(keyring)
     }
 
-    /// Reads the keyring at `path`. Refuses a file that others than its owner can reach.
+    /// Reads the keyring at `path`, which is not encrypted. Refuses a file that others than its
+    /// owner can reach.
     pub fn load(path: &Path) -> Result<Self, KeyringError> {
-        file::load(path)
+        Self::read(path, &Protection::Plain)
     }
 
-    /// Adds the key for `quarter` if there is none, in the file too. A key that is there stays.
+    /// Reads the keyring at `path`, which is protected as `access` says.
+    pub async fn open(path: &Path, access: &Access) -> Result<Self, KeyringError> {
+        let file = file::read(path)?;
+        let protection = access.for_file(path, &file).await?;
+        Self::parse(path, file, &protection)
+    }
+
+    /// Protects the file as `access` says from now on.
+    pub async fn protect(&mut self, access: &Access) -> Result<(), KeyringError> {
+        let protection = access.for_new_file().await?;
+        self.change(|current| {
+            current.protection = protection;
+            Ok(true)
+        })?;
+        Ok(())
+    }
+
+    /// Writes the file in the newest version, with the keys that an older one has not. Returns
+    /// whether there was something to do.
+    pub fn upgrade(&mut self) -> Result<bool, KeyringError> {
+        self.change(|current| Ok(current.version < NEWEST_VERSION))
+    }
+
+    /// Adds the key for `quarter` if there is none, in the file too. A key that is there stays, and
+    /// one that was destroyed is not made again.
     ///
     /// Safe beside other processes that do the same: all end with the same key.
     pub fn ensure_kek(&mut self, quarter: Quarter) -> Result<(), KeyringError> {
-        if self.key_encryption_keys.contains_key(&quarter) {
-            return Ok(());
+        if self.quarters.contains_key(&quarter) {
+            return self.kek(quarter).map(|_| ());
         }
-        let lock = file::lock(&self.path)?;
-        let mut current = file::load(&self.path)?;
-        if let std::collections::btree_map::Entry::Vacant(e) =
-            current.key_encryption_keys.entry(quarter)
-        {
-            e.insert(random()?);
-            file::replace(&current)?;
-        }
-        drop(lock);
-        *self = current;
-        Ok(())
+        self.change(|current| {
+            if current.quarters.contains_key(&quarter) {
+                return Ok(false);
+            }
+            let key = QuarterKey::Held(random()?);
+            current.quarters.insert(quarter, key);
+            Ok(true)
+        })?;
+        self.kek(quarter).map(|_| ())
     }
 
     /// Whether the keyring has the key for `quarter`.
     pub fn has_kek(&self, quarter: Quarter) -> bool {
-        self.key_encryption_keys.contains_key(&quarter)
+        self.kek(quarter).is_ok()
     }
 
-    /// Wraps a run key under the key of `quarter`. It opens for the same `run_id` only.
-    pub fn wrap(
-        &self,
-        quarter: Quarter,
-        run_id: &str,
-        run_key: &RunKey,
-    ) -> Result<WrappedRunKey, KeyringError> {
-        let nonce = random::<NONCE_LENGTH>()?;
-        let payload = Payload {
-            msg: run_key.expose(),
-            aad: run_id.as_bytes(),
-        };
-        let failed = || KeyringError::Wrap {
-            run_id: run_id.to_owned(),
-        };
-        let sealed = self
-            .cipher(quarter)?
-            .encrypt((&*nonce).into(), payload)
-            .map_err(|_| failed())?;
-        let bytes = [nonce.as_slice(), &sealed].concat();
-        Ok(WrappedRunKey {
-            key_id: quarter.key_id(),
-            bytes: bytes.try_into().map_err(|_| failed())?,
+    /// The quarters for which there is a key, or was one, with the moment of its destruction.
+    pub fn quarters(&self) -> impl Iterator<Item = (Quarter, Option<Timestamp>)> {
+        self.quarters.iter().map(|(quarter, key)| match key {
+            QuarterKey::Held(_) => (*quarter, None),
+            QuarterKey::Destroyed(at) => (*quarter, Some(*at)),
         })
     }
 
-    /// Opens the wrapped run key of the run `run_id`.
-    pub fn unwrap(&self, run_id: &str, wrapped: &WrappedRunKey) -> Result<RunKey, KeyringError> {
-        let quarter = Quarter::from_key_id(&wrapped.key_id)
-            .ok_or_else(|| KeyringError::NoSuchKey(wrapped.key_id.clone()))?;
-        let failed = || KeyringError::Unwrap {
-            run_id: run_id.to_owned(),
-            key_id: wrapped.key_id.clone(),
-        };
-        let (nonce, sealed) = wrapped
-            .bytes
-            .split_first_chunk::<NONCE_LENGTH>()
-            .ok_or_else(failed)?;
-        let payload = Payload {
-            msg: sealed,
-            aad: run_id.as_bytes(),
-        };
-        let opened = self
-            .cipher(quarter)?
-            .decrypt(nonce.into(), payload)
-            .map_err(|_| failed())?;
-        let opened = Zeroizing::new(opened);
-        let bytes = <&[u8; 32]>::try_from(opened.as_slice()).map_err(|_| failed())?;
-        Ok(RunKey::from_bytes(*bytes))
-    }
-
-    /// The key that signs certificates.
+    /// The key that signs certificates now.
     pub fn signing_key(&self) -> &SigningKey {
-        &self.certificate_key
+        &self.certificate.present
     }
 
-    /// The public half of the key that signs certificates.
+    /// The key that signs what was sealed at the moment `at`: a former one as long as it is needed
+    /// for that, so that a signature that a crash prevented is made as it would have been.
+    pub fn signing_key_at(&self, at: Timestamp) -> &SigningKey {
+        self.certificate.at(at)
+    }
+
+    /// The public half of the key that signs certificates now.
     pub fn verifying_key(&self) -> VerifyingKey {
-        self.certificate_key.verifying_key()
+        self.certificate.present.verifying_key()
+    }
+
+    /// The keys of certificates, oldest first; the last one is in use.
+    pub fn certificate_keys(&self) -> Vec<KnownKey> {
+        self.certificate.known()
+    }
+
+    /// The key that signs heads of the log now.
+    pub fn log_key(&self) -> Result<&SigningKey, KeyringError> {
+        match &self.log {
+            Some(keys) => Ok(&keys.present),
+            None => Err(KeyringError::NoLogKey {
+                path: self.path.clone(),
+            }),
+        }
+    }
+
+    /// The keys of the log, oldest first; empty in a file of version 1 that was not upgraded.
+    pub fn log_keys(&self) -> Vec<KnownKey> {
+        self.log.as_ref().map_or_else(Vec::new, SigningKeys::known)
     }
 
     /// The key of the pseudonyms (HMAC-SHA-256).
     pub fn token_key(&self) -> &[u8; 32] {
         &self.token_key
+    }
+
+    /// The version of the file that it was read from.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// How its file is protected.
+    pub fn protection(&self) -> ProtectionKind {
+        self.protection.kind()
     }
 
     /// The name of the key that signs certificates: see [`public_key::key_id`].
@@ -239,20 +250,63 @@ impl Keyring {
         Ok(public_key::to_pem(&self.verifying_key())?)
     }
 
-    /// The line of an `allowed_signers` file; see [`public_key::allowed_signers_line`].
-    pub fn allowed_signers_line(&self, principal: &str) -> Result<String, KeyringError> {
-        Ok(public_key::allowed_signers_line(
-            &self.verifying_key(),
-            principal,
-        )?)
+    fn read(path: &Path, protection: &Protection) -> Result<Self, KeyringError> {
+        Self::parse(path, file::read(path)?, protection)
     }
 
-    fn cipher(&self, quarter: Quarter) -> Result<Aes256Gcm, KeyringError> {
-        let secret: &[u8; 32] = self
-            .key_encryption_keys
-            .get(&quarter)
-            .ok_or_else(|| KeyringError::NoSuchKey(quarter.key_id()))?;
-        Ok(Aes256Gcm::new(secret.into()))
+    fn parse(
+        path: &Path,
+        file: Zeroizing<Vec<u8>>,
+        protection: &Protection,
+    ) -> Result<Self, KeyringError> {
+        let text = protection.open(path, file)?;
+        match content::parse(path, &text, protection)? {
+            Content::Installation(keyring) => Ok(*keyring),
+            Content::Witness(_) => Err(KeyringError::OtherKind {
+                path: path.to_owned(),
+                found: "the key of a witness",
+                wanted: "the keys of an installation",
+            }),
+        }
+    }
+
+    /// Alters the keyring as its file is now, and replaces the file if `alter` says that something
+    /// changed. Returns whether it did.
+    fn change(
+        &mut self,
+        alter: impl FnOnce(&mut Self) -> Result<bool, KeyringError>,
+    ) -> Result<bool, KeyringError> {
+        let lock = file::lock(&self.path)?;
+        let mut current = Self::read(&self.path, &self.protection)?;
+        let changed = alter(&mut current)?;
+        if changed {
+            // What is written is of the newest version, and that one has a log key.
+            if current.log.is_none() {
+                current.log = Some(SigningKeys::new()?);
+            }
+            current.version = NEWEST_VERSION;
+            file::replace(&self.path, &current.closed()?)?;
+        }
+        drop(lock);
+        *self = current;
+        Ok(changed)
+    }
+
+    /// The content of its file.
+    fn closed(&self) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
+        self.protection
+            .close(&self.path, content::render(self).as_bytes())
+    }
+
+    fn kek(&self, quarter: Quarter) -> Result<&Secret, KeyringError> {
+        match self.quarters.get(&quarter) {
+            Some(QuarterKey::Held(secret)) => Ok(secret),
+            Some(QuarterKey::Destroyed(at)) => Err(KeyringError::Destroyed {
+                key_id: quarter.key_id(),
+                at: *at,
+            }),
+            None => Err(KeyringError::NoSuchKey(quarter.key_id())),
+        }
     }
 }
 
@@ -263,52 +317,6 @@ impl fmt::Debug for Keyring {
             .field("certificate_key_id", &self.certificate_key_id())
             .finish_non_exhaustive()
     }
-}
-
-impl Quarter {
-    /// The quarter of the calendar year in which `day` lies.
-    pub fn of(day: Date) -> Self {
-        Self {
-            year: day.year(),
-            quarter: (day.month() - 1) / 3 + 1,
-        }
-    }
-
-    /// The quarter after this one.
-    #[must_use]
-    pub fn next(self) -> Self {
-        if self.quarter == 4 {
-            return Self {
-                year: self.year + 1,
-                quarter: 1,
-            };
-        }
-        Self {
-            quarter: self.quarter + 1,
-            ..self
-        }
-    }
-
-    /// The name of this quarter's key: `kek-2026q4`.
-    pub fn key_id(self) -> String {
-        format!("kek-{:04}q{}", self.year, self.quarter)
-    }
-
-    /// The quarter whose key has this name.
-    fn from_key_id(id: &str) -> Option<Self> {
-        let (year, quarter) = id.strip_prefix("kek-")?.split_once('q')?;
-        let found = Self {
-            year: year.parse().ok()?,
-            quarter: quarter.parse().ok()?,
-        };
-        // One way of writing only.
-        (found.key_id() == id && (1..=4).contains(&found.quarter)).then_some(found)
-    }
-}
-
-/// Makes the key of a new run.
-pub fn new_run_key() -> Result<RunKey, KeyringError> {
-    Ok(RunKey::from_bytes(*random()?))
 }
 
 /// Takes random bytes from the operating system.

@@ -16,6 +16,7 @@ use crate::ledger::CertificateFilter;
 use crate::ledger::CertificateMatch;
 use crate::ledger::CertificateSummary;
 use crate::progress::Progress;
+use crate::run::seal::published_keys;
 use crate::run::seal::verify;
 
 /// The commands of `kigen certificate`.
@@ -39,10 +40,10 @@ pub(super) enum Command {
     Verify {
         /// A folder of certificates, or of one of them; the configured one if left out
         folder: Option<PathBuf>,
-        /// The issuer's public key (PEM), got by another way than the folder; the folder's own
-        /// `keys/certificate.pub.pem` if left out
-        #[arg(long, value_name = "FILE")]
-        key: Option<PathBuf>,
+        /// A public key of the issuer (PEM), got by another way than the folder; may be repeated;
+        /// the folder's own `keys/certificate-….pub.pem` if left out
+        #[arg(long = "key", value_name = "FILE")]
+        keys: Vec<PathBuf>,
     },
 }
 
@@ -61,7 +62,7 @@ pub(super) async fn certificate(global: &Global, command: &Command) -> Result<u8
     match command {
         Command::List { run, client } => list(global, run.clone(), client.clone()).await,
         Command::Show { id } => show(global, id).await,
-        Command::Verify { folder, key } => verify_published(global, folder.clone(), key.as_deref()),
+        Command::Verify { folder, keys } => verify_published(global, folder.clone(), keys),
     }
 }
 
@@ -167,36 +168,36 @@ pub(super) struct Sentence {
 fn verify_published(
     global: &Global,
     folder: Option<PathBuf>,
-    key: Option<&Path>,
+    keys: &[PathBuf],
 ) -> Result<u8, Failure> {
     // A stranger verifies a folder without any configuration.
     let verified = match folder {
-        Some(folder) => check_folder(&folder, key)?,
-        None => check_own(&load::config(global)?.certificates.folder, key)?,
+        Some(folder) => check_folder(&folder, keys)?,
+        None => check_own(&load::config(global)?.certificates.folder, keys)?,
     };
     let holds = verified.iter().all(|one| one.holds);
     output::print(global.format, &verified, |verified| {
-        render(verified, key.is_none())
+        render(verified, keys.is_empty())
     })?;
     Ok(if holds { exit::DONE } else { exit::UNEXPECTED })
 }
 
 /// The configured folder; there is nothing in it before the first certificate.
-fn check_own(folder: &Path, key: Option<&Path>) -> Result<Vec<Verified>, Failure> {
+fn check_own(folder: &Path, keys: &[PathBuf]) -> Result<Vec<Verified>, Failure> {
     let is_used = std::fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some());
     if is_used {
-        check_folder(folder, key)
+        check_folder(folder, keys)
     } else {
         Ok(Vec::new())
     }
 }
 
 /// Checks every certificate in `folder`, or the one that lies there.
-pub(super) fn check_folder(folder: &Path, key: Option<&Path>) -> Result<Vec<Verified>, Failure> {
+pub(super) fn check_folder(folder: &Path, keys: &[PathBuf]) -> Result<Vec<Verified>, Failure> {
     let failed = |error: &verify::VerifyError| {
         Failure::new(
             exit::USAGE,
-            format!("{error}\nhint: `--key FILE` names the issuer's public key"),
+            format!("{error}\nhint: `--key FILE` names a public key of the issuer"),
         )
     };
     let single = folder.join("cert.dsse.json").exists();
@@ -205,9 +206,12 @@ pub(super) fn check_folder(folder: &Path, key: Option<&Path>) -> Result<Vec<Veri
     } else {
         folder.to_owned()
     };
-    let keys = match key {
-        Some(file) => vec![public_key(file)?],
-        None => verify::published_keys(&root).map_err(|error| failed(&error))?,
+    let keys = if keys.is_empty() {
+        published_keys(&root).map_err(|error| failed(&error))?
+    } else {
+        keys.iter()
+            .map(|file| public_key(file))
+            .collect::<Result<_, _>>()?
     };
     let found = if single {
         vec![verify::verify_folder(folder, &keys)]
@@ -264,7 +268,7 @@ pub(super) fn render(verified: &[Verified], with_published_key: bool) -> String 
         (all, failing) => format!("{failing} of {all} certificates do NOT hold"),
     });
     if with_published_key && !verified.is_empty() {
-        lines.push("the key came from the same folder; compare it with the one you got by another way (`--key`)".to_owned());
+        lines.push("the keys came from the same folder; compare them with the ones you got by another way (`--key`)".to_owned());
     }
     lines.join("\n")
 }

@@ -19,7 +19,7 @@ pub(super) async fn daemon(global: &Global) -> Result<u8, Failure> {
     let jobs = load::jobs(&config)?;
     let ledger = load::ledger(&config).await?;
     ledger.check_migrated().await?;
-    drop(load::keyring(&config)?);
+    drop(load::keyring(&config).await?);
     let mut schedules = Vec::new();
     for job in load::selected(global, &jobs)? {
         let Some(expression) = &job.schedule else {

@@ -230,7 +230,7 @@ async fn dispose(
     write_report(config, &*ledger, screen).await?;
     ledger.close().await;
     screen.heading("4  kigen certificate verify");
-    let certificates = certificate::check_folder(&config.certificates.folder, None)?;
+    let certificates = certificate::check_folder(&config.certificates.folder, &[])?;
     screen.say(&certificate::render(&certificates, true));
     Ok(Done {
         plan,

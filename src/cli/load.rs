@@ -9,12 +9,15 @@ use super::failure::Failure;
 use crate::clock;
 use crate::config;
 use crate::config::Config;
+use crate::config::KeyringProtection;
 use crate::config::LogFormat;
 use crate::exit;
 use crate::job;
 use crate::job::Job;
 use crate::job::JobSet;
+use crate::keyring::Access;
 use crate::keyring::Keyring;
+use crate::keyring::KmsKey;
 use crate::ledger;
 use crate::ledger::Ledger;
 use crate::progress::Progress;
@@ -57,15 +60,45 @@ pub(super) async fn ledger(config: &Config) -> Result<Box<dyn Ledger>, Failure> 
 }
 
 /// Reads the keys.
-pub(super) fn keyring(config: &Config) -> Result<Keyring, Failure> {
-    Keyring::load(&config.keyring).map_err(|error| {
-        let hint = if config.keyring.exists() {
-            ""
-        } else {
-            "\nhint: `kigen keyring init` makes one"
-        };
-        Failure::new(exit::CONFIG_INVALID, format!("{error}{hint}"))
-    })
+pub(super) async fn keyring(config: &Config) -> Result<Keyring, Failure> {
+    let access = access(&config.keyring.protection)?;
+    let keyring = Keyring::open(&config.keyring.path, &access).await;
+    keyring.map_err(|error| Failure::new(exit::CONFIG_INVALID, error.to_string()))
+}
+
+/// What opens the keyring's file: fetched where `protection` says that it is.
+pub(super) fn access(protection: &KeyringProtection) -> Result<Access, Failure> {
+    match protection {
+        KeyringProtection::Plain => Ok(Access::Plain),
+        KeyringProtection::PassphraseEnv(variable) => match config::environment(variable) {
+            Some(passphrase) => Ok(Access::Passphrase(passphrase.into())),
+            None => Err(Failure::new(
+                exit::CONFIG_INVALID,
+                format!(
+                    "the environment variable `{variable}`, which holds the keyring's passphrase, is not set"
+                ),
+            )),
+        },
+        KeyringProtection::IdentityFile(file) => match std::fs::read_to_string(file) {
+            Ok(identity) => Ok(Access::Identity(identity.into())),
+            Err(error) => Err(Failure::new(
+                exit::CONFIG_INVALID,
+                format!(
+                    "read the keyring's identity file `{}`: {error}",
+                    file.display()
+                ),
+            )),
+        },
+        KeyringProtection::Kms {
+            key_id,
+            region,
+            endpoint,
+        } => Ok(Access::Kms(KmsKey {
+            key_id: key_id.clone(),
+            region: region.clone(),
+            endpoint: endpoint.clone(),
+        })),
+    }
 }
 
 /// Starts the log; lines go above the progress bar.

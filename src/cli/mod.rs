@@ -127,7 +127,7 @@ async fn dispatch(global: &Global, command: Command) -> Result<u8, Failure> {
         Command::Report(arguments) => report::report(global, &arguments).await,
         Command::Ledger(command) => migrate::ledger(global, &command).await,
         Command::Journal(command) => migrate::journal(global, &command).await,
-        Command::Keyring(command) => keyring::keyring(global, &command),
+        Command::Keyring(command) => keyring::keyring(global, command).await,
         Command::Daemon => daemon::daemon(global).await,
         Command::Demo(arguments) => demo::demo(global, &arguments).await,
         Command::Schema(arguments) => schema::schema(&arguments),

@@ -86,7 +86,7 @@ pub(super) async fn once(
     selected: &[&Job],
     trigger: entry::Trigger,
 ) -> Result<FinishedRun, Failure> {
-    let mut keyring = load::keyring(with.config)?;
+    let mut keyring = load::keyring(with.config).await?;
     let environment = Environment {
         config: with.config,
         ledger: with.ledger,

@@ -26,6 +26,7 @@ use super::raw::RawObjectsKind;
 use super::raw::RawStore;
 use super::raw::RawStoreKind;
 use super::secret_url::Scheme;
+use crate::domain::calendar::Period;
 use crate::problem::Problem;
 use crate::problem::Problems;
 use crate::problem::document::Document;
@@ -93,9 +94,8 @@ impl Checker<'_> {
         );
         let stores = self.stores(&raw.stores);
         let objects = self.objects(&raw.objects);
-        let path = Path::of("keyring");
-        let keyring = (raw.keyring.path.as_deref(), raw.keyring.path_env.as_deref());
-        let keyring = self.one_of(&path, "path", keyring);
+        let keyring = self.keyring(&raw.keyring);
+        let evidence_keep = self.evidence_keep(raw);
         let issuer = self.issuer(raw);
         let residuals = self.residuals(raw);
         Some(Config {
@@ -105,6 +105,7 @@ impl Checker<'_> {
                 folder: self.base.join(&raw.certificates.folder),
                 origin: raw.certificates.origin.clone(),
             },
+            evidence_keep: evidence_keep?,
             issuer,
             clients: self.clients(raw),
             residuals: residuals?,
@@ -118,7 +119,7 @@ impl Checker<'_> {
                     RawLogFormat::Human => LogFormat::Human,
                 }),
             ledger: ledger?,
-            keyring: self.base.join(keyring?),
+            keyring: keyring?,
         })
     }
 
@@ -273,6 +274,27 @@ impl Checker<'_> {
         Some(ObjectsConfig::Folder(self.base.join(PathBuf::from(folder))))
     }
 
+    /// The period, if there is one; `None` if it is wrong.
+    #[expect(clippy::option_option, reason = "wrong and left out are two things")]
+    fn evidence_keep(&mut self, raw: &RawConfig) -> Option<Option<Period>> {
+        let keep = raw.evidence.as_ref().and_then(|raw| raw.keep.as_deref());
+        let Some(keep) = keep else {
+            return Some(None);
+        };
+        let path = Path::of("evidence").key("keep");
+        self.period(&path, keep).map(Some)
+    }
+
+    fn period(&mut self, path: &Path, text: &str) -> Option<Period> {
+        match text.parse::<Period>() {
+            Ok(period) => Some(period),
+            Err(error) => {
+                self.say(self.document.problem(path, error.to_string()));
+                None
+            }
+        }
+    }
+
     fn needed(&mut self, path: &Path, key: &str, value: Option<&str>) -> Option<String> {
         let value = value.filter(|value| !value.is_empty());
         if value.is_none() {
@@ -318,16 +340,8 @@ impl Checker<'_> {
     fn residuals(&mut self, raw: &RawConfig) -> Option<Vec<Residual>> {
         let mut residuals = Vec::new();
         for (index, residual) in raw.residual.iter().enumerate() {
-            let period = residual.retention.parse();
-            let retention = match period {
-                Ok(retention) => Some(retention),
-                Err(error) => {
-                    let error: crate::domain::calendar::PeriodError = error;
-                    let path = Path::of("residual").at(index).key("retention");
-                    self.say(self.document.problem(&path, error.to_string()));
-                    None
-                }
-            };
+            let path = Path::of("residual").at(index).key("retention");
+            let retention = self.period(&path, &residual.retention);
             let place = residual.place.clone();
             residuals.push(retention.map(|retention| Residual { place, retention }));
         }
@@ -342,5 +356,6 @@ fn is_endpoint(text: &str) -> bool {
     })
 }
 
+mod keyring;
 #[cfg(test)]
 mod tests;

@@ -17,9 +17,12 @@ use crate::problem::structure;
 
 mod check;
 mod corporate_number;
+mod keyring;
 mod raw;
 mod secret_url;
 
+pub use keyring::KeyringConfig;
+pub use keyring::KeyringProtection;
 pub use secret_url::SecretUrl;
 pub use secret_url::UrlError;
 
@@ -35,9 +38,12 @@ pub struct Config {
     pub stores: BTreeMap<String, StoreConfig>,
     /// Stores of objects, by name.
     pub objects: BTreeMap<String, ObjectsConfig>,
-    /// File with the signing key and the keys for tokens and digests.
-    pub keyring: PathBuf,
+    /// The file with the signing keys and the keys for tokens and digests.
+    pub keyring: KeyringConfig,
     pub certificates: CertificatesConfig,
+    /// How long evidence can be opened, from the end of its quarter; `None`: nothing says so, and
+    /// no key of it can be destroyed.
+    pub evidence_keep: Option<Period>,
     pub issuer: Issuer,
     /// Clients (委託元) that are called by a name in jobs or in data.
     pub clients: Vec<Client>,

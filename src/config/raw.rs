@@ -25,6 +25,7 @@ pub(super) struct RawConfig {
     pub objects: BTreeMap<String, RawObjects>,
     pub keyring: RawKeyring,
     pub certificates: RawCertificates,
+    pub evidence: Option<RawEvidence>,
     pub issuer: RawIssuer,
     /// Clients (委託元) that are called by a name in jobs or in data.
     #[serde(default)]
@@ -102,7 +103,8 @@ pub(super) enum RawObjectsKind {
     Folder,
 }
 
-/// The keyring file: exactly one of the two.
+/// The keyring file: exactly one of `path` and `path-env`, and at most one of `passphrase-env`,
+/// `identity-file` and `kms-key-id`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "Keyring")]
@@ -110,6 +112,26 @@ pub(super) struct RawKeyring {
     pub path: Option<String>,
     /// Name of the environment variable that holds the path.
     pub path_env: Option<String>,
+    /// Name of the environment variable that holds the passphrase (age).
+    pub passphrase_env: Option<String>,
+    /// File with an age identity (`AGE-SECRET-KEY-1…`).
+    pub identity_file: Option<String>,
+    /// Id, ARN or alias of a key of AWS KMS.
+    pub kms_key_id: Option<String>,
+    /// With `kms-key-id`: its region.
+    pub kms_region: Option<String>,
+    /// With `kms-key-id`: URL of another server than AWS.
+    pub kms_endpoint: Option<String>,
+}
+
+/// How long evidence can be opened.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Evidence")]
+pub(super) struct RawEvidence {
+    /// ISO 8601 period from the end of a run's quarter: `P5Y`. It has no default: without it no key
+    /// of evidence can be destroyed.
+    pub keep: Option<String>,
 }
 
 /// Where certificates go.

@@ -4,6 +4,7 @@
 //! and `merkle` into one root, `statement` is what the certificate says, `dsse` and `sshsig` sign
 //! its bytes, `verify` checks all of it alone, without kigen's database or any secret.
 
+pub mod allowed_signers;
 pub mod digest;
 pub mod dsse;
 pub mod leaf;

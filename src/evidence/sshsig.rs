@@ -14,7 +14,7 @@ pub const NAMESPACE: &str = "deletion-certificate@kigen";
 
 const MAGIC: &[u8] = b"SSHSIG";
 const VERSION: u32 = 1;
-const ALGORITHM: &str = "ssh-ed25519";
+pub(super) const ALGORITHM: &str = "ssh-ed25519";
 const HASH: &str = "sha512";
 const LINE_LENGTH: usize = 70;
 

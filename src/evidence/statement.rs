@@ -330,7 +330,7 @@ pub struct LeafTotals {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct EvidenceKey {
     pub id: String,
-    /// From this day on no leaf can be opened any more.
+    /// The last day on which leaves can be opened; after it the key is destroyed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destroy_after: Option<Date>,
 }

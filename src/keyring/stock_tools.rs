@@ -7,13 +7,18 @@ use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
 
+use ed25519_dalek::SigningKey;
 use jiff::civil::date;
 use tempfile::TempDir;
 
+use crate::evidence::allowed_signers;
+use crate::evidence::allowed_signers::AllowedSigner;
 use crate::evidence::dsse;
+use crate::evidence::public_key;
 use crate::evidence::sample;
 use crate::evidence::sshsig;
 
+use super::KeyUse;
 use super::Keyring;
 
 const ISSUER: &str = "certificates@example.com";
@@ -38,31 +43,66 @@ test "$(cut -c1-8 all | grep -c '^01020001')" = "$(jq '.predicate.targets[1].cou
 test "$(cut -c1-2 all | grep -c '^02')" = "$(jq '.predicate.evidence.leaves.subject' statement.json)"
 "#;
 
+/// When the first key was replaced, in the rotated folder.
+const ROTATED_AT: &str = "20270401000000Z";
+
 /// A folder with everything that the holder of a certificate gets.
 fn certificate() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let keyring = Keyring::create(&folder.path().join("keyring"), date(2026, 11, 22)).unwrap();
+    issue(folder.path(), &keyring, keyring.signing_key());
+    folder
+}
+
+/// A certificate that the former key signed, or the present one; both are listed.
+fn after_a_rotation(by_former: bool) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keyring");
+    let mut keyring = Keyring::create(&path, date(2026, 11, 22)).unwrap();
+    let former = keyring.signing_key().clone();
+    let rotated_at = "2027-04-01T00:00:00Z".parse().unwrap();
+    keyring
+        .change(|current| {
+            current
+                .certificate
+                .rotate(KeyUse::Certificate, rotated_at)?;
+            current.certificate.drop_former_private();
+            Ok(true)
+        })
+        .unwrap();
+    let key = if by_former {
+        former
+    } else {
+        keyring.signing_key().clone()
+    };
+    issue(folder.path(), &keyring, &key);
+    folder
+}
+
+fn issue(folder: &Path, keyring: &Keyring, key: &SigningKey) {
     let leaves = sample::leaves();
     let payload = sample::statement(&leaves).to_payload().unwrap();
-    let signers = keyring.allowed_signers_line(ISSUER).unwrap();
+    let signers: Vec<AllowedSigner> = keyring
+        .certificate_keys()
+        .iter()
+        .map(|known| AllowedSigner::new(ISSUER, known.key, known.from, known.until).unwrap())
+        .collect();
+    let signers = allowed_signers::extend("", &signers).unwrap();
+    let pem = public_key::to_pem(&key.verifying_key()).unwrap();
     let files = [
-        (
-            "cert.dsse.json",
-            dsse::sign(&payload, keyring.signing_key()).unwrap(),
-        ),
-        ("cert.pub.pem", keyring.public_pem().unwrap().into_bytes()),
+        ("cert.dsse.json", dsse::sign(&payload, key).unwrap()),
+        ("cert.pub.pem", pem.into_bytes()),
         (
             "statement.json.sig",
-            sshsig::sign(&payload, keyring.signing_key()).into_bytes(),
+            sshsig::sign(&payload, key).into_bytes(),
         ),
         ("allowed_signers", signers.into_bytes()),
         ("leaves.bin", sample::file(&leaves)),
         ("statement.json", payload),
     ];
     for (name, content) in files {
-        fs::write(folder.path().join(name), content).unwrap();
+        fs::write(folder.join(name), content).unwrap();
     }
-    folder
 }
 
 fn run(folder: &Path, tool: &str, command: &mut Command) -> Output {
@@ -83,11 +123,22 @@ fn shell(folder: &Path, script: &str) -> Output {
 }
 
 fn ssh_keygen(folder: &Path, namespace: &str) -> Output {
+    ssh_keygen_with(folder, namespace, &[])
+}
+
+/// As of a moment such as `20261122030405Z`: the time at which the statement says it was sealed.
+fn ssh_keygen_at(folder: &Path, moment: &str) -> Output {
+    let option = format!("verify-time={moment}");
+    ssh_keygen_with(folder, sshsig::NAMESPACE, &["-O", &option])
+}
+
+fn ssh_keygen_with(folder: &Path, namespace: &str, options: &[&str]) -> Output {
     let statement = fs::File::open(folder.join("statement.json")).unwrap();
     let mut command = Command::new("ssh-keygen");
     command
         .args(["-Y", "verify", "-f", "allowed_signers", "-I", ISSUER])
-        .args(["-n", namespace, "-s", "statement.json.sig"]);
+        .args(["-n", namespace, "-s", "statement.json.sig"])
+        .args(options);
     let output = command.current_dir(folder).stdin(statement).output();
     match output {
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -176,4 +227,47 @@ fn coreutils_and_jq_find_the_leaves_as_certified() {
     assert!(output.status.success(), "{}", said(&output));
     alter(folder.path(), "statement.json");
     assert!(!shell(folder.path(), CHECK_LEAVES).status.success());
+}
+
+#[test]
+fn after_a_rotation_ssh_keygen_accepts_each_key_for_the_time_in_which_it_signed() {
+    let before = "20270331235959Z";
+    let after = "20270401000001Z";
+    let former = after_a_rotation(true);
+    for (moment, holds) in [(before, true), (ROTATED_AT, true), (after, false)] {
+        let output = ssh_keygen_at(former.path(), moment);
+        assert_eq!(
+            output.status.success(),
+            holds,
+            "{moment}: {}",
+            said(&output)
+        );
+    }
+    let present = after_a_rotation(false);
+    for (moment, holds) in [(before, false), (ROTATED_AT, true), (after, true)] {
+        let output = ssh_keygen_at(present.path(), moment);
+        assert_eq!(
+            output.status.success(),
+            holds,
+            "{moment}: {}",
+            said(&output)
+        );
+    }
+}
+
+#[test]
+fn after_a_rotation_openssl_accepts_what_each_key_signed() {
+    for by_former in [true, false] {
+        let folder = after_a_rotation(by_former);
+        let output = shell(folder.path(), CHECK_ENVELOPE);
+        assert!(output.status.success(), "{}", said(&output));
+    }
+    let folder = after_a_rotation(true);
+    let other = after_a_rotation(true);
+    fs::copy(
+        other.path().join("cert.pub.pem"),
+        folder.path().join("cert.pub.pem"),
+    )
+    .unwrap();
+    assert!(!shell(folder.path(), CHECK_ENVELOPE).status.success());
 }

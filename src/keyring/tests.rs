@@ -1,5 +1,10 @@
 //! A keyring that is lost, open, damaged or mixed up says so; one that is whole stays whole.
 
+mod destruction;
+mod protection;
+mod rotation;
+mod version_1;
+
 use std::fs;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -13,14 +18,15 @@ use tempfile::TempDir;
 use super::Keyring;
 use super::KeyringError;
 use super::Quarter;
+use super::QuarterKey;
 use super::WRAPPED_LENGTH;
 use super::new_run_key;
 
 const TODAY: Date = date(2026, 11, 22);
 /// The first quarter for which a keyring of `TODAY` has no key yet: 41 quarters on.
 const NEXT_QUARTER: Date = date(2037, 1, 1);
-/// Certificate key, token key, and this quarter's key and those of forty more.
-const KEYS_OF_A_NEW_RING: usize = 2 + 41;
+/// Certificate key, log key, token key, and this quarter's key and those of forty more.
+const KEYS_OF_A_NEW_RING: usize = 3 + 41;
 
 struct Home {
     _folder: TempDir,
@@ -44,15 +50,16 @@ fn write(path: &Path, text: &str) {
 
 fn secrets(keyring: &Keyring) -> Vec<String> {
     let mut secrets = vec![
-        hex::encode(keyring.certificate_key.as_bytes()),
+        hex::encode(keyring.signing_key().as_bytes()),
+        hex::encode(keyring.log_key().unwrap().as_bytes()),
         hex::encode(keyring.token_key()),
     ];
-    secrets.extend(
-        keyring
-            .key_encryption_keys
-            .values()
-            .map(|key| hex::encode(key.as_slice())),
-    );
+    for key in keyring.quarters.values() {
+        match key {
+            QuarterKey::Held(secret) => secrets.push(hex::encode(secret.as_slice())),
+            QuarterKey::Destroyed(_) => {}
+        }
+    }
     secrets
 }
 
@@ -152,15 +159,15 @@ fn a_damaged_keyring_is_refused_with_the_reason() {
     let home = home();
     let keyring = Keyring::create(&home.path, TODAY).unwrap();
     let whole = fs::read_to_string(&home.path).unwrap();
-    let seed = hex::encode(keyring.certificate_key.as_bytes());
+    let seed = hex::encode(keyring.signing_key().as_bytes());
     let other = "00".repeat(32);
     for (from, to, said) in [
         (
             seed.as_str(),
             other.as_str(),
-            "the two halves of the certificate key do not belong together",
+            "the two halves of a certificate key do not belong together",
         ),
-        (seed.as_str(), "00", "line 10 cannot be read"),
+        (seed.as_str(), "00", "line 13 cannot be read"),
         (
             "kek-2026q4",
             "kek-2026q5",
@@ -179,12 +186,42 @@ fn a_damaged_keyring_is_refused_with_the_reason() {
         (
             "[token-key]",
             "[token-key]\nnote = 1",
-            "line 14 cannot be read",
+            "line 21 cannot be read",
         ),
         (
-            "version = 1",
             "version = 2",
-            "has version 2; this kigen reads version 1",
+            "version = 3",
+            "has version 3; this kigen reads versions 1 to 2",
+        ),
+        (
+            "signing-keys = 2",
+            "signing-keys = 3",
+            "it should have 3 signing keys and has 2",
+        ),
+        (
+            "use = \"log\"",
+            "use = \"certificate\"",
+            "there is a certificate key after the one in use",
+        ),
+        (
+            "use = \"log\"",
+            "use = \"login\"",
+            "`login` is no use of a key",
+        ),
+        (
+            "use = \"log\"",
+            "use = \"witness\"",
+            "a witness key does not stand beside other keys",
+        ),
+        (
+            "use = \"log\"",
+            "use = \"log\"\nuntil = \"2026-11-22T00:00:00Z\"",
+            "none of the log keys is in use",
+        ),
+        (
+            "id = \"kek-2026q4\"",
+            "id = \"kek-2026q4\"\ndestroyed-at = \"2026-11-22T00:00:00Z\"",
+            "the key `kek-2026q4` is neither there nor destroyed",
         ),
     ] {
         write(&home.path, &whole.replacen(from, to, 1));
@@ -304,21 +341,6 @@ fn wrapping_twice_gives_different_bytes() {
     let run_key = new_run_key().unwrap();
     let wrap = || keyring.wrap(Quarter::of(TODAY), "run-1", &run_key).unwrap();
     assert_ne!(wrap().bytes, wrap().bytes);
-}
-
-#[test]
-fn quarters_are_those_of_the_calendar_year() {
-    let ids = [
-        (date(2026, 1, 1), "kek-2026q1"),
-        (date(2026, 3, 31), "kek-2026q1"),
-        (date(2026, 4, 1), "kek-2026q2"),
-        (date(2026, 9, 30), "kek-2026q3"),
-        (date(2026, 10, 1), "kek-2026q4"),
-        (date(2026, 12, 31), "kek-2026q4"),
-    ];
-    for (day, id) in ids {
-        assert_eq!(Quarter::of(day).key_id(), id);
-    }
 }
 
 #[test]

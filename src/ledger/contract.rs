@@ -14,7 +14,9 @@ use jiff::Timestamp;
 
 use super::entry::Due;
 use super::entry::Entry;
+use super::entry::EvidenceKeyDestroyed;
 use super::entry::JobFailed;
+use super::entry::KeyRotated;
 use super::entry::LimitEntry;
 use super::entry::Outcome;
 use super::entry::RunStarted;
@@ -151,6 +153,20 @@ fn one_of_each_kind() -> Vec<Entry> {
         },
         sealed(&["c1"]),
         published("c1"),
+        Entry::KeyRotated(KeyRotated {
+            key: "certificate".to_owned(),
+            key_id: "34750f98bd59fcfc".to_owned(),
+            public: "8a".repeat(32),
+            from: at(5),
+            former_key_id: "0f98bd59fcfc3475".to_owned(),
+            former_public: "8b".repeat(32),
+        }),
+        Entry::EvidenceKeyDestroyed(EvidenceKeyDestroyed {
+            key_id: "kek-2026q4".to_owned(),
+            keep: "P5Y".to_owned(),
+            last_day_kept: "2031-12-31".parse().unwrap(),
+            runs: 92,
+        }),
     ]
 }
 
@@ -279,6 +295,8 @@ async fn a_run_starts_once_and_its_key_with_it(fixture: Fixture) {
         .unwrap_err();
     assert!(matches!(error, LedgerError::Conflict { .. }), "{error:?}");
     assert_eq!(ledger.run_key("run-1").await.unwrap(), Some(key()));
+    assert_eq!(ledger.runs_under("kek-1").await.unwrap(), ["run-1"]);
+    assert!(ledger.runs_under("kek-2").await.unwrap().is_empty());
     assert_eq!(ledger.entries(None, None).await.unwrap().len(), 1);
     assert_eq!(ledger.run_key("run-2").await.unwrap(), None);
 
@@ -290,6 +308,7 @@ async fn a_run_starts_once_and_its_key_with_it(fixture: Fixture) {
         .unwrap_err();
     assert!(matches!(error, LedgerError::Conflict { .. }), "{error:?}");
     assert_eq!(ledger.run_key("run-1").await.unwrap(), None);
+    assert!(ledger.runs_under("kek-1").await.unwrap().is_empty());
 }
 
 async fn a_run_is_unfinished_until_every_certificate_is_published(fixture: Fixture) {

@@ -53,11 +53,15 @@ pub enum Entry {
         /// Relative to the configured place of certificates.
         folder: String,
     },
+    /// A signing key was replaced; belongs to no run.
+    KeyRotated(KeyRotated),
+    /// The key that wraps the run keys of a quarter is destroyed; belongs to no run.
+    EvidenceKeyDestroyed(EvidenceKeyDestroyed),
 }
 
 impl Entry {
     /// Every kind that this version writes.
-    pub const KINDS: [&str; 9] = [
+    pub const KINDS: [&str; 11] = [
         "run-started",
         "stage-surveyed",
         "stage-refused",
@@ -67,6 +71,8 @@ impl Entry {
         "run-recovered",
         "sealed",
         "published",
+        "key-rotated",
+        "evidence-key-destroyed",
     ];
 
     /// The entry's kind, as in its JSON and in the ledger's column.
@@ -81,6 +87,8 @@ impl Entry {
             Self::RunRecovered { .. } => "run-recovered",
             Self::Sealed { .. } => "sealed",
             Self::Published { .. } => "published",
+            Self::KeyRotated(_) => "key-rotated",
+            Self::EvidenceKeyDestroyed(_) => "evidence-key-destroyed",
         }
     }
 }
@@ -258,6 +266,36 @@ pub struct JobFailed {
     /// A stable word: `store-unreachable`.
     pub code: String,
     pub message: String,
+}
+
+/// A signing key that took another one's place. Public halves only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRotated {
+    /// What it signs: `certificate` or `log`.
+    pub key: String,
+    /// First 8 bytes of the SHA-256 of the new public key, in hex.
+    pub key_id: String,
+    /// The new public key (Ed25519), in hex.
+    pub public: String,
+    /// Since when the new key signs, and until when the former one did.
+    pub from: Timestamp,
+    pub former_key_id: String,
+    /// The former public key, in hex.
+    pub former_public: String,
+}
+
+/// A quarter's key that is destroyed after the end of the evidence period: no leaf of the quarter's
+/// runs can be opened any more. Written before it happens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceKeyDestroyed {
+    /// `kek-2026q4`
+    pub key_id: String,
+    /// How long evidence is kept from the quarter's end, ISO 8601.
+    pub keep: String,
+    /// The last day on which it was kept.
+    pub last_day_kept: Date,
+    /// Runs whose wrapped keys were in the ledger.
+    pub runs: u64,
 }
 
 /// How a run ended.

@@ -65,6 +65,8 @@ impl RunRecord {
         match entry {
             // A second start of one run cannot be written; the first stands.
             Entry::RunStarted(_) => {}
+            // They belong to no run.
+            Entry::KeyRotated(_) | Entry::EvidenceKeyDestroyed(_) => {}
             Entry::StageSurveyed(surveyed) => self.surveyed.push(surveyed.clone()),
             Entry::StageRefused(refused) => self.refused.push(refused.clone()),
             Entry::StageFinished(stage) => self.finish_stage(stage),

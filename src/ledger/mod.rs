@@ -94,6 +94,9 @@ pub trait Ledger: LogLedger {
     /// The run's wrapped key, or `None` if there is none or it was destroyed.
     async fn run_key(&self, run_id: &str) -> Result<Option<RunKey>, LedgerError>;
 
+    /// The runs whose keys are wrapped by the key-encryption key `kek_id`, in order.
+    async fn runs_under(&self, kek_id: &str) -> Result<Vec<String>, LedgerError>;
+
     /// Destroys the run's key. Returns whether there was one.
     async fn destroy_run_key(&self, run_id: &str) -> Result<bool, LedgerError>;
 

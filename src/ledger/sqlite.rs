@@ -311,6 +311,16 @@ impl Ledger for SqliteLedger {
         Ok(row.map(run_key))
     }
 
+    async fn runs_under(&self, kek_id: &str) -> Result<Vec<String>, LedgerError> {
+        const ACTION: &str = "read which runs have a key";
+        let mut connection = self.reader(ACTION).await?;
+        sqlx::query_scalar("select run_id from kigen_run_key where kek_id = $1 order by run_id")
+            .bind(kek_id)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(failed(ACTION))
+    }
+
     async fn destroy_run_key(&self, run_id: &str) -> Result<bool, LedgerError> {
         const ACTION: &str = "destroy a run's key";
         let mut transaction = self.writer(ACTION).await?;

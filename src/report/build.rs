@@ -192,7 +192,10 @@ impl<'a> Fold<'a> {
             Entry::RunFinished { .. }
             | Entry::RunRecovered { .. }
             | Entry::Sealed { .. }
-            | Entry::Published { .. } => {}
+            | Entry::Published { .. }
+            // They tell of keys.
+            | Entry::KeyRotated(_)
+            | Entry::EvidenceKeyDestroyed(_) => {}
         }
     }
 

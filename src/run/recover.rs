@@ -127,6 +127,7 @@ pub(super) async fn certify(
         issuer: &config.issuer,
         clients: &config.clients,
         residuals: &config.residuals,
+        keep: config.evidence_keep,
         origin: config.certificates.origin(),
         folder: &config.certificates.folder,
         version: env!("CARGO_PKG_VERSION"),

@@ -22,6 +22,9 @@ mod cli;
 mod cli_signals;
 mod crash;
 mod demo;
+mod keyring;
+#[cfg(feature = "failpoints")]
+mod keyring_crash;
 mod oulad;
 mod receipts;
 mod scene;

@@ -61,8 +61,8 @@ pub(super) async fn prepare(
     place::copy_jobs(&arguments.jobs_folder, &place.jobs())?;
     write_config(place)?;
     let config = load::config(global)?;
-    if !config.keyring.exists() {
-        keyring::create(&config)?;
+    if !config.keyring.path.exists() {
+        keyring::create(&config).await?;
     }
     let data = Data::open(place).await?;
     let scans = Scans::open(place).await?;

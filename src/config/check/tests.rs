@@ -2,6 +2,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::config::Config;
+use crate::config::KeyringProtection;
 use crate::config::ObjectsConfig;
 use crate::config::StoreKind;
 use crate::problem::Problems;
@@ -60,7 +61,9 @@ fn a_good_file_is_read_and_its_paths_start_from_its_folder() {
     let config = read(GOOD).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(config.ledger.expose(), "sqlite:///etc/kigen/ledger.db");
     assert_eq!(config.jobs_folder, PathBuf::from("/etc/kigen/jobs"));
-    assert_eq!(config.keyring, PathBuf::from("/run/secrets/keyring"));
+    assert_eq!(config.keyring.path, PathBuf::from("/run/secrets/keyring"));
+    assert_eq!(config.keyring.protection, KeyringProtection::Plain);
+    assert_eq!(config.evidence_keep, None);
     assert_eq!(
         config.objects["local"],
         ObjectsConfig::Folder("/etc/kigen/scans".into())
@@ -70,6 +73,52 @@ fn a_good_file_is_read_and_its_paths_start_from_its_folder() {
     };
     assert_eq!(config.stores["lms"].kind, kigen);
     assert!(!format!("{config:?}").contains("s3cret"));
+}
+
+#[test]
+fn a_keyring_is_protected_in_one_of_four_ways() {
+    let with = |keys: &str| {
+        let text = GOOD.replace("path-env = \"KEYRING\"", &format!("path = \"k\"\n{keys}"));
+        let config = read(&text).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(config.keyring.path, PathBuf::from("/etc/kigen/k"));
+        config.keyring.protection
+    };
+    // The variable is read when the keyring is: a dry run has neither.
+    let passphrase = KeyringProtection::PassphraseEnv("NOT_SET".to_owned());
+    assert_eq!(with("passphrase-env = \"NOT_SET\""), passphrase);
+    let identity = KeyringProtection::IdentityFile("/etc/kigen/id.txt".into());
+    assert_eq!(with("identity-file = \"id.txt\""), identity);
+    let kms = KeyringProtection::Kms {
+        key_id: "alias/kigen".to_owned(),
+        region: Some("ap-northeast-1".to_owned()),
+        endpoint: None,
+    };
+    assert_eq!(
+        with("kms-key-id = \"alias/kigen\"\nkms-region = \"ap-northeast-1\""),
+        kms
+    );
+}
+
+#[test]
+fn evidence_is_kept_for_a_stated_period_or_for_an_unstated_one() {
+    let with = |section: &str| read(&format!("{GOOD}{section}"));
+    let keep = |section: &str| {
+        with(section)
+            .unwrap_or_else(|problems| panic!("{problems}"))
+            .evidence_keep
+    };
+    assert_eq!(
+        keep("[evidence]\nkeep = \"P5Y\"\n"),
+        Some("P5Y".parse().unwrap())
+    );
+    assert_eq!(keep("[evidence]\n"), None);
+    let problems = with("[evidence]\nkeep = \"5 years\"\n")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        problems.contains("`5 years` is not an ISO 8601 period"),
+        "{problems}"
+    );
 }
 
 #[test]
@@ -108,6 +157,18 @@ fn each_problem_is_told_at_its_line() {
         ),
         ("connections = 2", "connections = 0", "at least 1", 7),
         ("bucket = \"scans\"\n", "", "the key `bucket` is missing", 9),
+        (
+            "path-env = \"KEYRING\"",
+            "path = \"k\"\nidentity-file = \"i\"\nkms-key-id = \"k\"",
+            "at most one of `passphrase-env`, `identity-file` and `kms-key-id`",
+            18,
+        ),
+        (
+            "path-env = \"KEYRING\"",
+            "path = \"k\"\nkms-region = \"r\"",
+            "belongs to `kms-key-id`, which is not there",
+            20,
+        ),
         (
             "folder = \"scans\"",
             "folder = \"scans\"\nbucket = \"b\"",

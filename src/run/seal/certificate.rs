@@ -37,6 +37,7 @@ use crate::evidence::statement::Technique;
 use crate::evidence::statement::TreeHash;
 use crate::evidence::statement::Trigger;
 use crate::evidence::statement::Worker;
+use crate::keyring::Quarter;
 use crate::ledger::entry::JobEntry;
 use crate::ledger::entry::TargetEntry;
 
@@ -294,6 +295,12 @@ impl CertificateWriter<'_> {
         Ok(self.facts.finished_at.to_zoned(zone).date())
     }
 
+    /// The last day on which the run's leaves can be opened; `None` if nothing says how long
+    /// evidence is kept.
+    fn destroy_after(&self) -> Option<Date> {
+        Quarter::from_key_id(self.evidence_key)?.last_day_kept(self.context.keep?)
+    }
+
     fn evidence(
         &self,
         certificate_id: &str,
@@ -317,7 +324,7 @@ impl CertificateWriter<'_> {
             run_checkpoint: checkpoint,
             evidence_key: EvidenceKey {
                 id: self.evidence_key.to_owned(),
-                destroy_after: None,
+                destroy_after: self.destroy_after(),
             },
         })
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::config::Client;
 use crate::config::Issuer;
 use crate::config::Residual;
+use crate::domain::calendar::Period;
 use crate::keyring::Keyring;
 use crate::ledger::Ledger;
 use crate::store::Disposer;
@@ -22,6 +23,8 @@ pub struct SealContext<'a> {
     pub clients: &'a [Client],
     /// Places that keep copies for a while.
     pub residuals: &'a [Residual],
+    /// How long evidence is kept from the end of its quarter; `None` if nothing says so.
+    pub keep: Option<Period>,
     /// The issuer's name in checkpoints, without a scheme: `certs.example.com`.
     pub origin: &'a str,
     /// Where certificates are published.

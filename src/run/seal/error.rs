@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::evidence::allowed_signers::AllowedSignersError;
 use crate::evidence::dsse::EnvelopeError;
 use crate::evidence::statement::CheckpointError;
 use crate::evidence::statement::StatementError;
@@ -85,6 +86,8 @@ pub enum SealError {
     },
     #[error("write out the public key")]
     PublicKey(#[source] KeyringError),
+    #[error("list the public key for `ssh-keygen`")]
+    AllowedSigners(#[source] AllowedSignersError),
     #[error("{doing} `{path}`")]
     Folder {
         doing: &'static str,
@@ -122,6 +125,7 @@ impl SealError {
             | Self::Checkpoint { .. }
             | Self::Sign { .. }
             | Self::PublicKey(_)
+            | Self::AllowedSigners(_)
             | Self::Occupied { .. } => Retry::Never,
         }
     }

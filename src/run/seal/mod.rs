@@ -4,7 +4,7 @@
 //! crash at any point and gives the same bytes. Read in this order: `context` is what sealing is
 //! handed, `steps` the order of its steps, `journal` reads the evidence through a `sorter`,
 //! `leaves` writes `leaves.bin`, `certificate` says what happened, `publish` puts the files in
-//! their place, `verify` checks them there.
+//! their place and `keys` the public keys beside them, `verify` checks them there.
 
 mod certificate;
 mod client_folder;
@@ -12,6 +12,7 @@ mod context;
 mod error;
 mod facts;
 mod journal;
+mod keys;
 mod leaves;
 mod publish;
 mod sorter;
@@ -26,11 +27,13 @@ pub use context::SealContext;
 pub use context::SealedCertificate;
 pub use context::SealedRun;
 pub use error::SealError;
+pub use keys::key_file;
+pub use keys::principal;
+pub use keys::published_keys;
 pub use steps::seal;
 pub use verify::FolderFinding;
 pub use verify::FolderProblem;
 pub use verify::FolderVerification;
 pub use verify::VerifyError;
-pub use verify::published_keys;
 pub use verify::verify_all;
 pub use verify::verify_folder;

@@ -103,7 +103,7 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 /// A new name is durable once its folder is.
-fn sync_folder(path: &Path) -> Result<(), SealError> {
+pub(super) fn sync_folder(path: &Path) -> Result<(), SealError> {
     let sync = || File::open(path)?.sync_all();
     sync().map_err(|error| SealError::folder("make durable the folder", path, error))
 }

@@ -17,7 +17,6 @@ use crate::ledger::entry::Entry;
 use super::certificate::CertificateWriter;
 use super::certificate::certificate_id;
 use super::certificate::total;
-use super::client_folder::KEYS;
 use super::client_folder::client_folder;
 use super::context::SealContext;
 use super::context::SealedCertificate;
@@ -27,6 +26,7 @@ use super::facts::RunFacts;
 use super::journal::ClientJournal;
 use super::journal::close_fences;
 use super::journal::gather;
+use super::keys::publish_keys;
 use super::leaves::LeavesFile;
 use super::leaves::LeavesWriter;
 use super::publish::make_folder;
@@ -40,8 +40,6 @@ pub(super) const LEAVES: &str = "leaves.bin";
 pub(super) const STATEMENT: &str = "statement.json";
 pub(super) const SSH_SIGNATURE: &str = "statement.json.sig";
 pub(super) const ENVELOPE: &str = "cert.dsse.json";
-pub(super) const PUBLIC_KEY: &str = "certificate.pub.pem";
-const ALLOWED_SIGNERS: &str = "allowed_signers";
 
 /// Seals the finished run `run_id`, or goes on where an earlier attempt ended.
 ///
@@ -243,6 +241,8 @@ async fn store(
 }
 
 /// Signs the stored bytes, unless they are signed already: perhaps under an older key.
+///
+/// The key is that of the time of sealing, so that a rotation in between changes nothing.
 async fn sign(
     context: &SealContext<'_>,
     facts: &RunFacts,
@@ -252,7 +252,11 @@ async fn sign(
     if let Some(envelope) = stored.and_then(|stored| stored.envelope.clone()) {
         return Ok(envelope);
     }
-    let key = context.keyring.signing_key();
+    // The payload that was stored, or was made just now.
+    let statement: Statement = serde_json::from_slice(&one.payload)
+        .map_err(|_| facts.damaged("have a certificate that cannot be read".to_owned()))?;
+    let sealed_at = statement.predicate.period.sealed_at;
+    let key = context.keyring.signing_key_at(sealed_at);
     let signed = dsse::sign(&one.payload, key).map_err(|source| SealError::Sign {
         certificate_id: one.certificate_id.clone(),
         source,
@@ -265,21 +269,6 @@ async fn sign(
     context.ledger.store_envelope(id, &envelope).await?;
     fail::fail_point!("seal.after-sign");
     Ok(envelope)
-}
-
-/// Publishes the public key in the forms that stock tools read.
-fn publish_keys(context: &SealContext<'_>, run_id: &str) -> Result<(), SealError> {
-    let folder = context.folder.join(KEYS);
-    make_folder(&folder)?;
-    sweep(&folder, run_id)?;
-    let host = context.origin.split('/').next().unwrap_or_default();
-    let keyring = context.keyring;
-    let pem = keyring.public_pem().map_err(SealError::PublicKey)?;
-    let line = keyring
-        .allowed_signers_line(&format!("certificates@{host}"))
-        .map_err(SealError::PublicKey)?;
-    publish_bytes(&folder.join(PUBLIC_KEY), pem.as_bytes(), run_id)?;
-    publish_bytes(&folder.join(ALLOWED_SIGNERS), line.as_bytes(), run_id)
 }
 
 /// Publishes one certificate; the envelope comes last, so that where it is, the rest is.

@@ -3,6 +3,7 @@
 mod crash;
 mod fixture;
 mod journal_only;
+mod keys;
 mod memory;
 mod outcome;
 mod published;

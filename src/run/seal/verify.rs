@@ -12,7 +12,6 @@ use thiserror::Error;
 
 use crate::evidence::dsse;
 use crate::evidence::dsse::LONGEST_ENVELOPE;
-use crate::evidence::public_key;
 use crate::evidence::public_key::PublicKeyError;
 use crate::evidence::statement::Statement;
 use crate::evidence::verify::Finding;
@@ -22,7 +21,6 @@ use super::client_folder::KEYS;
 use super::client_folder::client_folder;
 use super::steps::ENVELOPE;
 use super::steps::LEAVES;
-use super::steps::PUBLIC_KEY;
 use super::steps::SSH_SIGNATURE;
 use super::steps::STATEMENT;
 
@@ -97,20 +95,6 @@ pub enum VerifyError {
         #[source]
         source: PublicKeyError,
     },
-}
-
-/// The public key that is published beside the certificates in `folder`.
-///
-/// It shows that the certificates agree with each other; who does not trust the folder has the key
-/// by another way.
-pub fn published_keys(folder: &Path) -> Result<Vec<VerifyingKey>, VerifyError> {
-    let path = folder.join(KEYS).join(PUBLIC_KEY);
-    let text = fs::read_to_string(&path).map_err(|source| VerifyError::Read {
-        path: path.clone(),
-        source,
-    })?;
-    let key = public_key::from_pem(&text).map_err(|source| VerifyError::Key { path, source })?;
-    Ok(vec![key])
 }
 
 /// Checks every certificate that is published in `folder`, in the order of the folders' names.

@@ -9,6 +9,7 @@ use super::process::SIGABRT;
 use super::school::Size;
 use super::workplace::Workplace;
 use super::workplace::assert_recovered_well;
+use crate::keyring_crash;
 
 const SIZE: Size = Size {
     attempts: 240,
@@ -18,7 +19,7 @@ const SIZE: Size = Size {
 };
 
 /// Every failpoint of the program, and at which of its times the process is killed.
-const POINTS: [(&str, &[u32]); 14] = [
+const POINTS: [(&str, &[u32]); 15] = [
     ("run.started", &[1]),
     ("batch.after-lock", &[1, 6]),
     ("batch.after-removal", &[1, 6]),
@@ -31,6 +32,7 @@ const POINTS: [(&str, &[u32]); 14] = [
     ("seal.after-fence", &[1]),
     ("seal.after-leaves", &[1, 2]),
     ("seal.after-store", &[1, 2]),
+    ("seal.after-key", &[1]),
     ("seal.after-sign", &[1, 2]),
     ("seal.after-file", &[1, 3, 6]),
 ];
@@ -45,7 +47,9 @@ fn the_list_names_every_failpoint_of_the_program() {
         Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")),
         &mut found,
     );
-    let listed: BTreeSet<String> = points().map(|(name, _)| name.to_owned()).collect();
+    let of_keys = keyring_crash::POINTS.iter().map(|name| (*name).to_owned());
+    let of_runs = points().map(|(name, _)| name.to_owned());
+    let listed: BTreeSet<String> = of_runs.chain(of_keys).collect();
     assert_eq!(found, listed);
 }
 

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use crate::config::Client;
 use crate::config::Issuer;
 use crate::config::Residual;
+use crate::domain::calendar::Period;
 use crate::evidence::leaf::Action;
 use crate::evidence::leaf::Head;
 use crate::evidence::leaf::Kind;
@@ -54,6 +55,8 @@ pub(super) struct Fixture {
     pub(super) journal: Arc<JournalOnly>,
     pub(super) keyring: Keyring,
     pub(super) origin: String,
+    /// How long evidence is kept.
+    pub(super) keep: Option<Period>,
     issuer: Issuer,
     clients: Vec<Client>,
     residuals: Vec<Residual>,
@@ -90,6 +93,7 @@ impl Fixture {
             journal: Arc::new(JournalOnly::of(rows)),
             keyring: Keyring::create(&folder.path().join("keyring.toml"), today).unwrap(),
             origin: "certs.example.com".to_owned(),
+            keep: None,
             issuer: Issuer {
                 organization: "株式会社サンプル運用".to_owned(),
                 corporate_number: None,
@@ -145,6 +149,7 @@ impl Fixture {
             issuer: &self.issuer,
             clients: &self.clients,
             residuals: &self.residuals,
+            keep: self.keep,
             origin: &self.origin,
             folder: &folder,
             version: "0.1.0",

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use crate::run::seal::FolderFinding;
+use crate::run::seal::key_file;
 use crate::run::seal::published_keys;
 use crate::run::seal::verify_all;
 use crate::run::seal::verify_folder;
@@ -69,7 +70,7 @@ async fn a_certificate_lies_below_its_client_and_run_with_the_key_beside() {
         }
     }
     expected.push(PathBuf::from("keys/allowed_signers"));
-    expected.push(PathBuf::from("keys/certificate.pub.pem"));
+    expected.push(PathBuf::from("keys").join(key_file(&fixture.key()[0])));
     let found = files(&fixture.certificates());
     assert_eq!(found.keys().cloned().collect::<Vec<_>>(), expected);
     for path in found.keys() {

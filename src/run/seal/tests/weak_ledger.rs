@@ -170,6 +170,10 @@ impl Ledger for WeakLedger<'_> {
         self.inner.run_key(run_id).await
     }
 
+    async fn runs_under(&self, kek_id: &str) -> Result<Vec<String>, LedgerError> {
+        self.inner.runs_under(kek_id).await
+    }
+
     async fn destroy_run_key(&self, run_id: &str) -> Result<bool, LedgerError> {
         self.inner.destroy_run_key(run_id).await
     }
