@@ -76,6 +76,9 @@ pub trait LogLedger: Send + Sync {
     /// The leaf hashes of a client's log, in the order of their indexes; empty if there is none.
     async fn log_hashes(&self, client: &str) -> Result<Vec<Hash>, LedgerError>;
 
+    /// The entries of a run in all logs: each client with its entries, in the order of the clients.
+    async fn log_of_run(&self, run_id: &str) -> Result<Vec<(String, LogEntry)>, LedgerError>;
+
     /// The entry of this role that a run has in a client's log.
     async fn log_entry(
         &self,
@@ -118,6 +121,14 @@ pub trait LogLedger: Send + Sync {
 
 /// `log_index, role, run_id, payload, leaf_hash`.
 pub(super) type LogRow = (i64, String, Option<String>, Vec<u8>, Vec<u8>);
+
+/// A client, and a [`LogRow`].
+pub(super) type OfRunRow = (String, i64, String, Option<String>, Vec<u8>, Vec<u8>);
+
+pub(super) fn of_client(row: OfRunRow) -> Result<(String, LogEntry), LedgerError> {
+    let (client, index, role, run_id, payload, hash) = row;
+    Ok((client, entry((index, role, run_id, payload, hash))?))
+}
 
 impl LogRole {
     /// As the ledger writes it.

@@ -42,29 +42,35 @@ pub struct MigrationSet {
 /// The ledger in PostgreSQL: `kigen_…` in the first schema of the search path.
 pub const LEDGER_POSTGRES: MigrationSet = MigrationSet {
     table: "kigen_migration",
-    scripts: &[Script {
-        version: 1,
-        name: "0001_ledger",
-        sql: include_str!("../../migrations/ledger/postgres/0001_ledger.sql"),
-    }, Script {
-        version: 2,
-        name: "0002_log",
-        sql: include_str!("../../migrations/ledger/postgres/0002_log.sql"),
-    }],
+    scripts: &[
+        Script {
+            version: 1,
+            name: "0001_ledger",
+            sql: include_str!("../../migrations/ledger/postgres/0001_ledger.sql"),
+        },
+        Script {
+            version: 2,
+            name: "0002_log",
+            sql: include_str!("../../migrations/ledger/postgres/0002_log.sql"),
+        },
+    ],
 };
 
 /// The ledger in SQLite.
 pub const LEDGER_SQLITE: MigrationSet = MigrationSet {
     table: "kigen_migration",
-    scripts: &[Script {
-        version: 1,
-        name: "0001_ledger",
-        sql: include_str!("../../migrations/ledger/sqlite/0001_ledger.sql"),
-    }, Script {
-        version: 2,
-        name: "0002_log",
-        sql: include_str!("../../migrations/ledger/sqlite/0002_log.sql"),
-    }],
+    scripts: &[
+        Script {
+            version: 1,
+            name: "0001_ledger",
+            sql: include_str!("../../migrations/ledger/sqlite/0001_ledger.sql"),
+        },
+        Script {
+            version: 2,
+            name: "0002_log",
+            sql: include_str!("../../migrations/ledger/sqlite/0002_log.sql"),
+        },
+    ],
 };
 
 /// The journal of a PostgreSQL store, in a schema of its own.

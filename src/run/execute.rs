@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use thiserror::Error;
 
+use super::announce;
+use super::client_log::ClientLogError;
 use super::open;
 use super::open::Stores;
 use super::outcome::FinishedRun;
@@ -33,7 +35,9 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::error::LockError;
 use crate::progress::Progress;
 use crate::shutdown::Shutdown;
+use crate::store::Announced;
 use crate::store::Disposer;
+use crate::store::RunContext;
 use crate::store::Watch;
 
 /// What a run works with.
@@ -67,6 +71,10 @@ pub enum RunError {
     Keyring(#[from] KeyringError),
     #[error("{}", .0.message)]
     Step(JobError),
+    #[error("{0}")]
+    Log(#[from] ClientLogError),
+    #[error("the ledger's entries of run {run} {what}")]
+    Damaged { run: String, what: String },
 }
 
 impl RunError {
@@ -77,6 +85,9 @@ impl RunError {
             Self::Ledger(error) => of_ledger(error),
             Self::Keyring(_) => exit::CONFIG_INVALID,
             Self::Step(error) => error.exit,
+            Self::Log(ClientLogError::Ledger(error)) => of_ledger(error),
+            Self::Log(ClientLogError::Origin { .. }) => exit::CONFIG_INVALID,
+            Self::Log(ClientLogError::Entry { .. }) | Self::Damaged { .. } => exit::UNEXPECTED,
         }
     }
 }
@@ -246,21 +257,29 @@ async fn execute(
     } = prepared;
     let targets = Targets::of(&ready, request.as_of);
     let (context, wrapped) = start::context(keyring, &run_id, started_at)?;
-    let entry = Entry::RunStarted(start::entry(
-        &ready,
-        &targets,
-        request.as_of,
-        request.trigger,
-    ));
+    let started = start::entry(&ready, &targets, request.as_of, request.trigger);
+    let clients = announce::clients(environment, stores, &ready).await;
+    let clients = clients.map_err(RunError::Step)?;
     environment
         .ledger
-        .start_run(&run_id, started_at, &entry, &wrapped)
+        .start_run(
+            &run_id,
+            started_at,
+            &Entry::RunStarted(started.clone()),
+            &wrapped,
+        )
         .await?;
     finished.run_id = Some(run_id.clone());
     fail::fail_point!("run.started");
     for failed in finished.jobs.iter().filter(|job| job.error.is_some()) {
         note_failure(environment, &run_id, failed).await?;
     }
+    let announced =
+        announce::announce(environment, &run_id, &started, &ready, &clients, started_at).await?;
+    let context = RunContext {
+        announced: Announced::to(announced),
+        ..context
+    };
     let mut fenced: BTreeMap<String, Arc<dyn Disposer>> = BTreeMap::new();
     for ready in &ready {
         let outcome = finished

@@ -3,6 +3,9 @@
 //! Each step's output is the next one's input: `open` (stores), `start` (targets, run key, fences),
 //! `stage` (survey, approve, execute), `recover` (what a killed run left), `seal` (certificates).
 
+mod announce;
+mod certified;
+mod client_log;
 pub mod execute;
 pub mod open;
 pub mod outcome;

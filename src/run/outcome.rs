@@ -174,7 +174,8 @@ impl JobError {
             | StoreError::Failed { .. }
             | StoreError::FenceClosed { .. }
             | StoreError::Vetoed { .. }
-            | StoreError::Undone { .. } => exit::INCOMPLETE,
+            | StoreError::Undone { .. }
+            | StoreError::NotAnnounced { .. } => exit::INCOMPLETE,
             StoreError::Disagreement { .. } => exit::UNEXPECTED,
         };
         Self::new(exit, error.to_string())

@@ -18,6 +18,7 @@ use crate::ledger::entry::RunState;
 use crate::ledger::error::LockError;
 use crate::ledger::fold::RunRecord;
 use crate::ledger::fold::fold_runs;
+use crate::store::Announced;
 use crate::store::Resumption;
 use crate::store::RunContext;
 use crate::store::TokenKey;
@@ -231,5 +232,7 @@ async fn reopen(
             .map_err(|error| error.to_string())?,
         token_key: TokenKey(*keyring.token_key()),
         started_at: run.started_at,
+        // Its intents were stored under its plan.
+        announced: Announced::not_asked_for(),
     })
 }

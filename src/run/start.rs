@@ -1,6 +1,7 @@
 //! The start of a run: its targets, its key, its first entry; nothing is touched before that.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -23,6 +24,7 @@ use crate::ledger::entry::RunStarted;
 use crate::ledger::entry::TargetEntry;
 use crate::ledger::entry::TitleEntry;
 use crate::ledger::entry::Trigger;
+use crate::store::Announced;
 use crate::store::ObjectTarget;
 use crate::store::RunContext;
 use crate::store::StageTargets;
@@ -261,6 +263,8 @@ pub(super) fn context(
         run_key,
         token_key: TokenKey(*keyring.token_key()),
         started_at,
+        // Until the plan stands in the clients' logs.
+        announced: Announced::to(BTreeSet::new()),
     };
     let stored = RunKey {
         kek_id: wrapped.key_id,

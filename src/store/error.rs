@@ -65,6 +65,10 @@ pub enum StoreError {
     )]
     Undone { table: String, records: u64 },
     #[error(
+        "cluster `{cluster}`: the batch has records of a client whose log does not announce this run; it was rolled back\nhint: the client is new since the run began; the next run announces itself to it"
+    )]
+    NotAnnounced { cluster: String },
+    #[error(
         "cluster `{cluster}`: the batch would pass the limit of {limit} records; it was rolled back"
     )]
     OverLimit { cluster: String, limit: u64 },
@@ -88,6 +92,7 @@ impl StoreError {
             | Self::Disagreement { .. }
             | Self::Vetoed { .. }
             | Self::Undone { .. }
+            | Self::NotAnnounced { .. }
             | Self::OverLimit { .. }
             | Self::Unusable(_) => Retry::Never,
         }

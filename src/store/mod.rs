@@ -10,6 +10,7 @@ pub mod sql;
 mod order;
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -73,6 +74,9 @@ pub trait Inventory: Send + Sync {
     /// Counts what is due in stage `stage` of `job` on the day `as_of`, in one snapshot.
     async fn survey(&self, job: &Job, stage: usize, as_of: Date) -> Result<Survey, StoreError>;
 
+    /// Every client (委託元) that has a record in the cluster of `job`, due or not.
+    async fn clients(&self, job: &Job) -> Result<BTreeSet<String>, StoreError>;
+
     /// Looks one record up by the text of its key columns.
     async fn find(&self, job: &Job, key: &[String]) -> Result<Option<Found>, StoreError>;
 }
@@ -87,6 +91,32 @@ pub struct RunContext {
     pub token_key: TokenKey,
     /// When the run began; what a marker column is set to.
     pub started_at: jiff::Timestamp,
+    /// Whose records may go.
+    pub announced: Announced,
+}
+
+/// The clients in whose logs the run has announced itself: nobody else's record goes in it.
+#[derive(Clone, Debug)]
+pub struct Announced(Option<BTreeSet<String>>);
+
+impl Announced {
+    /// The run has announced itself to these.
+    pub fn to(clients: BTreeSet<String>) -> Self {
+        Self(Some(clients))
+    }
+
+    /// For what an announced run has left behind, and for stores without logs.
+    pub fn not_asked_for() -> Self {
+        Self(None)
+    }
+
+    /// Whether the run has announced itself to `client`.
+    pub fn includes(&self, client: &str) -> bool {
+        let Self(clients) = self;
+        clients
+            .as_ref()
+            .is_none_or(|clients| clients.contains(client))
+    }
 }
 
 /// The keyring's key for tokens. Redacted.

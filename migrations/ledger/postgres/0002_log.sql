@@ -12,6 +12,7 @@ create table kigen_log_entry (
 );
 -- A run announces itself once in each log, and ends once.
 create unique index kigen_log_entry_one_of_run on kigen_log_entry (client, run_id, role) where run_id is not null;
+create index kigen_log_entry_run on kigen_log_entry (run_id);
 create table kigen_log_checkpoint (
     client text not null,
     size bigint not null check (size > 0),

@@ -86,7 +86,10 @@ async fn entries_follow_one_another_without_a_gap(fixture: Fixture) {
     }
     let moved = ledger.append_to_log(&plan("own", 1, "run-2"), None).await;
     assert_eq!(moved.unwrap(), Appended::Moved, "index 1 is taken");
-    let hashes: Vec<_> = entries.iter().map(|entry| leaf_hash(&entry.payload)).collect();
+    let hashes: Vec<_> = entries
+        .iter()
+        .map(|entry| leaf_hash(&entry.payload))
+        .collect();
     assert_eq!(ledger.log_hashes("own").await.unwrap(), hashes);
     assert_eq!(
         ledger.log_entries("own", 0, 9).await.unwrap(),
@@ -151,15 +154,22 @@ async fn a_certificate_and_its_log_entry_are_stored_together_or_not_at_all(fixtu
     let mut refused = certificate(&other);
     refused.certificate_id = "c-1".to_owned();
     let error = ledger.append_to_log(&other, Some(&refused)).await;
-    assert!(matches!(error, Err(LedgerError::Conflict { .. })), "{error:?}");
+    assert!(
+        matches!(error, Err(LedgerError::Conflict { .. })),
+        "{error:?}"
+    );
     assert!(ledger.log_hashes("other").await.unwrap().is_empty());
 }
 
 async fn two_writers_never_take_one_index(fixture: Fixture) {
     let ledger = fixture.migrated().await;
-    let entries: Vec<NewLogEntry> = (0..8).map(|run| plan("own", 0, &format!("run-{run}"))).collect();
+    let entries: Vec<NewLogEntry> = (0..8)
+        .map(|run| plan("own", 0, &format!("run-{run}")))
+        .collect();
     let answers = futures_util::future::join_all(
-        entries.iter().map(|entry| ledger.append_to_log(entry, None)),
+        entries
+            .iter()
+            .map(|entry| ledger.append_to_log(entry, None)),
     )
     .await;
     let new = answers
@@ -178,9 +188,15 @@ async fn a_log_signs_one_head_for_each_size_and_never_an_older_one(fixture: Fixt
     assert_eq!(again.unwrap(), Stored::AlreadyThere);
     for other in [head(2, "another two"), head(1, "one")] {
         let refused = ledger.store_checkpoint(&other, at(2)).await;
-        assert!(matches!(refused, Err(LedgerError::Conflict { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(LedgerError::Conflict { .. })),
+            "{refused:?}"
+        );
     }
-    ledger.store_checkpoint(&head(5, "five"), at(3)).await.unwrap();
+    ledger
+        .store_checkpoint(&head(5, "five"), at(3))
+        .await
+        .unwrap();
     assert_eq!(
         ledger.last_checkpoint("own").await.unwrap(),
         Some(head(5, "five"))
@@ -191,7 +207,10 @@ async fn nothing_in_a_log_can_be_changed(fixture: Fixture) {
     let ledger = fixture.migrated().await;
     let entry = plan("own", 0, "run-1");
     ledger.append_to_log(&entry, None).await.unwrap();
-    ledger.store_checkpoint(&head(1, "one"), at(1)).await.unwrap();
+    ledger
+        .store_checkpoint(&head(1, "one"), at(1))
+        .await
+        .unwrap();
     for sql in [
         "update kigen_log_entry set run_id = 'run-2'",
         "delete from kigen_log_entry",

@@ -17,12 +17,14 @@ use crate::ledger::log::LogLedger;
 use crate::ledger::log::LogRole;
 use crate::ledger::log::LogRow;
 use crate::ledger::log::NewLogEntry;
+use crate::ledger::log::OfRunRow;
 use crate::ledger::log::checkpoint;
 use crate::ledger::log::entry;
 use crate::ledger::log::follows;
 use crate::ledger::log::hash_of;
 use crate::ledger::log::hashes;
 use crate::ledger::log::number;
+use crate::ledger::log::of_client;
 use crate::ledger::record::NewCertificate;
 use crate::ledger::record::Stored;
 
@@ -54,6 +56,19 @@ impl LogLedger for PostgresLedger {
         .await
         .map_err(failed(READ))?;
         hashes(rows)
+    }
+
+    async fn log_of_run(&self, run_id: &str) -> Result<Vec<(String, LogEntry)>, LedgerError> {
+        let mut connection = self.connection(READ).await?;
+        let rows: Vec<OfRunRow> = sqlx::query_as(
+            "select client, log_index, role, run_id, payload, leaf_hash from kigen_log_entry \
+             where run_id = $1 order by client, log_index",
+        )
+        .bind(run_id)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(failed(READ))?;
+        rows.into_iter().map(of_client).collect()
     }
 
     async fn log_entry(

@@ -156,10 +156,25 @@ async fn remove_rows(
     }
     fail::fail_point!("batch.after-removal");
     let counts = proof.add_own(pass, rows, ended_by).await?;
+    all_are_announced(pass, &counts.by_client)?;
     batch.ended_by = counts.ended_by;
     batch.by_client = counts.by_client;
     journal::insert(session, pass, &proof).await?;
     Ok(batch)
+}
+
+/// Nothing goes before its client's log says that it may: a client may be new since the run began.
+pub(super) fn all_are_announced(
+    pass: &Pass<'_>,
+    by_client: &BTreeMap<String, u64>,
+) -> Result<(), StoreError> {
+    let announced = &pass.order.run.announced;
+    if by_client.keys().all(|client| announced.includes(client)) {
+        return Ok(());
+    }
+    Err(StoreError::NotAnnounced {
+        cluster: pass.job().cluster.clone(),
+    })
 }
 
 /// Decides each row again; all of them must be due, or the statement is wrong.

@@ -8,6 +8,7 @@
 mod backend;
 mod batch;
 pub mod catalog;
+mod clients;
 mod dialect;
 mod evidence;
 mod find;

@@ -1,6 +1,7 @@
 //! A store of rows: one database of whatever engine.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,6 +10,7 @@ use jiff::civil::Date;
 use super::backend::Backend;
 use super::backend::tables_of;
 use super::find;
+use super::clients;
 use super::fit;
 use super::intent;
 use super::intent::Stores;
@@ -94,6 +96,16 @@ impl Inventory for SqlStore {
         let survey = survey::survey(&mut *session, &text, as_of).await?;
         session.rollback().await?;
         Ok(survey)
+    }
+
+    async fn clients(&self, job: &Job) -> Result<BTreeSet<String>, StoreError> {
+        let mut session = self.backend.session().await?;
+        session.begin(Access::Read).await?;
+        let tables = tables_of(&*self.backend, &mut *session, job).await?;
+        tables.own(job)?;
+        let found = clients::clients(&mut *session, self.backend.dialect(), job, &tables).await?;
+        session.rollback().await?;
+        Ok(found)
     }
 
     async fn find(&self, job: &Job, key: &[String]) -> Result<Option<Found>, StoreError> {

@@ -1,6 +1,7 @@
 //! A store of which sealing sees the journal only.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
@@ -56,6 +57,10 @@ fn not_here() -> StoreError {
 
 #[async_trait]
 impl Inventory for JournalOnly {
+    async fn clients(&self, _: &Job) -> Result<BTreeSet<String>, StoreError> {
+        Err(not_here())
+    }
+
     fn engine(&self) -> &'static str {
         "SQLite 3.50"
     }

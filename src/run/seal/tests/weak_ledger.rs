@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::evidence::merkle::Hash;
 use crate::ledger::CertificateFilter;
 use crate::ledger::CertificateMatch;
 use crate::ledger::CertificateSummary;
@@ -26,7 +27,6 @@ use crate::ledger::log::LogEntry;
 use crate::ledger::log::LogLedger;
 use crate::ledger::log::LogRole;
 use crate::ledger::log::NewLogEntry;
-use crate::evidence::merkle::Hash;
 
 pub(super) struct WeakLedger<'a> {
     inner: &'a dyn Ledger,
@@ -67,6 +67,10 @@ impl LogLedger for WeakLedger<'_> {
 
     async fn log_hashes(&self, client: &str) -> Result<Vec<Hash>, LedgerError> {
         self.inner.log_hashes(client).await
+    }
+
+    async fn log_of_run(&self, run_id: &str) -> Result<Vec<(String, LogEntry)>, LedgerError> {
+        self.inner.log_of_run(run_id).await
     }
 
     async fn log_entry(

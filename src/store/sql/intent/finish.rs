@@ -98,6 +98,7 @@ fn is_about_rows(error: &StoreError) -> bool {
         | StoreError::Disagreement { .. }
         | StoreError::Vetoed { .. }
         | StoreError::Undone { .. }
+        | StoreError::NotAnnounced { .. }
         | StoreError::OverLimit { .. }
         | StoreError::Unusable(_) => true,
         StoreError::Unreachable { .. }
@@ -357,6 +358,7 @@ async fn remove_rows(
         goes_with::remove_found(session, pass, &held.rows, &held.found, proof).await?;
     remove(session, pass, &held.rows).await?;
     let counts = proof.add_own(pass, &held.rows, &held.ended_by).await?;
+    batch::all_are_announced(pass, &counts.by_client)?;
     outcome.disposed = u64::try_from(held.rows.len()).unwrap_or(u64::MAX);
     outcome.ended_by = counts.ended_by;
     outcome.by_client = counts.by_client;

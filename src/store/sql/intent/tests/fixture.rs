@@ -24,6 +24,7 @@ use crate::evidence::leaf::RunKey;
 use crate::job::Job;
 use crate::plan;
 use crate::plan::StagePlan;
+use crate::store::Announced;
 use crate::store::Disposer as _;
 use crate::store::ObjectTarget;
 use crate::store::PassOutcome;
@@ -164,6 +165,7 @@ impl World {
                 run_key: RunKey::from_bytes([7; 32]),
                 token_key: TokenKey([8; 32]),
                 started_at: "2026-04-01T00:00:00Z".parse::<Timestamp>().unwrap(),
+                announced: Announced::not_asked_for(),
             },
             advanced: AtomicU64::new(0),
         }

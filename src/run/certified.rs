@@ -1,0 +1,110 @@
+//! What plans and certificates say in the same words: issuer, client, rule, method.
+
+use jiff::civil::Date;
+
+use crate::config::Client;
+use crate::config::Issuer;
+use crate::evidence::digest::Sha256;
+use crate::evidence::leaf::Action;
+use crate::evidence::statement;
+use crate::evidence::statement::CertifiedClause;
+use crate::evidence::statement::CertifiedPurpose;
+use crate::evidence::statement::CertifiedRule;
+use crate::evidence::statement::Controller;
+use crate::evidence::statement::Method;
+use crate::evidence::statement::MethodClass;
+use crate::evidence::statement::Run;
+use crate::evidence::statement::Store;
+use crate::evidence::statement::Technique;
+use crate::evidence::statement::Worker;
+use crate::ledger::entry::JobEntry;
+use crate::ledger::entry::TargetEntry;
+
+/// What folder stores call themselves.
+const FOLDER_ENGINE: &str = "folder";
+
+/// The ledger's entries of a run contradict themselves; says in what.
+#[derive(Debug)]
+pub(super) struct Damaged(pub(super) String);
+
+/// Who certifies.
+pub(super) fn issuer(issuer: &Issuer, version: &str) -> statement::Issuer {
+    statement::Issuer {
+        organization: issuer.organization.clone(),
+        corporate_number: issuer.corporate_number.clone(),
+        worker: Worker {
+            name: "kigen".to_owned(),
+            version: version.to_owned(),
+        },
+    }
+}
+
+/// On whose behalf the data was kept; a client that is not listed has no organisation.
+pub(super) fn controller(clients: &[Client], client: &str) -> Controller {
+    let listed = clients.iter().find(|listed| listed.name == client);
+    Controller {
+        client: client.to_owned(),
+        organization: listed.map(|listed| listed.organization.clone()),
+    }
+}
+
+/// The run, on the calendar of `job`.
+pub(super) fn run(run_id: &str, as_of: Date, job: &JobEntry) -> Run {
+    Run {
+        id: run_id.to_owned(),
+        as_of,
+        time_zone: job.time_zone.clone(),
+    }
+}
+
+/// The store of a target.
+pub(super) fn store(target: &TargetEntry) -> Store {
+    Store {
+        id: target.store.clone(),
+        engine: target.engine.clone(),
+    }
+}
+
+/// The rule that is carried out in a target.
+pub(super) fn rule(target: &TargetEntry, job: &JobEntry) -> Result<CertifiedRule, Damaged> {
+    let purposes = target.cutoffs.iter().map(|cutoff| CertifiedPurpose {
+        name: cutoff.purpose.clone(),
+        starting_point: cutoff.starting_point.clone(),
+        period: cutoff.period.clone(),
+        cutoff: cutoff.cutoff,
+    });
+    Ok(CertifiedRule {
+        cluster: job.job.clone(),
+        sha256: digest(&target.rule_sha256)?,
+        clause: CertifiedClause {
+            document: job.clause.document.clone(),
+            version: job.clause.version.clone(),
+            text_sha256: digest(&job.clause.text_sha256)?,
+        },
+        purposes: purposes.collect(),
+    })
+}
+
+fn digest(text: &str) -> Result<Sha256, Damaged> {
+    text.parse()
+        .map_err(|_| Damaged("name a digest that is none".to_owned()))
+}
+
+/// What is done to the records of a target.
+pub(super) fn method(target: &TargetEntry) -> Result<Method, Damaged> {
+    let unknown = || Damaged(format!("have the unknown action {}", target.action));
+    let (class, technique) = match Action::from_code(target.action).ok_or_else(unknown)? {
+        Action::RowDeleted => (MethodClass::LogicalDelete, Technique::SqlDelete),
+        Action::Pseudonymized => (MethodClass::Pseudonymize, Technique::SqlUpdate),
+        Action::ObjectVersionDeleted | Action::DeleteMarkerRemoved | Action::UploadAborted => {
+            if target.engine == FOLDER_ENGINE {
+                // A file system keeps no versions to be claimed.
+                (MethodClass::LogicalDelete, Technique::RemoveFile)
+            } else {
+                (MethodClass::ObjectVersionDelete, Technique::DeleteByVersion)
+            }
+        }
+        Action::CryptoErased | Action::AlreadyAbsent | Action::Held => return Err(unknown()),
+    };
+    Ok(Method { class, technique })
+}
