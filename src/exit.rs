@@ -22,6 +22,8 @@ pub const CONFIG_INVALID: u8 = 12;
 pub const NOT_MIGRATED: u8 = 13;
 /// A store does not fit its job, or its role may not do what the job asks; nothing was removed.
 pub const SCHEMA_MISMATCH: u8 = 14;
+/// Published evidence does not hold: it was altered, is incomplete, or was not signed by whom we trust.
+pub const DOES_NOT_HOLD: u8 = 15;
 /// Something that is due is still there. Trying again may help.
 pub const INCOMPLETE: u8 = 20;
 /// A store could not be reached. Trying again may help.
@@ -72,6 +74,11 @@ pub const ALL: &[(u8, &str, &str)] = &[
         SCHEMA_MISMATCH,
         "SCHEMA_MISMATCH",
         "a store does not fit its job; nothing of it was removed",
+    ),
+    (
+        DOES_NOT_HOLD,
+        "DOES_NOT_HOLD",
+        "published evidence does not hold; a person must look",
     ),
     (
         INCOMPLETE,

@@ -17,6 +17,7 @@ use crate::ledger::entry::RunState;
 use crate::ledger::error::LockError;
 use crate::ledger::fold::RunRecord;
 use crate::ledger::fold::fold_runs;
+use crate::publish;
 use crate::store::RunContext;
 use crate::store::StageOrder;
 use crate::store::Survey;
@@ -119,6 +120,8 @@ pub(super) async fn certify(
         opened.map_err(|error| error.to_string())?;
     }
     let config = environment.config;
+    let opened = publish::open(&config.certificates.place).await;
+    let place = opened.map_err(|error| whole(&error))?;
     let context = SealContext {
         ledger: environment.ledger,
         stores: &stores.opened(),
@@ -127,7 +130,8 @@ pub(super) async fn certify(
         clients: &config.clients,
         residuals: &config.residuals,
         origin: config.certificates.origin(),
-        folder: &config.certificates.folder,
+        place: &*place,
+        work_folder: &config.certificates.work_folder,
         version: env!("CARGO_PKG_VERSION"),
     };
     let label = "sealing";
@@ -144,12 +148,7 @@ pub(super) async fn certify(
         .certificates
         .into_iter()
         .map(|certificate| CertificateLine {
-            folder: config
-                .certificates
-                .folder
-                .join(&certificate.folder)
-                .display()
-                .to_string(),
+            folder: place.locate(&certificate.folder),
             certificate_id: certificate.certificate_id,
             client: certificate.client,
             records: certificate.records,

@@ -39,8 +39,8 @@ use crate::evidence::statement::Trigger;
 use crate::evidence::statement::Worker;
 use crate::ledger::entry::JobEntry;
 use crate::ledger::entry::TargetEntry;
+use crate::publish::client_folder;
 
-use super::client_folder::client_folder;
 use super::context::SealContext;
 use super::error::SealError;
 use super::facts::RunFacts;

@@ -1,7 +1,5 @@
 //! The steps of sealing, in their order.
 
-use std::path::PathBuf;
-
 use jiff::Timestamp;
 use tempfile::TempPath;
 
@@ -13,12 +11,15 @@ use crate::ledger::Envelope;
 use crate::ledger::NewCertificate;
 use crate::ledger::StoredCertificate;
 use crate::ledger::entry::Entry;
+use crate::publish::Content;
+use crate::publish::EvidencePlace;
+use crate::publish::KEYS;
+use crate::publish::Put;
+use crate::publish::client_folder;
 
 use super::certificate::CertificateWriter;
 use super::certificate::certificate_id;
 use super::certificate::total;
-use super::client_folder::KEYS;
-use super::client_folder::client_folder;
 use super::context::SealContext;
 use super::context::SealedCertificate;
 use super::context::SealedRun;
@@ -29,18 +30,14 @@ use super::journal::close_fences;
 use super::journal::gather;
 use super::leaves::LeavesFile;
 use super::leaves::LeavesWriter;
-use super::publish::make_folder;
-use super::publish::publish_bytes;
-use super::publish::publish_file;
-use super::publish::sweep;
-use super::publish::unfinished;
+use super::work;
 
 /// Names of the published files.
-pub(super) const LEAVES: &str = "leaves.bin";
-pub(super) const STATEMENT: &str = "statement.json";
-pub(super) const SSH_SIGNATURE: &str = "statement.json.sig";
-pub(super) const ENVELOPE: &str = "cert.dsse.json";
-pub(super) const PUBLIC_KEY: &str = "certificate.pub.pem";
+const LEAVES: &str = "leaves.bin";
+const STATEMENT: &str = "statement.json";
+const SSH_SIGNATURE: &str = "statement.json.sig";
+const ENVELOPE: &str = "cert.dsse.json";
+const PUBLIC_KEY: &str = "certificate.pub.pem";
 const ALLOWED_SIGNERS: &str = "allowed_signers";
 
 /// Seals the finished run `run_id`, or goes on where an earlier attempt ended.
@@ -62,7 +59,7 @@ pub async fn seal(
     let prepared = prepare(context, &facts, now, progress).await?;
     store(context, &facts, &prepared, now).await?;
     if !prepared.is_empty() {
-        publish_keys(context, run_id)?;
+        publish_keys(context).await?;
     }
     let mut certificates = Vec::with_capacity(prepared.len());
     for one in prepared {
@@ -108,10 +105,10 @@ async fn prepare(
 ) -> Result<Vec<Prepared>, SealError> {
     let sort_failed = |source| SealError::Sort {
         run: facts.run_id().to_owned(),
-        folder: context.folder.to_owned(),
+        folder: context.work_folder.to_owned(),
         source,
     };
-    make_folder(context.folder)?;
+    work::begin(context.work_folder, facts.run_id())?;
     let gathered = gather(context, facts).await?;
     let (journals, evidence) = gathered.finish().map_err(sort_failed)?;
     agree_with_what_is_sealed(facts, &journals)?;
@@ -125,13 +122,10 @@ async fn prepare(
     };
     let targets = facts.targets()?.len();
     let mut leaves =
-        LeavesWriter::new(evidence, targets, context.folder, progress).map_err(sort_failed)?;
+        LeavesWriter::new(evidence, targets, context.work_folder, progress).map_err(sort_failed)?;
     let mut prepared = Vec::with_capacity(journals.len());
     for (number, journal) in (0..).zip(&journals) {
-        let folder = context.folder.join(client_folder(&journal.client));
-        make_folder(&folder)?;
-        sweep(&folder, facts.run_id())?;
-        let file = unfinished(&folder, facts.run_id())?;
+        let file = work::unfinished(context.work_folder, facts.run_id())?;
         let file = leaves.write(number, file).map_err(sort_failed)?;
         fail::fail_point!("seal.after-leaves");
         let id = certificate_id(facts.run_id(), &journal.client);
@@ -268,18 +262,28 @@ async fn sign(
 }
 
 /// Publishes the public key in the forms that stock tools read.
-fn publish_keys(context: &SealContext<'_>, run_id: &str) -> Result<(), SealError> {
-    let folder = context.folder.join(KEYS);
-    make_folder(&folder)?;
-    sweep(&folder, run_id)?;
+async fn publish_keys(context: &SealContext<'_>) -> Result<(), SealError> {
     let host = context.origin.split('/').next().unwrap_or_default();
     let keyring = context.keyring;
     let pem = keyring.public_pem().map_err(SealError::PublicKey)?;
     let line = keyring
         .allowed_signers_line(&format!("certificates@{host}"))
         .map_err(SealError::PublicKey)?;
-    publish_bytes(&folder.join(PUBLIC_KEY), pem.as_bytes(), run_id)?;
-    publish_bytes(&folder.join(ALLOWED_SIGNERS), line.as_bytes(), run_id)
+    for (name, text) in [(PUBLIC_KEY, pem), (ALLOWED_SIGNERS, line)] {
+        let path = format!("{KEYS}/{name}");
+        put(context.place, &path, Content::Bytes(text.as_bytes())).await?;
+    }
+    Ok(())
+}
+
+/// Publishes one file, which is there for ever.
+async fn put(place: &dyn EvidencePlace, path: &str, content: Content<'_>) -> Result<(), SealError> {
+    match place.put_new(path, content).await? {
+        Put::Created | Put::AlreadyEqual => Ok(()),
+        Put::Conflict { .. } => Err(SealError::Occupied {
+            path: place.locate(path),
+        }),
+    }
 }
 
 /// Publishes one certificate; the envelope comes last, so that where it is, the rest is.
@@ -291,32 +295,28 @@ async fn publish(
     now: Timestamp,
 ) -> Result<SealedCertificate, SealError> {
     let run_id = facts.run_id();
-    let relative = format!("{}/{}", client_folder(&one.client), client_folder(run_id));
-    let folder: PathBuf = context.folder.join(&relative);
-    make_folder(&folder)?;
-    sweep(&folder, run_id)?;
-    publish_file(one.leaves, &folder.join(LEAVES))?;
-    fail::fail_point!("seal.after-file");
-    for (name, bytes) in [
-        (STATEMENT, one.payload.as_slice()),
-        (SSH_SIGNATURE, envelope.sshsig.as_bytes()),
-        (ENVELOPE, envelope.envelope.as_slice()),
+    let folder = format!("{}/{}", client_folder(&one.client), client_folder(run_id));
+    for (name, content) in [
+        (LEAVES, Content::File(&one.leaves)),
+        (STATEMENT, Content::Bytes(&one.payload)),
+        (SSH_SIGNATURE, Content::Bytes(envelope.sshsig.as_bytes())),
+        (ENVELOPE, Content::Bytes(&envelope.envelope)),
     ] {
-        publish_bytes(&folder.join(name), bytes, run_id)?;
+        put(context.place, &format!("{folder}/{name}"), content).await?;
         fail::fail_point!("seal.after-file");
     }
     fail::fail_point!("seal.before-published");
     if !facts.run.published.contains(&one.certificate_id) {
         let published = Entry::Published {
             certificate_id: one.certificate_id.clone(),
-            folder: relative.clone(),
+            folder: folder.clone(),
         };
         context.ledger.append(Some(run_id), now, &published).await?;
     }
     Ok(SealedCertificate {
         certificate_id: one.certificate_id,
         client: one.client,
-        folder: relative,
+        folder,
         records: one.folded.record_total(),
         subjects: one.folded.subject_total(),
         repeated: one.repeated,

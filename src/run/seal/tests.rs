@@ -5,6 +5,7 @@ mod fixture;
 mod journal_only;
 mod memory;
 mod outcome;
+mod places;
 mod published;
 mod refusals;
 mod weak_ledger;
