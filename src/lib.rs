@@ -29,10 +29,12 @@ pub mod clock;
 pub mod config;
 pub mod keyring;
 pub mod ledger;
+pub mod publish;
 pub mod run;
 pub mod schedule;
 pub mod shutdown;
 pub mod store;
+pub mod verify;
 
 // Face: what people see.
 pub mod cli;

@@ -17,6 +17,7 @@ mod render;
 mod report;
 mod run;
 mod schema;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -82,6 +83,8 @@ enum Command {
     /// Lists, shows and verifies certificates
     #[command(subcommand)]
     Certificate(certificate::Command),
+    /// Verifies everything that is published, in a folder or a bucket
+    Verify(verify::Arguments),
     /// Reports what was disposed of, what is overdue and why
     Report(report::Arguments),
     /// kigen's own database
@@ -124,6 +127,7 @@ async fn dispatch(global: &Global, command: Command) -> Result<u8, Failure> {
         Command::Run(arguments) => run::run(global, &arguments).await,
         Command::Explain(arguments) => explain::explain(global, &arguments).await,
         Command::Certificate(command) => certificate::certificate(global, &command).await,
+        Command::Verify(arguments) => verify::verify(global, &arguments).await,
         Command::Report(arguments) => report::report(global, &arguments).await,
         Command::Ledger(command) => migrate::ledger(global, &command).await,
         Command::Journal(command) => migrate::journal(global, &command).await,

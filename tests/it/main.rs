@@ -18,6 +18,7 @@ mod architecture;
 mod bad_input;
 mod bad_input_files;
 mod bad_input_postgres;
+mod bucket;
 mod cli;
 mod cli_signals;
 mod crash;
@@ -26,6 +27,8 @@ mod keyring;
 #[cfg(feature = "failpoints")]
 mod keyring_crash;
 mod oulad;
+mod published;
 mod scene;
 mod stores;
 mod support;
+mod tampering;

@@ -14,6 +14,7 @@ use crate::evidence::statement::StatementError;
 use crate::keyring::KeyringError;
 use crate::ledger::error::LedgerError;
 use crate::ledger::error::Retry;
+use crate::publish::PublishError;
 use crate::store::error;
 use crate::store::error::StoreError;
 
@@ -95,11 +96,13 @@ pub enum SealError {
         #[source]
         source: io::Error,
     },
+    #[error(transparent)]
+    Publish(#[from] PublishError),
     /// Published files are never overwritten.
     #[error(
         "publish `{path}`: another file stands there, and it was left as it is\nhint: find out who wrote it; moved away, it makes room for the right one"
     )]
-    Occupied { path: PathBuf },
+    Occupied { path: String },
 }
 
 impl SealError {
@@ -111,6 +114,7 @@ impl SealError {
                 error::Retry::Later => Retry::Later,
                 error::Retry::Never => Retry::Never,
             },
+            Self::Publish(source) if source.may_pass() => Retry::Later,
             // A full disk may have room again.
             Self::Sort { .. } | Self::Folder { .. } => Retry::Later,
             Self::NoSuchRun { .. }
@@ -126,6 +130,7 @@ impl SealError {
             | Self::Sign { .. }
             | Self::PublicKey(_)
             | Self::AllowedSigners(_)
+            | Self::Publish(_)
             | Self::Occupied { .. } => Retry::Never,
         }
     }

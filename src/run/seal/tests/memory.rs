@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::evidence::leaf::Action;
-use crate::run::seal::verify_all;
 
 use super::fixture::Fixture;
 use super::fixture::OTHER;
@@ -51,8 +50,7 @@ async fn growth_kib(records: u64) -> u64 {
     );
     let found: u64 = sealed.certificates.iter().map(|one| one.records).sum();
     assert_eq!(found, records);
-    let verified = verify_all(&fixture.certificates(), &fixture.key()).unwrap();
-    assert!(verified.iter().all(super::super::FolderVerification::holds));
+    assert!(fixture.verify().await.holds());
     grown
 }
 
