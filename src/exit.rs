@@ -20,10 +20,12 @@ pub const NOT_APPROVED: u8 = 11;
 pub const CONFIG_INVALID: u8 = 12;
 /// The ledger or a journal is not migrated.
 pub const NOT_MIGRATED: u8 = 13;
-/// A store does not fit its job, or its role may not do what the job asks; nothing was removed.
+/// A store does not fit its job; nothing was removed.
 pub const SCHEMA_MISMATCH: u8 = 14;
+/// A store refused the login, or a right that the job needs.
+pub const ACCESS_REFUSED: u8 = 15;
 /// Published evidence does not hold: it was altered, is incomplete, or was not signed by whom we trust.
-pub const DOES_NOT_HOLD: u8 = 15;
+pub const DOES_NOT_HOLD: u8 = 16;
 /// Something that is due is still there. Trying again may help.
 pub const INCOMPLETE: u8 = 20;
 /// A store could not be reached. Trying again may help.
@@ -74,6 +76,11 @@ pub const ALL: &[(u8, &str, &str)] = &[
         SCHEMA_MISMATCH,
         "SCHEMA_MISMATCH",
         "a store does not fit its job; nothing of it was removed",
+    ),
+    (
+        ACCESS_REFUSED,
+        "ACCESS_REFUSED",
+        "a store refused the login, or a right that the job needs",
     ),
     (
         DOES_NOT_HOLD,
