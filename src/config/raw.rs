@@ -152,7 +152,8 @@ pub(super) struct RawCertificates {
     pub path_style: Option<bool>,
     /// s3: how long Object Lock keeps what is published, as an ISO 8601 period: `P5Y`.
     pub retain: Option<String>,
-    /// s3: needed with `retain`.
+    /// s3: needed with `retain`. Under `governance` whoever has the right to bypass it may remove;
+    /// under `compliance` nobody may, not even the account's owner.
     pub lock_mode: Option<RawLockMode>,
     /// Where `leaves.bin` is made before it is published; a folder that exists. If left out: the
     /// folder of the certificates, else that of the SQLite ledger, else the system's temporary one.
@@ -166,9 +167,7 @@ pub(super) struct RawCertificates {
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "LockMode")]
 pub(super) enum RawLockMode {
-    /// Whoever has the right to bypass it may remove.
     Governance,
-    /// Nobody may remove, not even the account's owner.
     Compliance,
 }
 
