@@ -73,7 +73,7 @@ install_packages() {
 install_venv() {
   local venv=$TOOLS/venv wanted=scripts/requirements.txt
   cmp -s "$wanted" "$venv/requirements.txt" && "$venv/bin/python" -c '' 2>/dev/null && return
-  say "installing moto and kubernetes-validate into $venv"
+  say "installing moto, kubernetes-validate and securesystemslib into $venv"
   rm -rf "$venv"
   "$(find_python)" -m venv "$venv"
   "$venv/bin/pip" install --quiet --disable-pip-version-check --no-input --requirement "$wanted" ||

@@ -4,6 +4,7 @@
 //! run's own key: who holds the record and the key can open one leaf without opening the others.
 
 mod encoder;
+mod opening;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,12 @@ pub use encoder::RecordEncoder;
 pub use encoder::RecordPlace;
 pub use encoder::SubjectEncoder;
 pub use encoder::subject_leaf;
+pub use opening::Disclosed;
+pub use opening::DisclosedRecord;
+pub use opening::DisclosedSubject;
+pub use opening::LONGEST_OPENING;
+pub use opening::Opening;
+pub use opening::OpeningError;
 
 /// Length of a leaf in bytes: the head and the commitment.
 pub const LEAF_LENGTH: usize = 36;
@@ -231,4 +238,7 @@ pub enum LeafError {
     ColumnTwice(String),
     #[error("a record's key has {found} values where its columns are {expected}")]
     KeyLength { expected: usize, found: usize },
+    /// Longer than [`LONGEST_OPENING`].
+    #[error("a record or person is too long for a receipt")]
+    Opening(#[source] OpeningError),
 }

@@ -2,6 +2,8 @@
 //!
 //! Sealing and verification fold the same way, so that they cannot disagree about a file.
 
+mod read;
+
 use sha2::Digest;
 
 use super::digest::Sha256;
@@ -12,6 +14,11 @@ use super::leaf::LEAF_LENGTH;
 use super::leaf::Leaf;
 use super::merkle::Hash;
 use super::merkle::RootBuilder;
+
+pub use read::LeafFile;
+pub use read::LeafFileError;
+pub use read::prove;
+pub use read::read_each;
 
 /// Leaves counted by action.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

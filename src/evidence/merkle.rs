@@ -1,7 +1,26 @@
 //! The Merkle tree of RFC 6962, section 2.1, over SHA-256; computed in one pass.
+//!
+//! `collect` proves while the leaves stream by, `verify` checks without any tree.
+
+mod collect;
+#[cfg(test)]
+mod tests;
+mod verify;
 
 use sha2::Digest;
 use sha2::Sha256;
+
+pub use collect::ProofCollector;
+pub use collect::ProofError;
+pub use collect::ProofRequest;
+pub use collect::Proofs;
+pub use collect::consistency_proof;
+pub use collect::inclusion_proof;
+pub use verify::LONGEST_PATH;
+pub use verify::VerifyError;
+pub use verify::root_from_path;
+pub use verify::verify_consistency;
+pub use verify::verify_inclusion;
 
 /// A SHA-256 digest.
 pub type Hash = [u8; 32];
@@ -44,12 +63,25 @@ impl RootBuilder {
 
     /// Adds the next leaf.
     pub fn push(&mut self, leaf: &[u8]) {
-        let mut hash = leaf_hash(leaf);
+        self.push_hash(leaf_hash(leaf));
+    }
+
+    /// Adds the next leaf by its hash.
+    pub fn push_hash(&mut self, leaf_hash: Hash) {
+        self.push_seen(leaf_hash, |_, _| {});
+    }
+
+    /// Adds the next leaf by its hash and shows each subtree that it completes, the smallest
+    /// (the leaf itself, level 0) first.
+    fn push_seen(&mut self, leaf_hash: Hash, mut seen: impl FnMut(u32, &Hash)) {
+        let mut hash = leaf_hash;
+        seen(0, &hash);
         // Each trailing one of the size is a complete subtree that the new leaf closes.
-        for _ in 0..self.size.trailing_ones() {
+        for level in 1..=self.size.trailing_ones() {
             if let Some(left) = self.subtrees.pop() {
                 hash = node_hash(&left, &hash);
             }
+            seen(level, &hash);
         }
         self.subtrees.push(hash);
         self.size += 1;
@@ -62,98 +94,30 @@ impl RootBuilder {
 
     /// The root. That of no leaves is the digest of nothing.
     pub fn finish(self) -> Hash {
-        self.subtrees
-            .into_iter()
-            .rev()
-            .reduce(|right, left| node_hash(&left, &right))
-            .unwrap_or_else(|| Sha256::digest([]).into())
+        self.root()
+    }
+
+    /// The root of the leaves so far, of which more may follow.
+    pub fn root(&self) -> Hash {
+        root_of_subtrees(&self.subtrees)
+    }
+
+    /// The roots of the complete subtrees, the largest first.
+    fn subtrees(&self) -> &[Hash] {
+        &self.subtrees
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::any;
-    use proptest::prop_assert_eq;
-    use proptest::proptest;
+/// The root of a tree, out of the complete subtrees that it consists of, the largest first.
+pub(super) fn root_of_subtrees(subtrees: &[Hash]) -> Hash {
+    fold_right(subtrees).unwrap_or_else(|| Sha256::digest([]).into())
+}
 
-    use sha2::Digest;
-    use sha2::Sha256;
-
-    use super::Hash;
-    use super::RootBuilder;
-    use super::leaf_hash;
-    use super::node_hash;
-
-    fn root(leaves: &[Vec<u8>]) -> Hash {
-        let mut builder = RootBuilder::new();
-        for leaf in leaves {
-            builder.push(leaf);
-        }
-        assert_eq!(builder.size(), leaves.len() as u64);
-        builder.finish()
-    }
-
-    /// RFC 6962, section 2.1, word for word.
-    fn root_by_the_rfc(leaves: &[Vec<u8>]) -> Hash {
-        match leaves {
-            [] => Sha256::digest([]).into(),
-            [leaf] => leaf_hash(leaf),
-            _ => {
-                let left = leaves.len().next_power_of_two() / 2;
-                let (head, tail) = leaves.split_at(left);
-                node_hash(&root_by_the_rfc(head), &root_by_the_rfc(tail))
-            }
-        }
-    }
-
-    #[test]
-    fn the_root_of_no_leaves_is_the_digest_of_nothing() {
-        let expected = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!(hex::encode(RootBuilder::new().finish()), expected);
-    }
-
-    /// The leaves and roots that the test suites of certificate transparency share.
-    #[test]
-    fn the_roots_are_those_of_the_known_tree_of_eight_leaves() {
-        let leaves: Vec<Vec<u8>> = [
-            "",
-            "00",
-            "10",
-            "2021",
-            "3031",
-            "40414243",
-            "5051525354555657",
-            "606162636465666768696a6b6c6d6e6f",
-        ]
+/// The root over complete subtrees that lie beside each other, the largest first.
+fn fold_right(subtrees: &[Hash]) -> Option<Hash> {
+    subtrees
         .iter()
-        .map(|text| hex::decode(text).unwrap())
-        .collect();
-        let one = "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d";
-        let eight = "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328";
-        assert_eq!(hex::encode(root(&leaves[..1])), one);
-        assert_eq!(hex::encode(root(&leaves)), eight);
-    }
-
-    #[test]
-    fn every_size_up_to_300_agrees_with_the_rfc() {
-        let leaves: Vec<Vec<u8>> = (0..300_u16)
-            .map(|number| number.to_be_bytes().to_vec())
-            .collect();
-        for size in 0..=leaves.len() {
-            assert_eq!(
-                root(&leaves[..size]),
-                root_by_the_rfc(&leaves[..size]),
-                "{size}"
-            );
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_leaves_agree_with_the_rfc(
-            leaves in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..70)
-        ) {
-            prop_assert_eq!(root(&leaves), root_by_the_rfc(&leaves));
-        }
-    }
+        .rev()
+        .copied()
+        .reduce(|right, left| node_hash(&left, &right))
 }

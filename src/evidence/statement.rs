@@ -19,6 +19,8 @@ use thiserror::Error;
 use super::digest::Sha256;
 use super::dsse::Verified;
 
+pub(super) use text::utc;
+
 pub use checkpoint::CheckpointError;
 pub use checkpoint::RunCheckpoint;
 pub use text::Numbers;
@@ -140,6 +142,17 @@ pub struct LogPlace {
     pub index: u64,
     /// The log's head before this entry: the certificate cannot be older than it.
     pub previous_checkpoint: String,
+    /// The plan that this entry closes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<EntryPlace>,
+}
+
+/// Another entry of the same log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct EntryPlace {
+    pub index: u64,
+    pub payload_sha256: Sha256,
 }
 
 /// Who certifies.

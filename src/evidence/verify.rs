@@ -11,19 +11,15 @@ use ed25519_dalek::VerifyingKey;
 
 use super::dsse;
 use super::leaf::Action;
-use super::leaf::LEAF_LENGTH;
-use super::leaf::Leaf;
 use super::leaves::FoldedLeaves;
 use super::leaves::LeafFold;
+use super::leaves::read_each;
 use super::public_key::key_id;
 use super::statement::Statement;
 
 pub use finding::Fact;
 pub use finding::Finding;
 pub use finding::Problem;
-
-/// Leaves read at a time: 63 KiB.
-const LEAVES_PER_READ: usize = 1792;
 
 /// What a check found.
 #[derive(Debug)]
@@ -221,26 +217,8 @@ fn check_root(statement: &Statement, folded: &FoldedLeaves, findings: &mut Vec<F
 }
 
 /// Folds a whole file of leaves; also returns how many bytes follow its last whole leaf.
-fn fold(mut leaves: impl Read, targets: usize) -> io::Result<(FoldedLeaves, usize)> {
+fn fold(leaves: impl Read, targets: usize) -> io::Result<(FoldedLeaves, usize)> {
     let mut fold = LeafFold::new(targets);
-    let mut buffer = vec![0; LEAF_LENGTH * LEAVES_PER_READ];
-    let mut filled = 0;
-    loop {
-        let read = match leaves.read(&mut buffer[filled..]) {
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        filled += read;
-        let (whole, rest) = buffer[..filled].as_chunks::<LEAF_LENGTH>();
-        for leaf in whole {
-            fold.push(&Leaf::from_bytes(*leaf));
-        }
-        let (start, length) = (filled - rest.len(), rest.len());
-        buffer.copy_within(start..filled, 0);
-        filled = length;
-        if read == 0 {
-            return Ok((fold.finish(), filled));
-        }
-    }
+    let rest = read_each(leaves, |leaf| fold.push(leaf))?;
+    Ok((fold.finish(), rest))
 }

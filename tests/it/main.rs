@@ -28,6 +28,7 @@ mod keyring;
 mod keyring_crash;
 mod oulad;
 mod published;
+mod receipts;
 mod scene;
 mod stores;
 mod support;

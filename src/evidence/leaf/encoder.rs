@@ -14,13 +14,14 @@ use super::HmacSha256;
 use super::Kind;
 use super::Leaf;
 use super::LeafError;
+use super::Opening;
 use super::RunKey;
 use super::SubjectRef;
 
 const SALT_TAG: &[u8] = b"kigen/salt/v1\0";
-const LEAF_TAG: &[u8] = b"kigen/leaf/v1\0";
+pub(super) const LEAF_TAG: &[u8] = b"kigen/leaf/v1\0";
 const SUBJECT_SALT_TAG: &[u8] = b"kigen/subject-salt/v1\0";
-const SUBJECT_TAG: &[u8] = b"kigen/subject/v1\0";
+pub(super) const SUBJECT_TAG: &[u8] = b"kigen/subject/v1\0";
 const SUBJECT_LEAF_TAG: &[u8] = b"kigen/subject-leaf/v1\0";
 
 /// Longest text of a 64-bit integer: a sign and 19 digits.
@@ -94,20 +95,43 @@ impl RecordEncoder {
         occurrence: u32,
     ) -> Result<Leaf, LeafError> {
         self.encode(key, occurrence)?;
+        let head = self.head(action);
+        let salt = self.salt(head);
+        let mut commitment = self.commitment.clone();
+        commitment.update(head);
+        commitment.update(salt);
+        commitment.update(&self.buffer);
+        Ok(Leaf::new(head, commitment.finalize().into()))
+    }
+
+    /// What opens the leaf that [`leaf`](Self::leaf) makes of the same record.
+    pub fn open(
+        &mut self,
+        action: Action,
+        key: &[Value],
+        occurrence: u32,
+    ) -> Result<Opening, LeafError> {
+        self.encode(key, occurrence)?;
+        let mut bytes = self.salt(self.head(action)).to_vec();
+        bytes.extend_from_slice(&self.buffer);
+        Opening::parse(&bytes).map_err(LeafError::Opening)
+    }
+
+    fn head(&self, action: Action) -> [u8; HEAD_LENGTH] {
         let head = Head {
             kind: Kind::Record,
             action,
             target: self.target,
-        }
-        .to_bytes();
+        };
+        head.to_bytes()
+    }
+
+    /// The salt of the record in the buffer.
+    fn salt(&self, head: [u8; HEAD_LENGTH]) -> [u8; 32] {
         let mut salt = self.salt.clone();
         salt.update(&head);
         salt.update(&self.buffer);
-        let mut commitment = self.commitment.clone();
-        commitment.update(head);
-        commitment.update(salt.finalize().into_bytes());
-        commitment.update(&self.buffer);
-        Ok(Leaf::new(head, commitment.finalize().into()))
+        salt.finalize().into_bytes().into()
     }
 
     /// The encoded record that its leaf commits to: what a receipt discloses to the person.
@@ -154,14 +178,28 @@ impl SubjectEncoder {
     ///
     /// A null id is encoded like any value; it is the caller who knows that it names nobody.
     pub fn reference(&mut self, id: &Value) -> Result<SubjectRef, LeafError> {
+        let salt = self.encode(id)?;
+        let mut reference = self.reference.clone();
+        reference.update(salt);
+        reference.update(&self.buffer);
+        Ok(SubjectRef(reference.finalize().into()))
+    }
+
+    /// What opens the leaf that says that `count` records of the person with this id met an action.
+    pub fn open(&mut self, id: &Value, count: u64) -> Result<Opening, LeafError> {
+        let mut bytes = self.encode(id)?.to_vec();
+        bytes.extend_from_slice(&self.buffer);
+        bytes.extend_from_slice(&count.to_be_bytes());
+        Opening::parse(&bytes).map_err(LeafError::Opening)
+    }
+
+    /// Puts the person into the buffer and returns the salt.
+    fn encode(&mut self, id: &Value) -> Result<[u8; 32], LeafError> {
         self.buffer.truncate(self.shared_length);
         put_value(&mut self.buffer, id)?;
         let mut salt = self.salt.clone();
         salt.update(&self.buffer);
-        let mut reference = self.reference.clone();
-        reference.update(salt.finalize().into_bytes());
-        reference.update(&self.buffer);
-        Ok(SubjectRef(reference.finalize().into()))
+        Ok(salt.finalize().into_bytes().into())
     }
 }
 

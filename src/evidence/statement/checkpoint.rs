@@ -1,37 +1,24 @@
-//! The head of a run's tree: three lines, after C2SP tlog-checkpoint v1.0.0.
+//! The head of a run's tree, as the certificate names it.
 
 use std::fmt;
 use std::str::FromStr;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::Serialize;
 use serde::Serializer;
 use serde::de::Error as _;
-use thiserror::Error;
 
+use crate::evidence::log::checkpoint::Checkpoint;
 use crate::evidence::merkle::Hash;
+
+pub use crate::evidence::log::checkpoint::CheckpointError;
 
 /// Origin, size and root of a run's tree, written as `origin\nsize\nroot\n`.
 ///
 /// Each run has an origin of its own: two trees under one origin would contradict each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunCheckpoint {
-    origin: String,
-    size: u64,
-    root: Hash,
-}
-
-/// The text is no checkpoint.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum CheckpointError {
-    #[error("the origin of a checkpoint is one line of text, and not empty")]
-    Origin,
-    #[error("a checkpoint has three lines: origin, size and root in base64")]
-    Form,
-}
+pub struct RunCheckpoint(Checkpoint);
 
 impl RunCheckpoint {
     /// The head of the tree of the certificate `certificate_id`, below the issuer's `origin`
@@ -45,36 +32,36 @@ impl RunCheckpoint {
         if origin.is_empty() || certificate_id.is_empty() {
             return Err(CheckpointError::Origin);
         }
-        let origin = format!("{origin}/run/{certificate_id}");
-        if origin.contains(char::is_control) {
-            return Err(CheckpointError::Origin);
-        }
-        Ok(Self { origin, size, root })
+        Checkpoint::new(&format!("{origin}/run/{certificate_id}"), size, root).map(Self)
     }
 
     /// Whether this is the head of the tree of the certificate `certificate_id`.
     pub fn belongs_to(&self, certificate_id: &str) -> bool {
-        self.origin
+        self.0
+            .origin()
             .rsplit_once("/run/")
             .is_some_and(|(_, id)| id == certificate_id)
     }
 
     /// Number of leaves.
     pub fn size(&self) -> u64 {
-        self.size
+        self.0.size()
     }
 
     /// The root of the tree.
     pub fn root(&self) -> &Hash {
-        &self.root
+        self.0.root()
+    }
+
+    /// The checkpoint, to be signed for receipts.
+    pub fn as_checkpoint(&self) -> &Checkpoint {
+        &self.0
     }
 }
 
 impl fmt::Display for RunCheckpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.origin)?;
-        writeln!(f, "{}", self.size)?;
-        writeln!(f, "{}", STANDARD.encode(self.root))
+        self.0.fmt(f)
     }
 }
 
@@ -82,25 +69,7 @@ impl FromStr for RunCheckpoint {
     type Err = CheckpointError;
 
     fn from_str(text: &str) -> Result<Self, CheckpointError> {
-        let mut lines = text.lines();
-        let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next())
-        else {
-            return Err(CheckpointError::Form);
-        };
-        if origin.is_empty() || origin.contains(char::is_control) {
-            return Err(CheckpointError::Origin);
-        }
-        let root = STANDARD.decode(root).map_err(|_| CheckpointError::Form)?;
-        let checkpoint = Self {
-            origin: origin.to_owned(),
-            size: size.parse().map_err(|_| CheckpointError::Form)?,
-            root: root.try_into().map_err(|_| CheckpointError::Form)?,
-        };
-        // One way of writing only: no leading zero, no fourth line, no missing last line end.
-        if checkpoint.to_string() != text {
-            return Err(CheckpointError::Form);
-        }
-        Ok(checkpoint)
+        text.parse().map(Self)
     }
 }
 

@@ -69,7 +69,7 @@ impl<'de> Visitor<'de> for NumbersVisitor {
 }
 
 /// RFC 3339 in UTC, to the second or the microsecond, and in one way only.
-pub(super) mod utc {
+pub(in crate::evidence) mod utc {
     use jiff::Timestamp;
     use serde::Deserialize;
     use serde::Deserializer;
@@ -77,7 +77,7 @@ pub(super) mod utc {
     use serde::de::Error as _;
     use serde::ser::Error as _;
 
-    pub(in crate::evidence::statement) fn serialize<S: Serializer>(
+    pub(in crate::evidence) fn serialize<S: Serializer>(
         time: &Timestamp,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -85,7 +85,7 @@ pub(super) mod utc {
         serializer.collect_str(&micros)
     }
 
-    pub(in crate::evidence::statement) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(in crate::evidence) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Timestamp, D::Error> {
         let text = String::deserialize(deserializer)?;
