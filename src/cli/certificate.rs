@@ -157,16 +157,15 @@ async fn verify_published(
     folder: Option<&Path>,
     keys: &[PathBuf],
 ) -> Result<u8, Failure> {
-    let (verified, holds) = match folder {
-        // A stranger verifies a folder without any configuration.
-        Some(folder) => check_folder(folder, keys).await?,
-        None => {
-            let place = verify::open_place(&load::config(global)?.certificates.place).await?;
-            if is_unused(&*place).await {
-                (Vec::new(), true)
-            } else {
-                check_place(&place, keys).await?
-            }
+    // A stranger verifies a folder without any configuration.
+    let (verified, holds) = if let Some(folder) = folder {
+        check_folder(folder, keys).await?
+    } else {
+        let place = verify::open_place(&load::config(global)?.certificates.place).await?;
+        if is_unused(&*place).await {
+            (Vec::new(), true)
+        } else {
+            check_place(&place, keys).await?
         }
     };
     output::print(global.format, &verified, |verified| {

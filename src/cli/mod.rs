@@ -111,7 +111,8 @@ pub async fn main() -> ExitCode {
         Err(error) => return output::usage(&error, output::format_asked_for(std::env::args_os())),
     };
     let global = arguments.global;
-    match dispatch(&global, arguments.command).await {
+    // Boxed: the commands together are large.
+    match Box::pin(dispatch(&global, arguments.command)).await {
         Ok(code) => exit::status(code),
         Err(failure) => {
             output::failure(&failure, global.format);

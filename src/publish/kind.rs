@@ -138,21 +138,17 @@ fn of_log(parts: &[&str]) -> Option<Kind> {
 
 /// `067`, `x001/x234/067`, `x001/067.p/12`.
 fn is_tile_index(parts: &[&str]) -> bool {
-    let (parts, last) = match parts {
-        [parts @ .., partial, width] if partial.ends_with(".p") => {
-            if !is_number(width, 3) {
-                return false;
-            }
-            (parts, partial.trim_end_matches(".p"))
-        }
-        [parts @ .., last] => (parts, *last),
-        [] => return false,
-    };
     let is_group = |text: &str| text.len() == 3 && is_number(text, 3);
-    is_group(last)
-        && parts
-            .iter()
-            .all(|part| part.strip_prefix('x').is_some_and(is_group))
+    let is_outer = |text: &&str| text.strip_prefix('x').is_some_and(is_group);
+    match parts {
+        [outer @ .., group, width] if group.contains('.') => {
+            group.strip_suffix(".p").is_some_and(is_group)
+                && is_number(width, 3)
+                && outer.iter().all(is_outer)
+        }
+        [outer @ .., group] => is_group(group) && outer.iter().all(is_outer),
+        [] => false,
+    }
 }
 
 fn is_number(text: &str, longest: usize) -> bool {

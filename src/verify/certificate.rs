@@ -143,7 +143,7 @@ impl Check<'_> {
     async fn leaves(&mut self, envelope: &[u8]) -> Result<(), Stop> {
         let path = self.path(LEAVES);
         let first = self.place.get_range(&path, 0..1).await;
-        if self.in_place(LEAVES, first)?.is_none() {
+        if in_place(LEAVES, first)?.is_none() {
             return Err(PublishedProblem::Missing { file: LEAVES }.into());
         }
         let reader = RangeReader::new(Arc::clone(self.place), path, Handle::current());
@@ -155,7 +155,7 @@ impl Check<'_> {
             .map_err(|_| Stop::Failed(VerifyError::BrokenOff))?;
         let found =
             found.map_err(|error| RangeReader::cause(error, self.place.locate(&self.path(LEAVES))));
-        let found = self.in_place(LEAVES, found)?;
+        let found = in_place(LEAVES, found)?;
         let findings = found.findings.into_iter().map(PublishedFinding::from);
         self.findings.extend(findings);
         self.statement = found.statement;
@@ -184,17 +184,17 @@ impl Check<'_> {
     async fn read(&self, file: &'static str) -> Result<Vec<u8>, Stop> {
         let range = 0..LONGEST_ENVELOPE as u64 + 1;
         let read = self.place.get_range(&self.path(file), range).await;
-        let found = self.in_place(file, read)?;
+        let found = in_place(file, read)?;
         found.ok_or_else(|| PublishedProblem::Missing { file }.into())
     }
+}
 
-    /// An outage of the place is no finding about the certificate; a file that cannot be read is.
-    fn in_place<T>(&self, file: &'static str, read: Result<T, PublishError>) -> Result<T, Stop> {
-        read.map_err(|error| match error {
-            PublishError::Folder { .. } | PublishError::Denied { .. } => {
-                PublishedProblem::Unreadable { file, error }.into()
-            }
-            error => Stop::Failed(error.into()),
-        })
-    }
+/// An outage of the place is no finding about the certificate; a file that cannot be read is.
+fn in_place<T>(file: &'static str, read: Result<T, PublishError>) -> Result<T, Stop> {
+    read.map_err(|error| match error {
+        PublishError::Folder { .. } | PublishError::Denied { .. } => {
+            PublishedProblem::Unreadable { file, error }.into()
+        }
+        error => Stop::Failed(error.into()),
+    })
 }

@@ -210,14 +210,16 @@ fn verify(scene: &Scene, bucket: &Bucket) -> (i32, Value) {
 fn failing(document: &Value) -> Vec<String> {
     let mut failing = Vec::new();
     match document {
-        Value::Object(fields) if fields.contains_key("says") => {
-            if fields["holds"] == false {
-                failing.push(fields["says"].as_str().unwrap().to_owned());
+        Value::Object(fields) => {
+            if let (Some(says), Some(Value::Bool(false))) =
+                (fields.get("says"), fields.get("holds"))
+            {
+                failing.push(says.as_str().unwrap().to_owned());
             }
+            failing.extend(fields.values().flat_map(self::failing));
         }
-        Value::Object(fields) => failing.extend(fields.values().flat_map(self::failing)),
         Value::Array(values) => failing.extend(values.iter().flat_map(self::failing)),
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
     failing
 }

@@ -26,7 +26,7 @@ pub(super) enum Mood {
 }
 
 /// Decides from the head of a request, in lower case, and how many came before.
-type Rule = Box<dyn Fn(&str, usize) -> Mood + Send>;
+pub(super) type Rule = Box<dyn Fn(&str, usize) -> Mood + Send>;
 
 /// The server's address and the heads of what it was asked.
 pub(super) struct Moody {

@@ -13,6 +13,7 @@ use super::STATEMENT;
 use super::large_file;
 use super::moody::Mood;
 use super::moody::Moody;
+use super::moody::Rule;
 use super::on_s3::Bucket;
 use super::on_s3::NO_LOCK;
 use super::on_s3::connect;
@@ -114,7 +115,7 @@ async fn a_server_that_ignores_the_condition_still_never_loses_what_stood_there(
     publishes_once(Box::new(|_, _| Mood::ForgetCondition)).await;
 }
 
-async fn publishes_once(rule: Box<dyn Fn(&str, usize) -> Mood + Send>) {
+async fn publishes_once(rule: Rule) {
     let Some(server) = Moody::start(rule) else {
         return;
     };

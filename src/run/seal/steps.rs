@@ -289,13 +289,17 @@ async fn publish(
 ) -> Result<SealedCertificate, SealError> {
     let run_id = facts.run_id();
     let folder = format!("{}/{}", client_folder(&one.client), client_folder(run_id));
-    for (name, content) in [
-        (LEAVES, Content::File(&one.leaves)),
-        (STATEMENT, Content::Bytes(&one.payload)),
-        (SSH_SIGNATURE, Content::Bytes(envelope.sshsig.as_bytes())),
-        (ENVELOPE, Content::Bytes(&envelope.envelope)),
+    let path = |name| format!("{folder}/{name}");
+    put(context.place, &path(LEAVES), Content::File(&one.leaves)).await?;
+    fail::fail_point!("seal.after-file");
+    // Before the run counts as published: nobody would look for it afterwards.
+    drop(one.leaves);
+    for (name, bytes) in [
+        (STATEMENT, one.payload.as_slice()),
+        (SSH_SIGNATURE, envelope.sshsig.as_bytes()),
+        (ENVELOPE, envelope.envelope.as_slice()),
     ] {
-        put(context.place, &format!("{folder}/{name}"), content).await?;
+        put(context.place, &path(name), Content::Bytes(bytes)).await?;
         fail::fail_point!("seal.after-file");
     }
     fail::fail_point!("seal.before-published");
