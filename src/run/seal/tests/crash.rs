@@ -139,7 +139,9 @@ async fn what_a_killed_sealing_left_unfinished_is_removed() {
     let fixture = Fixture::finished(rows(2)).await;
     fixture.seal(90).await.unwrap();
     let all = assert_sealed_once(&fixture).await;
-    for path in all.keys() {
+    // The list of signers is swept when it changes: a file that stays as it is has no writer.
+    let written = all.keys().filter(|path| !path.ends_with("allowed_signers"));
+    for path in written {
         let file = fixture.certificates().join(path);
         let name = file.file_name().unwrap().to_string_lossy();
         fs::write(
