@@ -104,6 +104,7 @@ impl Checker<'_> {
             certificates: CertificatesConfig {
                 folder: self.base.join(&raw.certificates.folder),
                 origin: raw.certificates.origin.clone(),
+                pdf: raw.certificates.pdf.as_ref().map(|pdf| self.base.join(pdf)),
             },
             issuer,
             clients: self.clients(raw),

@@ -23,6 +23,7 @@ mod cli_signals;
 mod crash;
 mod demo;
 mod oulad;
+mod pages;
 mod scene;
 mod stores;
 mod support;

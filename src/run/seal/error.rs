@@ -13,6 +13,7 @@ use crate::evidence::statement::StatementError;
 use crate::keyring::KeyringError;
 use crate::ledger::error::LedgerError;
 use crate::ledger::error::Retry;
+use crate::paper::PageError;
 use crate::store::error;
 use crate::store::error::StoreError;
 
@@ -83,6 +84,12 @@ pub enum SealError {
         #[source]
         source: EnvelopeError,
     },
+    #[error("set the page of certificate `{certificate_id}`")]
+    Page {
+        certificate_id: String,
+        #[source]
+        source: PageError,
+    },
     #[error("write out the public key")]
     PublicKey(#[source] KeyringError),
     #[error("{doing} `{path}`")]
@@ -121,6 +128,7 @@ impl SealError {
             | Self::Statement { .. }
             | Self::Checkpoint { .. }
             | Self::Sign { .. }
+            | Self::Page { .. }
             | Self::PublicKey(_)
             | Self::Occupied { .. } => Retry::Never,
         }

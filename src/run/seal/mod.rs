@@ -3,8 +3,8 @@
 //! Everything comes from what is stored, nothing from memory, so sealing can be repeated after a
 //! crash at any point and gives the same bytes. Read in this order: `context` is what sealing is
 //! handed, `steps` the order of its steps, `journal` reads the evidence through a `sorter`,
-//! `leaves` writes `leaves.bin`, `certificate` says what happened, `publish` puts the files in
-//! their place, `verify` checks them there.
+//! `leaves` writes `leaves.bin`, `certificate` says what happened, `page` says it to people, `publish`
+//! puts the files in their place, `verify` checks them there.
 
 mod certificate;
 mod client_folder;
@@ -13,6 +13,7 @@ mod error;
 mod facts;
 mod journal;
 mod leaves;
+mod page;
 mod publish;
 mod sorter;
 mod steps;

@@ -75,6 +75,15 @@ pub(super) fn publish_bytes(path: &Path, bytes: &[u8], run: &str) -> Result<(), 
     publish_file(file.into_temp_path(), path)
 }
 
+/// Publishes `bytes` at `path` unless a file stands there, whatever is in it: for what people read,
+/// which another version of kigen may have set in another way before it was stopped.
+pub(super) fn publish_once(path: &Path, bytes: &[u8], run: &str) -> Result<(), SealError> {
+    if path.is_file() {
+        return sync_folder(folder_of(path));
+    }
+    publish_bytes(path, bytes, run)
+}
+
 /// Publishes a file that is already durable at `path`, on the same file system.
 ///
 /// An equal file that stands there is left, and is as good; a different one is an error.

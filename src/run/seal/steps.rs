@@ -29,9 +29,11 @@ use super::journal::close_fences;
 use super::journal::gather;
 use super::leaves::LeavesFile;
 use super::leaves::LeavesWriter;
+use super::page::page;
 use super::publish::make_folder;
 use super::publish::publish_bytes;
 use super::publish::publish_file;
+use super::publish::publish_once;
 use super::publish::sweep;
 use super::publish::unfinished;
 
@@ -39,6 +41,7 @@ use super::publish::unfinished;
 pub(super) const LEAVES: &str = "leaves.bin";
 pub(super) const STATEMENT: &str = "statement.json";
 pub(super) const SSH_SIGNATURE: &str = "statement.json.sig";
+pub(super) const PAGE: &str = "certificate.html";
 pub(super) const ENVELOPE: &str = "cert.dsse.json";
 pub(super) const PUBLIC_KEY: &str = "certificate.pub.pem";
 const ALLOWED_SIGNERS: &str = "allowed_signers";
@@ -297,6 +300,10 @@ async fn publish(
     sweep(&folder, run_id)?;
     publish_file(one.leaves, &folder.join(LEAVES))?;
     fail::fail_point!("seal.after-file");
+    if let Some(page) = page(context, &one.certificate_id, envelope)? {
+        publish_once(&folder.join(PAGE), page.as_bytes(), run_id)?;
+        fail::fail_point!("seal.after-file");
+    }
     for (name, bytes) in [
         (STATEMENT, one.payload.as_slice()),
         (SSH_SIGNATURE, envelope.sshsig.as_bytes()),
