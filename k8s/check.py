@@ -28,6 +28,7 @@ ON_EXIT = {
     "CONFIG_INVALID": (12, "FailJob"),
     "NOT_MIGRATED": (13, "FailJob"),
     "SCHEMA_MISMATCH": (14, "FailJob"),
+    "ACCESS_REFUSED": (15, "FailJob"),
     "INCOMPLETE": (20, "Count"),
     "STORE_UNREACHABLE": (21, "Count"),
     "LEDGER_UNAVAILABLE": (22, "Count"),
@@ -37,7 +38,7 @@ ON_EXIT = {
 }
 
 COMMANDS = {
-    "base": ["kigen run --config /etc/kigen/kigen.toml --format json"],
+    "base": ["kigen run --trigger cron --config /etc/kigen/kigen.toml --format json"],
     "dry-run": ["kigen plan --config /etc/kigen/kigen.toml"],
     "migrate": [
         "kigen ledger migrate --config /etc/kigen/kigen.toml",

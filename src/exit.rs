@@ -20,8 +20,10 @@ pub const NOT_APPROVED: u8 = 11;
 pub const CONFIG_INVALID: u8 = 12;
 /// The ledger or a journal is not migrated.
 pub const NOT_MIGRATED: u8 = 13;
-/// A store does not fit its job, or its role may not do what the job asks; nothing was removed.
+/// A store does not fit its job; nothing was removed.
 pub const SCHEMA_MISMATCH: u8 = 14;
+/// A store refused the login, or a right that the job needs.
+pub const ACCESS_REFUSED: u8 = 15;
 /// Something that is due is still there. Trying again may help.
 pub const INCOMPLETE: u8 = 20;
 /// A store could not be reached. Trying again may help.
@@ -72,6 +74,11 @@ pub const ALL: &[(u8, &str, &str)] = &[
         SCHEMA_MISMATCH,
         "SCHEMA_MISMATCH",
         "a store does not fit its job; nothing of it was removed",
+    ),
+    (
+        ACCESS_REFUSED,
+        "ACCESS_REFUSED",
+        "a store refused the login, or a right that the job needs",
     ),
     (
         INCOMPLETE,

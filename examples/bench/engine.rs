@@ -15,6 +15,8 @@ use jiff::civil::date;
 use kigen::evidence::leaf::RunKey;
 use kigen::job;
 use kigen::job::Job;
+use kigen::plan;
+use kigen::plan::StagePlan;
 use kigen::store::Disposer;
 use kigen::store::Inventory;
 use kigen::store::PassOutcome;
@@ -80,26 +82,27 @@ pub(crate) async fn dispose(case: &Case, copy: &mut Copy, connections: u32) -> R
         token_key: TokenKey([2; 32]),
         started_at: Timestamp::UNIX_EPOCH,
     };
-    let order = StageOrder {
-        job: &job,
+    let surveyed = store.survey(&job, 0, AS_OF).await?;
+    let planned = StagePlan {
         stage: 0,
-        as_of: AS_OF,
-        run: &run,
-        targets: StageTargets {
-            own: OWN_TARGET,
-            ..StageTargets::default()
-        },
-        max_records: u64::MAX,
-        surveyed: store.survey(&job, 0, AS_OF).await?,
-        pass: 0,
+        total: surveyed.total,
+        records: surveyed.due.records,
+        persons: surveyed.due.subjects,
     };
+    let approved = plan::approve(plan::plan(&job, AS_OF, vec![planned]))?;
+    let approved = approved.stage(0).context("the plan has its stage")?;
+    let targets = StageTargets {
+        own: OWN_TARGET,
+        ..StageTargets::default()
+    };
+    let order = StageOrder::new(approved, &run, targets, surveyed);
     let recorder = Recorder::default();
     let before = Spent::so_far(copy).await?;
     let begun = Instant::now();
     let outcome = store.dispose(&order, &recorder).await;
     let took = begun.elapsed();
     let spent = Spent::so_far(copy).await?.since(before);
-    complete(&outcome, order.surveyed.due.records, copy).await?;
+    complete(&outcome, order.surveyed().due.records, copy).await?;
     Ok(Pass {
         records: outcome.disposed,
         took,

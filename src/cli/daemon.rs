@@ -5,11 +5,11 @@ use super::failure::Failure;
 use super::load;
 use super::run;
 use crate::clock;
+use crate::domain::schedule::Schedule;
 use crate::exit;
 use crate::ledger::entry;
 use crate::progress::Progress;
 use crate::schedule;
-use crate::schedule::Schedule;
 
 /// Runs until it is asked to stop; ends after the current batch.
 pub(super) async fn daemon(global: &Global) -> Result<u8, Failure> {
@@ -30,7 +30,7 @@ pub(super) async fn daemon(global: &Global) -> Result<u8, Failure> {
         let schedule = schedule.map_err(|error| {
             Failure::new(
                 exit::JOBS_INVALID,
-                format!("job `{}`: {error}", job.cluster),
+                format!("job `{}`: {error}\nhint: {}", job.cluster, error.hint()),
             )
         })?;
         schedules.push((job.cluster.clone(), schedule));

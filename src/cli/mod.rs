@@ -55,7 +55,7 @@ pub struct Global {
     /// How to print the result
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Which log lines to write to stderr: error, warn, info, debug, or a tracing filter
+    /// Which log lines to write to stderr: off, error, warn, info, debug or trace, also for a module of kigen: info,kigen::store=debug
     #[arg(long, global = true, default_value = "info", value_name = "FILTER")]
     log: String,
 }

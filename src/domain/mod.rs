@@ -2,4 +2,5 @@
 
 pub mod calendar;
 pub mod rule;
+pub mod schedule;
 pub mod value;

@@ -242,7 +242,8 @@ pub struct StageFinished {
     /// if it was not looked up.
     #[serde(default)]
     pub oldest_overdue_days: Option<i64>,
-    /// How long the stage took, in milliseconds.
+    /// How long the stage took, in milliseconds; 0 if its run was killed, and it was counted from the
+    /// journal.
     pub elapsed_ms: u64,
     /// Disposed records by the purpose that ended last.
     pub ended_by: BTreeMap<String, u64>,

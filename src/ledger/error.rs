@@ -22,7 +22,7 @@ pub enum LedgerError {
     },
     /// It may be read but not written.
     #[error(
-        "{action}: the ledger is read-only; hint: give kigen's role the right to insert, or make \
+        "{action}: the ledger is read-only\nhint: give kigen's role the right to insert, or make \
          the ledger's file and its folder writable"
     )]
     ReadOnly {
@@ -31,13 +31,13 @@ pub enum LedgerError {
         source: Option<sqlx::Error>,
     },
     /// Its tables are missing or older than this version of kigen.
-    #[error("use a ledger that is not migrated ({missing}); hint: run `kigen ledger migrate`")]
+    #[error("use a ledger that is not migrated ({missing})\nhint: run `kigen ledger migrate`")]
     NotMigrated {
         /// What is missing, in words.
         missing: String,
     },
     /// Its tables or entries were written by a newer kigen.
-    #[error("use a ledger that a newer kigen has written ({found}); hint: update this kigen")]
+    #[error("use a ledger that a newer kigen has written ({found})\nhint: update this kigen")]
     NewerVersion {
         /// What this version does not know.
         found: String,
@@ -51,7 +51,7 @@ pub enum LedgerError {
     },
     /// The URL names no ledger that kigen knows.
     #[error(
-        "open the ledger: its URL {problem}; hint: write `sqlite:kigen-ledger.db` or \
+        "open the ledger: its URL {problem}\nhint: write `sqlite:kigen-ledger.db` or \
          `postgres://host/database`"
     )]
     BadUrl { problem: &'static str },

@@ -67,7 +67,7 @@ impl RunRecord {
             Entry::RunStarted(_) => {}
             Entry::StageSurveyed(surveyed) => self.surveyed.push(surveyed.clone()),
             Entry::StageRefused(refused) => self.refused.push(refused.clone()),
-            Entry::StageFinished(stage) => self.stages.push(stage.clone()),
+            Entry::StageFinished(stage) => self.finish_stage(stage),
             Entry::JobFailed(failed) => self.failed.push(failed.clone()),
             Entry::RunFinished { outcome } => self.finished = Some((at, *outcome)),
             Entry::RunRecovered { .. } => self.recovered += 1,
@@ -82,6 +82,18 @@ impl RunRecord {
             }
         }
         self.state = self.state_now();
+    }
+
+    /// A worker that was taken for dead may write its stage after it was counted for it: the first
+    /// stands.
+    fn finish_stage(&mut self, stage: &StageFinished) {
+        let is_known = self
+            .stages
+            .iter()
+            .any(|known| known.job == stage.job && known.stage == stage.stage);
+        if !is_known {
+            self.stages.push(stage.clone());
+        }
     }
 
     fn state_now(&self) -> RunState {

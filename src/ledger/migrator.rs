@@ -83,7 +83,7 @@ pub const JOURNAL_SQLITE: MigrationSet = MigrationSet {
 #[derive(Debug, Error)]
 pub enum MigrationError {
     /// The database knows a migration that this kigen does not.
-    #[error("migration {version} in `{table}` is of a newer kigen; hint: update this kigen")]
+    #[error("migration {version} in `{table}` is of a newer kigen\nhint: update this kigen")]
     Newer { table: String, version: i64 },
     /// A migration that was applied differs from the one this kigen holds.
     #[error("migration {version} in `{table}` was applied with another text than this kigen's")]

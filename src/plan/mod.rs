@@ -24,28 +24,70 @@ pub struct StagePlan {
 
 /// What is due in every stage of a job, on one day.
 #[derive(Clone, Debug)]
-pub struct Plan {
-    pub cluster: String,
-    /// Digest of the job file that was surveyed.
-    pub rule_sha256: String,
+pub struct Plan<'a> {
+    /// The job that was surveyed.
+    pub job: &'a Job,
     pub as_of: Date,
     pub stages: Vec<StagePlan>,
 }
 
 /// A plan that may be executed, under the standing approval of its job file.
 #[derive(Debug)]
-pub struct ApprovedPlan {
-    plan: Plan,
+pub struct ApprovedPlan<'a> {
+    plan: Plan<'a>,
     max_records: u64,
 }
 
-impl ApprovedPlan {
+/// One stage of an approved plan: what a store can be told to execute.
+#[derive(Clone, Copy, Debug)]
+pub struct ApprovedStage<'a> {
+    job: &'a Job,
+    stage: usize,
+    as_of: Date,
+    max_records: u64,
+}
+
+impl<'a> ApprovedPlan<'a> {
     /// The plan that was approved.
-    pub fn plan(&self) -> &Plan {
+    pub fn plan(&self) -> &Plan<'a> {
         &self.plan
     }
 
     /// The most records that may go in all stages together.
+    pub fn max_records(&self) -> u64 {
+        self.max_records
+    }
+
+    /// The approved stage with this index in the job; `None` if the plan does not have it.
+    pub fn stage(&self, stage: usize) -> Option<ApprovedStage<'a>> {
+        let planned = self.plan.stages.iter().any(|known| known.stage == stage);
+        let exists = stage < self.plan.job.stages.len();
+        (planned && exists).then_some(ApprovedStage {
+            job: self.plan.job,
+            stage,
+            as_of: self.plan.as_of,
+            max_records: self.max_records,
+        })
+    }
+}
+
+impl<'a> ApprovedStage<'a> {
+    /// The job that the stage belongs to.
+    pub fn job(&self) -> &'a Job {
+        self.job
+    }
+
+    /// Index of the stage in the job.
+    pub fn stage(&self) -> usize {
+        self.stage
+    }
+
+    /// The day for which the plan was made, in the job's time zone.
+    pub fn as_of(&self) -> Date {
+        self.as_of
+    }
+
+    /// The most records that may go in all stages of the plan together.
     pub fn max_records(&self) -> u64 {
         self.max_records
     }
@@ -112,20 +154,16 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 /// Makes the plan of `job` out of what its stages were surveyed to hold.
-pub fn plan(job: &Job, as_of: Date, stages: Vec<StagePlan>) -> Plan {
-    Plan {
-        cluster: job.cluster.clone(),
-        rule_sha256: job.sha256.clone(),
-        as_of,
-        stages,
-    }
+pub fn plan(job: &Job, as_of: Date, stages: Vec<StagePlan>) -> Plan<'_> {
+    Plan { job, as_of, stages }
 }
 
-/// Approves `plan` under a standing limit, or says which limits it would pass.
+/// Approves `plan` under the standing limit of its job, or says which limits it would pass.
 ///
 /// The stages of a plan share the limit. A record that is due in two stages counts twice: limits
 /// err on the side of asking a person.
-pub fn approve(plan: Plan, limit: &Limit) -> Result<ApprovedPlan, Refusal> {
+pub fn approve(plan: Plan<'_>) -> Result<ApprovedPlan<'_>, Refusal> {
+    let limit = &plan.job.limit;
     let over = over(&plan, limit);
     if over.is_empty() {
         return Ok(ApprovedPlan {
@@ -134,12 +172,12 @@ pub fn approve(plan: Plan, limit: &Limit) -> Result<ApprovedPlan, Refusal> {
         });
     }
     Err(Refusal {
-        cluster: plan.cluster,
+        cluster: plan.job.cluster.clone(),
         over,
     })
 }
 
-fn over(plan: &Plan, limit: &Limit) -> Vec<OverLimit> {
+fn over(plan: &Plan<'_>, limit: &Limit) -> Vec<OverLimit> {
     let records: u64 = plan.stages.iter().map(|stage| stage.records).sum();
     let persons: u64 = plan.stages.iter().map(|stage| stage.persons).sum();
     let total = plan
@@ -185,43 +223,43 @@ mod tests {
 
     use super::*;
 
-    fn two_stages(first: (u64, u64), second: (u64, u64), total: u64) -> Plan {
+    fn job(max_records: u64, max_percent: f64, max_persons: u64) -> Job {
+        let text = include_str!("../../jobs/exam-history.toml");
+        let mut job = crate::job::parse("jobs/exam-history.toml", text).unwrap();
+        job.limit = Limit {
+            max_records,
+            max_percent,
+            max_persons,
+            batch_size: 1000,
+        };
+        job
+    }
+
+    fn two_stages(job: &Job, first: (u64, u64), second: (u64, u64), total: u64) -> Plan<'_> {
         let stage = |stage, (records, persons)| StagePlan {
             stage,
             total,
             records,
             persons,
         };
-        Plan {
-            cluster: "learner".to_owned(),
-            rule_sha256: String::new(),
-            as_of: date(2026, 4, 1),
-            stages: vec![stage(0, first), stage(1, second)],
-        }
-    }
-
-    fn limit(max_records: u64, max_percent: f64, max_persons: u64) -> Limit {
-        Limit {
-            max_records,
-            max_percent,
-            max_persons,
-            batch_size: 1000,
-        }
+        plan(
+            job,
+            date(2026, 4, 1),
+            vec![stage(0, first), stage(1, second)],
+        )
     }
 
     #[test]
     fn a_plan_at_its_limits_is_approved() {
-        let plan = two_stages((50, 5), (50, 5), 1000);
-        assert_eq!(
-            approve(plan, &limit(100, 10.0, 10)).unwrap().max_records(),
-            100
-        );
+        let job = job(100, 10.0, 10);
+        let approved = approve(two_stages(&job, (50, 5), (50, 5), 1000)).unwrap();
+        assert_eq!(approved.max_records(), 100);
     }
 
     #[test]
     fn every_limit_that_is_passed_is_named() {
-        let refusal =
-            approve(two_stages((51, 6), (50, 5), 1000), &limit(100, 10.0, 10)).unwrap_err();
+        let job = job(100, 10.0, 10);
+        let refusal = approve(two_stages(&job, (51, 6), (50, 5), 1000)).unwrap_err();
         assert_eq!(refusal.over.len(), 3);
         let said = refusal.to_string();
         assert!(
@@ -232,11 +270,32 @@ mod tests {
 
     #[test]
     fn all_of_a_cluster_is_within_a_hundred_percent() {
-        assert!(approve(two_stages((10, 1), (0, 0), 10), &limit(10, 100.0, 1)).is_ok());
+        let job = job(10, 100.0, 1);
+        assert!(approve(two_stages(&job, (10, 1), (0, 0), 10)).is_ok());
     }
 
     #[test]
     fn an_empty_cluster_is_never_over_its_percentage() {
-        assert!(approve(two_stages((0, 0), (0, 0), 0), &limit(1, 1.0, 1)).is_ok());
+        let job = job(1, 1.0, 1);
+        assert!(approve(two_stages(&job, (0, 0), (0, 0), 0)).is_ok());
+    }
+
+    #[test]
+    fn only_a_stage_of_the_plan_is_approved() {
+        let job = job(10, 100.0, 10);
+        let mut plan = two_stages(&job, (1, 1), (1, 1), 10);
+        plan.stages.remove(1);
+        let approved = approve(plan).unwrap();
+        let first = approved.stage(0).unwrap();
+        assert_eq!((first.stage(), first.as_of()), (0, date(2026, 4, 1)));
+        assert!(approved.stage(1).is_none());
+    }
+
+    #[test]
+    fn a_stage_that_the_job_does_not_have_is_not_approved() {
+        let job = job(10, 100.0, 10);
+        let mut plan = two_stages(&job, (1, 1), (1, 1), 10);
+        plan.stages[1].stage = 7;
+        assert!(approve(plan).unwrap().stage(7).is_none());
     }
 }

@@ -1,6 +1,7 @@
 //! Folds the ledger's entries into a report.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -131,6 +132,9 @@ struct Fold<'a> {
     clusters: BTreeMap<String, Cluster>,
     /// The day for which each run decides.
     as_of: BTreeMap<&'a str, Date>,
+    /// Run, job and stage of every end that was counted: a worker that was taken for dead may
+    /// write its stage after that was counted for it.
+    finished: BTreeSet<(&'a str, &'a str, &'a str)>,
 }
 
 impl<'a> Fold<'a> {
@@ -139,6 +143,7 @@ impl<'a> Fold<'a> {
             period,
             clusters: BTreeMap::new(),
             as_of: BTreeMap::new(),
+            finished: BTreeSet::new(),
         }
     }
 
@@ -158,7 +163,12 @@ impl<'a> Fold<'a> {
                 }
             }
             Entry::StageSurveyed(surveyed) => self.take_survey(day, run_id, surveyed),
-            Entry::StageFinished(finished) => self.take_finish(day, run_id, finished),
+            Entry::StageFinished(finished) => {
+                let end = (run_id.unwrap_or_default(), &*finished.job, &*finished.stage);
+                if self.finished.insert(end) {
+                    self.take_finish(day, run_id, finished);
+                }
+            }
             Entry::StageRefused(refused) => {
                 let (code, message) = (&refused.code, &refused.message);
                 self.refuse(

@@ -207,7 +207,7 @@ async fn make_ready<'a>(
             Ok(engine) => ready.push(Ready {
                 job,
                 engine,
-                object_engines: open::object_engines(environment.config, job),
+                object_places: open::object_places(environment.config, job),
             }),
             Err(error) => outcome.error = Some(error),
         }

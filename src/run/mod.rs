@@ -7,6 +7,7 @@ pub mod execute;
 pub mod open;
 pub mod outcome;
 pub mod plan;
+mod recount;
 pub mod recover;
 pub mod seal;
 mod stage;

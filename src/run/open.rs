@@ -197,19 +197,45 @@ pub async fn open_objects(
     }
 }
 
-/// What the object stores of `job` are, as certificates call them, by name.
-pub fn object_engines(config: &Config, job: &Job) -> BTreeMap<String, String> {
+/// What an object store is and where in it the objects lie, as certificates call them.
+pub struct ObjectPlace {
+    pub engine: &'static str,
+    /// The bucket, with the prefix if there is one; the store's name for a folder.
+    pub object: String,
+}
+
+/// The places of the objects of `job`, by the names of their stores.
+pub fn object_places(config: &Config, job: &Job) -> BTreeMap<String, ObjectPlace> {
     job.objects
         .iter()
         .filter_map(|link| {
-            let engine = match config.objects.get(&link.store)? {
-                ObjectsConfig::Folder(_) => "folder",
-                ObjectsConfig::S3 { endpoint: None, .. } => "Amazon S3",
-                ObjectsConfig::S3 {
-                    endpoint: Some(_), ..
-                } => "S3-compatible",
-            };
-            Some((link.store.clone(), engine.to_owned()))
+            let place = object_place(&link.store, config.objects.get(&link.store)?);
+            Some((link.store.clone(), place))
         })
         .collect()
+}
+
+fn object_place(name: &str, store: &ObjectsConfig) -> ObjectPlace {
+    match store {
+        // A path of the machine would say nothing to others.
+        ObjectsConfig::Folder(_) => ObjectPlace {
+            engine: "folder",
+            object: name.to_owned(),
+        },
+        ObjectsConfig::S3 {
+            bucket,
+            prefix,
+            endpoint,
+            ..
+        } => ObjectPlace {
+            engine: if endpoint.is_none() {
+                "Amazon S3"
+            } else {
+                "S3-compatible"
+            },
+            object: format!("{bucket}/{prefix}")
+                .trim_end_matches('/')
+                .to_owned(),
+        },
+    }
 }

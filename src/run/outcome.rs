@@ -165,16 +165,16 @@ impl JobError {
             StoreError::Unreachable { .. } | StoreError::ConnectionLost { .. } => {
                 exit::STORE_UNREACHABLE
             }
-            StoreError::Refused { .. }
-            | StoreError::NotPermitted { .. }
-            | StoreError::Unusable(_) => exit::SCHEMA_MISMATCH,
+            StoreError::Refused { .. } | StoreError::NotPermitted { .. } => exit::ACCESS_REFUSED,
+            StoreError::Unusable(_) => exit::SCHEMA_MISMATCH,
             StoreError::NotMigrated { .. } => exit::NOT_MIGRATED,
             StoreError::OverLimit { .. } => exit::NOT_APPROVED,
             StoreError::Locked { .. }
             | StoreError::Conflict { .. }
             | StoreError::Failed { .. }
             | StoreError::FenceClosed { .. }
-            | StoreError::Vetoed { .. } => exit::INCOMPLETE,
+            | StoreError::Vetoed { .. }
+            | StoreError::Undone { .. } => exit::INCOMPLETE,
             StoreError::Disagreement { .. } => exit::UNEXPECTED,
         };
         Self::new(exit, error.to_string())
@@ -220,6 +220,7 @@ fn worst(jobs: &[JobOutcome]) -> Option<u8> {
     let order = [
         exit::UNEXPECTED,
         exit::SCHEMA_MISMATCH,
+        exit::ACCESS_REFUSED,
         exit::NOT_MIGRATED,
         exit::NOT_APPROVED,
         exit::STORE_UNREACHABLE,

@@ -61,7 +61,7 @@ async fn survey_job(
         ));
     }
     // The limit stops only what removes: a plan over it is shown whole, and says so.
-    if let Err(refusal) = plan::approve(plan::plan(job, as_of, planned), &job.limit) {
+    if let Err(refusal) = plan::approve(plan::plan(job, as_of, planned)) {
         outcome.over_limit = refusal.over;
     }
     Ok(())

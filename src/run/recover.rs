@@ -5,6 +5,7 @@ use super::execute::RunError;
 use super::open::Stores;
 use super::outcome::CertificateLine;
 use super::outcome::RecoveredRun;
+use super::recount;
 use super::seal;
 use super::seal::SealContext;
 use super::start::Targets;
@@ -17,9 +18,8 @@ use crate::ledger::entry::RunState;
 use crate::ledger::error::LockError;
 use crate::ledger::fold::RunRecord;
 use crate::ledger::fold::fold_runs;
+use crate::store::Resumption;
 use crate::store::RunContext;
-use crate::store::StageOrder;
-use crate::store::Survey;
 use crate::store::TokenKey;
 
 /// Takes up every run that no living process holds, and brings it to its certificates.
@@ -73,6 +73,13 @@ async fn take_up(
         });
     }
     if run.state == RunState::Running {
+        if let Err(error) = recount::append_missing(environment, stores, run).await {
+            return Ok(RecoveredRun {
+                run_id: run.run_id.clone(),
+                certificates: Vec::new(),
+                error: Some(error),
+            });
+        }
         let entry = Entry::RunFinished {
             outcome: Outcome::Partial,
         };
@@ -111,13 +118,7 @@ pub(super) async fn certify(
     let Some(run) = fold_runs(&entries).into_iter().next() else {
         return Err(format!("the ledger has no run {run_id}"));
     };
-    // Object stores have no journal.
-    let with_journal = |name: &String| environment.config.stores.contains_key(name);
-    let targets = run.started.targets.iter();
-    for target in targets.filter(|target| with_journal(&target.store)) {
-        let opened = stores.rows(environment.config, &target.store).await;
-        opened.map_err(|error| error.to_string())?;
-    }
+    drop(recount::journals(environment, stores, &run).await?);
     let config = environment.config;
     let context = SealContext {
         ledger: environment.ledger,
@@ -195,17 +196,8 @@ async fn finish_intents(
             .map_err(|error| error.to_string())?;
         let numbers = Targets::recorded(job, &run.started.targets);
         for (index, targets) in numbers.into_iter().enumerate() {
-            let order = StageOrder {
-                job,
-                stage: index,
-                as_of: run.started.as_of,
-                run: &context,
-                targets,
-                max_records: job.limit.max_records,
-                surveyed: Survey::default(),
-                pass: 0,
-            };
-            let done = store.finish_intents(&order, &objects, environment).await;
+            let left = Resumption::new(job, index, run.started.as_of, &context, targets);
+            let done = store.finish_intents(&left, &objects, environment).await;
             if let Some(error) = done.stopped_by {
                 return Err(error.to_string());
             }

@@ -20,6 +20,7 @@ use crate::ledger::entry::StageRefused;
 use crate::ledger::entry::StageSurveyed;
 use crate::plan;
 use crate::plan::ApprovedPlan;
+use crate::plan::ApprovedStage;
 use crate::plan::StagePlan;
 use crate::store::Disposer;
 use crate::store::Inventory;
@@ -50,6 +51,9 @@ impl JobRun<'_> {
         let approved = self.approve(&surveys, outcome).await?;
         let mut room = approved.max_records();
         for (index, first) in surveys.into_iter().enumerate() {
+            let Some(stage) = approved.stage(index) else {
+                continue;
+            };
             if self.environment.shutdown.is_requested() {
                 return Ok(());
             }
@@ -59,7 +63,7 @@ impl JobRun<'_> {
             } else {
                 self.survey(index).await?
             };
-            let stage = self.stage(index, survey, &mut room).await;
+            let stage = self.stage(stage, survey, &mut room).await;
             let (done, error) = stage?;
             outcome.stages.push(done);
             if let Some(error) = error {
@@ -88,7 +92,7 @@ impl JobRun<'_> {
         &self,
         surveys: &[Survey],
         outcome: &mut JobOutcome,
-    ) -> Result<ApprovedPlan, JobError> {
+    ) -> Result<ApprovedPlan<'_>, JobError> {
         let stages = surveys
             .iter()
             .enumerate()
@@ -99,8 +103,7 @@ impl JobRun<'_> {
                 persons: survey.due.subjects,
             })
             .collect();
-        let refusal = match plan::approve(plan::plan(self.job, self.as_of, stages), &self.job.limit)
-        {
+        let refusal = match plan::approve(plan::plan(self.job, self.as_of, stages)) {
             Ok(approved) => return Ok(approved),
             Err(refusal) => refusal,
         };
@@ -158,10 +161,11 @@ impl JobRun<'_> {
 
     async fn stage(
         &self,
-        index: usize,
+        approved: ApprovedStage<'_>,
         survey: Survey,
         room: &mut u64,
     ) -> Result<(StageOutcome, Option<StoreError>), JobError> {
+        let index = approved.stage();
         let stage = &self.job.stages[index];
         let begun = Instant::now();
         let disposal = stage.disposal.name();
@@ -173,38 +177,10 @@ impl JobRun<'_> {
         .await?;
         let mut outcome = StageOutcome::surveyed(&stage.name, disposal, &survey);
         let label = format!("{} {}", self.job.cluster, stage.name);
-        let mut left = survey.clone();
-        let mut error = None;
         self.environment.progress.start(survey.due.records, &label);
-        for pass in 0..PASSES {
-            if left.due.records == 0 || self.environment.shutdown.is_requested() {
-                break;
-            }
-            let order = StageOrder {
-                job: self.job,
-                stage: index,
-                as_of: self.as_of,
-                run: self.run,
-                targets: self.targets.stage(&self.job.cluster, index),
-                max_records: *room,
-                surveyed: left.clone(),
-                pass,
-            };
-            let mut walked = self.walk(&order).await;
-            *room = room.saturating_sub(walked.disposed);
-            error = walked.stopped_by.take();
-            let moved = walked.disposed > 0;
-            outcome.add(walked);
-            if error.is_some() {
-                break;
-            }
-            // The last look: rows that moved past the pass, or were locked.
-            left = self.survey(index).await?;
-            if !moved {
-                break;
-            }
-        }
+        let passed = self.passes(approved, &survey, room, &mut outcome).await;
         self.environment.progress.finish();
+        let (left, error) = passed?;
         outcome.remaining_due = if error.is_some() || self.environment.shutdown.is_requested() {
             survey.due.records.saturating_sub(outcome.disposed)
         } else {
@@ -222,9 +198,44 @@ impl JobRun<'_> {
         Ok((outcome, error))
     }
 
+    /// Walks the table until nothing moves any more. Returns what is then still due, and why it
+    /// ended early if it did.
+    async fn passes(
+        &self,
+        approved: ApprovedStage<'_>,
+        survey: &Survey,
+        room: &mut u64,
+        outcome: &mut StageOutcome,
+    ) -> Result<(Survey, Option<StoreError>), JobError> {
+        let index = approved.stage();
+        let mut left = survey.clone();
+        for pass in 0..PASSES {
+            if left.due.records == 0 || self.environment.shutdown.is_requested() {
+                break;
+            }
+            let targets = self.targets.stage(&self.job.cluster, index);
+            let order = StageOrder::new(approved, self.run, targets, left.clone())
+                .at_most(*room)
+                .after_passes(pass);
+            let mut walked = self.walk(&order).await;
+            *room = room.saturating_sub(walked.disposed);
+            let error = walked.stopped_by.take();
+            let moved = walked.disposed > 0;
+            outcome.add(walked);
+            if error.is_some() {
+                return Ok((left, error));
+            }
+            // The last look: rows that moved past the pass, or were locked.
+            left = self.survey(index).await?;
+            if !moved {
+                break;
+            }
+        }
+        Ok((left, None))
+    }
+
     async fn walk(&self, order: &StageOrder<'_>) -> crate::store::PassOutcome {
-        let has_objects = !order.targets.objects.is_empty();
-        if has_objects {
+        if order.has_objects() {
             return self
                 .store
                 .dispose_with_objects(order, &self.objects, self.environment)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::open::ObjectPlace;
 use crate::evidence::leaf::Action;
 use crate::job::Disposal;
 use crate::job::Job;
@@ -22,6 +23,7 @@ use crate::ledger::entry::RunStarted;
 use crate::ledger::entry::TargetEntry;
 use crate::ledger::entry::TitleEntry;
 use crate::ledger::entry::Trigger;
+use crate::store::ObjectTarget;
 use crate::store::RunContext;
 use crate::store::StageTargets;
 use crate::store::TokenKey;
@@ -41,8 +43,8 @@ pub(super) struct Targets {
 pub(super) struct Ready<'a> {
     pub job: &'a Job,
     pub engine: String,
-    /// What the object stores of the job are, by their names in `kigen.toml`.
-    pub object_engines: BTreeMap<String, String>,
+    /// Where the objects of the job lie, by the names of their stores in `kigen.toml`.
+    pub object_places: BTreeMap<String, ObjectPlace>,
 }
 
 impl Targets {
@@ -104,24 +106,33 @@ impl Targets {
         }
         if matches!(stage.disposal, Disposal::Delete) {
             for link in &job.objects {
-                let number = self.add_objects(ready, stage, &link.store, as_of);
-                numbers.objects.push(number);
+                let target = self.add_objects(ready, stage, &link.store, as_of);
+                numbers.objects.push(target);
             }
         }
         self.of_stage.insert((job.cluster.clone(), index), numbers);
     }
 
     /// A target in an object store, which has a name and an engine of its own.
-    fn add_objects(&mut self, ready: &Ready<'_>, stage: &Stage, store: &str, as_of: Date) -> u16 {
-        let index = self.add(ready, stage, store, Action::ObjectVersionDeleted, as_of);
+    fn add_objects(
+        &mut self,
+        ready: &Ready<'_>,
+        stage: &Stage,
+        store: &str,
+        as_of: Date,
+    ) -> ObjectTarget {
+        let place = ready.object_places.get(store);
+        let object = place.map_or(store, |place| &place.object);
+        let number = self.add(ready, stage, object, Action::ObjectVersionDeleted, as_of);
         if let Some(entry) = self.entries.last_mut() {
             store.clone_into(&mut entry.store);
-            let engine = ready.object_engines.get(store);
-            engine
-                .map_or(UNKNOWN_ENGINE, String::as_str)
-                .clone_into(&mut entry.engine);
+            let engine = place.map_or(UNKNOWN_ENGINE, |place| place.engine);
+            engine.clone_into(&mut entry.engine);
         }
-        index
+        ObjectTarget {
+            number,
+            object: object.to_owned(),
+        }
     }
 
     fn add(
@@ -184,8 +195,20 @@ fn recorded_stage(job: &Job, stage: &Stage, entries: &[TargetEntry]) -> StageTar
             .objects
             .iter()
             .filter(|_| deletes)
-            .map(|link| number(&link.store))
+            .map(|link| object_target(&of_stage, &link.store))
             .collect(),
+    }
+}
+
+/// The target that an earlier run had in the object store of this name.
+fn object_target(of_stage: &[&TargetEntry], store: &str) -> ObjectTarget {
+    let versions = Action::ObjectVersionDeleted.code();
+    let known = of_stage
+        .iter()
+        .find(|entry| entry.action == versions && entry.store == store);
+    ObjectTarget {
+        number: known.map_or(u16::MAX, |entry| entry.index),
+        object: known.map_or(store, |entry| &entry.object).to_owned(),
     }
 }
 

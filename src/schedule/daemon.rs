@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Schedule;
 use super::timetable::Fire;
 use super::timetable::Timetable;
+use crate::domain::schedule::Schedule;
 use crate::shutdown::Shutdown;
 
 /// The longest sleep. The system's clock may be set while the daemon sleeps, and a sleep does not

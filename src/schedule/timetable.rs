@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::Schedule;
+use crate::domain::schedule::Schedule;
 
 /// The next fire of every job.
 #[derive(Clone, Debug)]

@@ -22,7 +22,9 @@ pub enum StoreError {
         address: String,
         reason: String,
     },
-    #[error("log in to store `{store}` at {address}: the database refused the credentials")]
+    #[error(
+        "log in to store `{store}` at {address}: the database refused the credentials\nhint: look at user and password in the URL of `[stores.{store}]`"
+    )]
     Refused { store: String, address: String },
     #[error(
         "use the journal of store `{store}`: it is not migrated\nhint: run `kigen journal migrate --store {store}`"
@@ -59,6 +61,10 @@ pub enum StoreError {
         kept: u64,
     },
     #[error(
+        "`{table}` has {records} records as they were right after the batch removed them: a trigger or a rule of the table puts them back; the batch was rolled back\nhint: the trigger must let kigen's database role remove them"
+    )]
+    Undone { table: String, records: u64 },
+    #[error(
         "cluster `{cluster}`: the batch would pass the limit of {limit} records; it was rolled back"
     )]
     OverLimit { cluster: String, limit: u64 },
@@ -81,6 +87,7 @@ impl StoreError {
             | Self::FenceClosed { .. }
             | Self::Disagreement { .. }
             | Self::Vetoed { .. }
+            | Self::Undone { .. }
             | Self::OverLimit { .. }
             | Self::Unusable(_) => Retry::Never,
         }

@@ -7,6 +7,8 @@ pub mod error;
 pub mod objects;
 pub mod sql;
 
+mod order;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -20,6 +22,9 @@ use crate::evidence::leaf::RunKey;
 use crate::job::Job;
 use error::StoreError;
 use objects::ObjectDisposer;
+
+pub use order::Resumption;
+pub use order::StageOrder;
 
 /// How a job and the live schema of its store go together.
 #[derive(Clone, Debug, Default)]
@@ -96,23 +101,16 @@ pub struct StageTargets {
     /// One for each reference of the job that goes with the record, in the job's order.
     pub goes_with: Vec<u16>,
     /// One for each object link of the job, in the job's order.
-    pub objects: Vec<u16>,
+    pub objects: Vec<ObjectTarget>,
 }
 
-/// One approved stage, to be executed.
-pub struct StageOrder<'a> {
-    pub job: &'a Job,
-    /// Index of the stage in the job.
-    pub stage: usize,
-    pub as_of: Date,
-    pub run: &'a RunContext,
-    pub targets: StageTargets,
-    /// The most records that may go, whatever the survey said.
-    pub max_records: u64,
-    /// Records of the cluster and how many are due, to size the batches.
-    pub surveyed: Survey,
-    /// How many earlier passes of this run have walked the table; numbers the batches.
-    pub pass: u32,
+/// A place of objects that one stage removes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectTarget {
+    /// The number that leaves give to it.
+    pub number: u16,
+    /// What leaves call it: the bucket, with its prefix; the store's name for a folder.
+    pub object: String,
 }
 
 /// How a pass is watched and stopped.
@@ -241,7 +239,7 @@ pub trait Disposer: Inventory {
     /// journal, under that run. To be done before the run's fence is closed.
     async fn finish_intents(
         &self,
-        order: &StageOrder<'_>,
+        left: &Resumption<'_>,
         objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
         watch: &dyn Watch,
     ) -> PassOutcome;

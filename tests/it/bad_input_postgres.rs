@@ -70,7 +70,7 @@ async fn wrong_credentials_are_refused_without_being_shown() {
     let answer = scene.on_the_day(RUN_LEARNER);
     assert_eq!(
         answer.code,
-        i32::from(exit::SCHEMA_MISMATCH),
+        i32::from(exit::ACCESS_REFUSED),
         "{}",
         answer.stderr
     );
@@ -157,7 +157,7 @@ async fn a_role_that_may_only_read_can_plan_but_not_run() {
     let blind = scene.on_the_day(&["plan"]);
     assert_eq!(
         blind.code,
-        i32::from(exit::SCHEMA_MISMATCH),
+        i32::from(exit::ACCESS_REFUSED),
         "{}",
         blind.stderr
     );
@@ -189,8 +189,7 @@ async fn a_role_that_may_only_read_can_plan_but_not_run() {
     );
     let before = scene.database.records().await;
     let run = scene.on_the_day(&["--format", "json", "run"]);
-    let refused = [exit::SCHEMA_MISMATCH, exit::NOT_MIGRATED].map(i32::from);
-    assert!(refused.contains(&run.code), "{}: {}", run.code, run.stderr);
+    assert_eq!(run.code, i32::from(exit::ACCESS_REFUSED), "{}", run.stderr);
     assert_eq!(scene.database.records().await, before);
     remove(scene, Some(&role)).await;
 }
@@ -208,7 +207,7 @@ async fn a_role_that_may_write_the_journal_but_not_delete_is_refused() {
     use_store(&scene, &scene.database.url_of(&role, PASSWORD));
     let before = scene.database.records().await;
     let run = scene.on_the_day(&["run", "--job", "learner"]);
-    assert_eq!(run.code, i32::from(exit::SCHEMA_MISMATCH), "{}", run.stderr);
+    assert_eq!(run.code, i32::from(exit::ACCESS_REFUSED), "{}", run.stderr);
     assert_eq!(scene.database.records().await, before);
     assert_eq!(
         scene

@@ -1,13 +1,12 @@
 //! The head of a job file: texts, time zone, schedule, clause.
 
-use std::str::FromStr;
-
 use jiff::tz::TimeZone;
 use jiff::tz::TimeZoneDatabase;
 
 use super::findings::Findings;
 use super::names;
 use super::sha256_hex;
+use crate::domain::schedule::Schedule;
 use crate::job::Clause;
 use crate::job::raw::RawJob;
 use crate::problem::document::Path;
@@ -47,17 +46,16 @@ pub(super) fn time_zone(path: &Path, name: &str, findings: &mut Findings) -> Opt
     None
 }
 
-/// Checks that the daemon can read the schedule.
+/// Checks that the daemon can read the schedule, and that it ever comes.
 pub(super) fn schedule(raw: &RawJob, findings: &mut Findings) {
     let Some(schedule) = &raw.schedule else {
         return;
     };
-    if cron::Schedule::from_str(schedule).is_err() {
-        let message = format!("`{schedule}` is not a cron expression with seconds");
-        let hint = "second minute hour day-of-month month day-of-week: `0 30 2 * * *` is 02:30 \
-                    every night";
-        findings.hint(&Path::of("schedule"), message, hint);
-    }
+    // Whether there is such a time does not hang on the zone.
+    let Err(error) = Schedule::parse(schedule, TimeZone::UTC) else {
+        return;
+    };
+    findings.hint(&Path::of("schedule"), error.to_string(), error.hint());
 }
 
 /// Computes the clause's digest and compares it with the reviewed one.

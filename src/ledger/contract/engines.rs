@@ -29,7 +29,7 @@ async fn assert_read_only(url: &str) {
     ] {
         assert!(matches!(error, LedgerError::ReadOnly { .. }), "{error:?}");
         assert!(
-            error.to_string().contains("the ledger is read-only; hint:"),
+            error.to_string().contains("the ledger is read-only\nhint:"),
             "{error}"
         );
         assert_eq!(error.retry(), Retry::Never);

@@ -83,8 +83,8 @@ pub struct TableFacts {
     pub unique_keys: Vec<Vec<String>>,
     /// Foreign keys of other tables onto this one.
     pub referenced_by: Vec<ForeignKeyFacts>,
-    /// Whether a trigger or a rule of the table may keep a row from being deleted.
-    pub may_veto: bool,
+    /// Whether a trigger or a rule of the table may keep a row, put it back, or rewrite it.
+    pub has_triggers: bool,
 }
 
 impl TableFacts {

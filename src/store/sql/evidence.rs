@@ -16,8 +16,9 @@ use crate::job::Disposal;
 use crate::job::Job;
 use crate::job::ObjectLink;
 use crate::job::OnDispose;
-use crate::store::StageOrder;
+use crate::store::ObjectTarget;
 use crate::store::error::StoreError;
+use crate::store::order::StageWork;
 
 /// A key goes once in a run. Should it come back and go again while the run lasts, the two leaves
 /// are equal, and sealing counts the second as repeated.
@@ -25,7 +26,7 @@ const FIRST_OCCURRENCE: u32 = 0;
 
 /// Makes the evidence of one worker's batches. Encoders are built once for each client.
 pub(crate) struct EvidenceWriter<'a> {
-    order: &'a StageOrder<'a>,
+    order: &'a StageWork<'a>,
     action: Action,
     clients: HashMap<String, ClientEncoders>,
 }
@@ -68,7 +69,7 @@ pub(crate) enum Part {
 }
 
 impl<'a> EvidenceWriter<'a> {
-    pub(crate) fn new(order: &'a StageOrder<'a>) -> Self {
+    pub(crate) fn new(order: &'a StageWork<'a>) -> Self {
         let action = match order.job.stages[order.stage].disposal {
             Disposal::Delete => Action::RowDeleted,
             Disposal::Pseudonymize { .. } => Action::Pseudonymized,
@@ -108,7 +109,7 @@ impl<'a> EvidenceWriter<'a> {
 }
 
 impl ClientEncoders {
-    fn new(order: &StageOrder<'_>, client: &str) -> Result<Self, LeafError> {
+    fn new(order: &StageWork<'_>, client: &str) -> Result<Self, LeafError> {
         let job = order.job;
         let key = &order.run.run_key;
         let record = |object: &str, columns: &[String], target: u16| {
@@ -128,7 +129,7 @@ impl ClientEncoders {
         }
         let mut objects = Vec::new();
         for (link, target) in job.objects.iter().zip(&order.targets.objects) {
-            objects.push(object_encoder(order, client, link, *target)?);
+            objects.push(object_encoder(order, client, link, target)?);
         }
         Ok(Self {
             subject: SubjectEncoder::new(key, client, &job.subject.kind)?,
@@ -139,19 +140,20 @@ impl ClientEncoders {
     }
 }
 
-/// Object versions are named by the object store's own name, and by key and version id.
+/// Object versions are named by the store's name, the bucket, and by key and version id.
 fn object_encoder(
-    order: &StageOrder<'_>,
+    order: &StageWork<'_>,
     client: &str,
     link: &ObjectLink,
-    target: u16,
+    target: &ObjectTarget,
 ) -> Result<RecordEncoder, LeafError> {
     let place = RecordPlace {
         client,
         store: &link.store,
-        object: &link.store,
+        object: &target.object,
     };
-    RecordEncoder::new(&order.run.run_key, place, &["key", "version_id"], target)
+    let columns = ["key", "version_id"];
+    RecordEncoder::new(&order.run.run_key, place, &columns, target.number)
 }
 
 /// The references of `job` whose rows go with the record.
@@ -201,7 +203,10 @@ impl BatchEvidence<'_, '_> {
         match part {
             Part::Own => targets.own,
             Part::GoesWith(index) => targets.goes_with.get(index).copied().unwrap_or(u16::MAX),
-            Part::Object(index) => targets.objects.get(index).copied().unwrap_or(u16::MAX),
+            Part::Object(index) => targets
+                .objects
+                .get(index)
+                .map_or(u16::MAX, |target| target.number),
         }
     }
 

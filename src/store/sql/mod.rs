@@ -32,6 +32,7 @@ mod start;
 mod store;
 mod survey;
 mod text;
+mod undone;
 mod unlink;
 mod walk;
 mod window;

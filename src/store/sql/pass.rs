@@ -31,14 +31,14 @@ use crate::job::Strategy;
 use crate::pseudonym::Replacement;
 use crate::pseudonym::token::TokenShape;
 use crate::pseudonym::token::Tokenizer;
-use crate::store::StageOrder;
 use crate::store::error::StoreError;
+use crate::store::order::StageWork;
 
 /// Everything about a pass that does not change from batch to batch.
 pub(crate) struct Pass<'a> {
     pub dialect: &'a dyn Dialect,
     pub tables: &'a Tables,
-    pub order: &'a StageOrder<'a>,
+    pub order: &'a StageWork<'a>,
     pub selection: Selection,
     pub starts: Vec<StartType>,
     /// Condition that a due row meets.
@@ -100,7 +100,7 @@ impl<'a> Pass<'a> {
     pub(crate) fn prepare(
         dialect: &'a dyn Dialect,
         tables: &'a Tables,
-        order: &'a StageOrder<'a>,
+        order: &'a StageWork<'a>,
     ) -> Result<Self, StoreError> {
         let job = order.job;
         let stage = &job.stages[order.stage];
@@ -302,7 +302,7 @@ fn parent_columns(job: &Job, stage: &str) -> Vec<String> {
 
 fn prepare_changes<'a>(
     text: &StageText<'a>,
-    order: &StageOrder<'_>,
+    order: &StageWork<'_>,
     selection: &mut Selection,
 ) -> Result<Vec<PreparedChange<'a>>, StoreError> {
     let Disposal::Pseudonymize { changes, .. } = &text.stage.disposal else {
@@ -328,7 +328,7 @@ fn prepare_changes<'a>(
 fn replacement(
     strategy: &Strategy,
     column: &ColumnFacts,
-    order: &StageOrder<'_>,
+    order: &StageWork<'_>,
 ) -> Result<Replacement, StoreError> {
     Ok(match strategy {
         Strategy::Null => Replacement::Null,
@@ -377,8 +377,8 @@ fn can_go_direct(text: &StageText<'_>) -> bool {
         && !text.reads_joins()
         && job.objects.is_empty()
         && !uses_marker_table(job)
-        // A vetoed row would only be missing from the answer; counted removals see it.
-        && text.tables.own(job).is_ok_and(|own| !own.may_veto)
+        // What a trigger keeps or puts back, only counted removals see.
+        && text.tables.own(job).is_ok_and(|own| !own.has_triggers)
 }
 
 /// Whether some stage of `job` remembers its records in kigen's marker table.

@@ -14,9 +14,9 @@ use crate::domain::value::Value;
 use crate::job::TableName;
 use crate::store::error::StoreError;
 
-/// `tgtype` 11: a trigger for each row, before a delete.
+/// Triggers of foreign keys are internal.
 const RELATION: &str = "select c.oid::bigint, c.relkind::text, c.relhasrules or exists (select 1 from pg_trigger g \
-       where not g.tgisinternal and g.tgenabled <> 'D' and g.tgtype & 11 = 11 \
+       where not g.tgisinternal and g.tgenabled <> 'D' \
        and (g.tgrelid = c.oid or g.tgrelid in (select p.relid from pg_partition_tree(c.oid) p))) \
      from pg_class c where c.oid = to_regclass($1)";
 
@@ -82,7 +82,7 @@ pub(crate) async fn table(
         columns: columns.iter().map(column).collect(),
         unique_keys: unique_keys(&keys),
         referenced_by: foreign_keys(&foreign),
-        may_veto: is_true(row, 2),
+        has_triggers: is_true(row, 2),
     }))
 }
 

@@ -13,6 +13,7 @@ use super::session::SqlSession;
 use super::session::Statement;
 use super::text::StageText;
 use super::text::missing;
+use super::undone;
 use super::window::in_rows;
 use super::window::key_args;
 use crate::domain::value::RecordKey;
@@ -34,7 +35,8 @@ pub(crate) async fn remove(
                 session.execute(&forget_markers(pass, &keys)).await?;
             }
             let deleted = session.execute(&delete_keys(pass, &keys)).await?;
-            all_gone(pass, &keys, deleted)
+            all_gone(pass, &keys, deleted)?;
+            undone::check_deleted(session, pass, &keys).await
         }
         Disposal::Pseudonymize { marker, .. } => {
             if *marker == Marker::Table {
@@ -43,9 +45,24 @@ pub(crate) async fn remove(
             let changed = session
                 .execute(&rewrite(pass, rows, &keys, marker)?)
                 .await?;
-            all_gone(pass, &keys, changed)
+            all_gone(pass, &keys, changed)?;
+            undone::check_rewritten(session, pass, rows, &keys).await
         }
     }
+}
+
+/// What each row gets in the columns whose new value hangs on the present one, in their order.
+pub(super) fn replacements(pass: &Pass<'_>, rows: &[Row]) -> Result<Vec<Vec<Value>>, StoreError> {
+    let replace = |row: &Row| {
+        let changing = pass.changes.iter().filter_map(|change| {
+            let present = value_at(row, change.selected?);
+            Some(change.replacement.replace(&change.column.name, &present))
+        });
+        changing.collect::<Result<Vec<_>, _>>()
+    };
+    rows.iter()
+        .map(|row| replace(row).map_err(|error| StoreError::Unusable(error.to_string())))
+        .collect()
 }
 
 fn all_gone(pass: &Pass<'_>, keys: &[RecordKey], changed: u64) -> Result<(), StoreError> {
@@ -130,17 +147,8 @@ fn rewrite(
     let mut columns = pass.key_columns.clone();
     columns.extend(changing.iter().map(|change| change.column));
     let mut replaced: Vec<Vec<Value>> = Vec::with_capacity(rows.len());
-    for (row, key) in rows.iter().zip(keys) {
-        let mut values = key.values().to_vec();
-        for change in &changing {
-            let present = value_at(row, change.selected.unwrap_or_default());
-            let value = change
-                .replacement
-                .replace(&change.column.name, &present)
-                .map_err(|error| StoreError::Unusable(error.to_string()))?;
-            values.push(value);
-        }
-        replaced.push(values);
+    for (key, new) in keys.iter().zip(replacements(pass, rows)?) {
+        replaced.push(key.values().iter().cloned().chain(new).collect());
     }
     let slices: Vec<&[Value]> = replaced.iter().map(Vec::as_slice).collect();
     let mut args = pass.dialect.row_args(&columns, &slices);

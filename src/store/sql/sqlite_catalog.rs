@@ -14,7 +14,9 @@ use crate::domain::value::Value;
 use crate::job::TableName;
 use crate::store::error::StoreError;
 
-const RELATION: &str = "select type from pragma_table_list where name = $1 and schema = 'main'";
+const RELATION: &str = "select type, exists (select 1 from sqlite_schema s \
+     where s.type = 'trigger' and lower(s.tbl_name) = lower($1)) \
+     from pragma_table_list where name = $1 and schema = 'main'";
 
 const COLUMNS: &str =
     "select name, type, \"notnull\", pk, hidden from pragma_table_xinfo($1) order by cid";
@@ -60,8 +62,7 @@ pub(crate) async fn table(
         unique_keys: unique_keys(&columns, &unique, &primary),
         referenced_by: foreign_keys(&foreign, &primary),
         columns: columns.iter().map(column).collect(),
-        // Nothing is deleted here without counting what is gone.
-        may_veto: false,
+        has_triggers: integer(&relation, 1) != 0,
     }))
 }
 

@@ -28,11 +28,13 @@ use crate::store::Found;
 use crate::store::Inventory;
 use crate::store::JournalSink;
 use crate::store::PassOutcome;
+use crate::store::Resumption;
 use crate::store::StageOrder;
 use crate::store::Survey;
 use crate::store::Watch;
 use crate::store::error::StoreError;
 use crate::store::objects::ObjectDisposer;
+use crate::store::order::StageWork;
 
 /// How often sealing waits as long as a session may for the batches that hold the fence.
 const FENCE_TRIES: u32 = 20;
@@ -137,7 +139,8 @@ impl Disposer for SqlStore {
     }
 
     async fn dispose(&self, order: &StageOrder<'_>, watch: &dyn Watch) -> PassOutcome {
-        self.walk(order, watch).await.unwrap_or_else(stopped)
+        let walked = self.walk(order.work(), watch).await;
+        walked.unwrap_or_else(stopped)
     }
 
     async fn dispose_with_objects(
@@ -146,23 +149,25 @@ impl Disposer for SqlStore {
         objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
         watch: &dyn Watch,
     ) -> PassOutcome {
-        if !intent::has_objects(order.job, &order.job.stages[order.stage]) {
+        let work = order.work();
+        if !intent::has_objects(work.job, &work.job.stages[work.stage]) {
             return self.dispose(order, watch).await;
         }
-        let walked = self.walk_with_objects(order, objects, watch).await;
+        let walked = self.walk_with_objects(work, objects, watch).await;
         walked.unwrap_or_else(stopped)
     }
 
     async fn finish_intents(
         &self,
-        order: &StageOrder<'_>,
+        left: &Resumption<'_>,
         objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
         watch: &dyn Watch,
     ) -> PassOutcome {
-        if !intent::has_objects(order.job, &order.job.stages[order.stage]) {
+        let work = left.work();
+        if !intent::has_objects(work.job, &work.job.stages[work.stage]) {
             return PassOutcome::default();
         }
-        let finished = self.finish_open(order, objects, watch).await;
+        let finished = self.finish_open(work, objects, watch).await;
         finished.unwrap_or_else(stopped)
     }
 
@@ -192,45 +197,45 @@ impl SqlStore {
 
     async fn walk(
         &self,
-        order: &StageOrder<'_>,
+        work: &StageWork<'_>,
         watch: &dyn Watch,
     ) -> Result<PassOutcome, StoreError> {
-        if intent::has_objects(order.job, &order.job.stages[order.stage]) {
+        if intent::has_objects(work.job, &work.job.stages[work.stage]) {
             return Err(StoreError::Unusable(format!(
                 "rows of `{}` name objects, which would be left behind",
-                order.job.cluster
+                work.job.cluster
             )));
         }
         let mut session = self.backend.session().await?;
-        let tables = tables_of(&*self.backend, &mut *session, order.job).await?;
-        tables.own(order.job)?;
-        let blocks = self.backend.blocks(&mut *session, &order.job.table).await?;
+        let tables = tables_of(&*self.backend, &mut *session, work.job).await?;
+        tables.own(work.job)?;
+        let blocks = self.backend.blocks(&mut *session, &work.job.table).await?;
         drop(session);
-        let pass = Pass::prepare(self.backend.dialect(), &tables, order)?;
+        let pass = Pass::prepare(self.backend.dialect(), &tables, work)?;
         Ok(walk::walk(&*self.backend, &pass, blocks, watch).await)
     }
 
     async fn walk_with_objects(
         &self,
-        order: &StageOrder<'_>,
+        work: &StageWork<'_>,
         objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
         watch: &dyn Watch,
     ) -> Result<PassOutcome, StoreError> {
-        let stores = Stores::of_job(order.job, objects)?;
-        let tables = self.tables(order.job).await?;
-        let pass = Pass::prepare(self.backend.dialect(), &tables, order)?;
+        let stores = Stores::of_job(work.job, objects)?;
+        let tables = self.tables(work.job).await?;
+        let pass = Pass::prepare(self.backend.dialect(), &tables, work)?;
         Ok(objects_walk::walk(&*self.backend, &pass, stores, watch).await)
     }
 
     async fn finish_open(
         &self,
-        order: &StageOrder<'_>,
+        work: &StageWork<'_>,
         objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
         watch: &dyn Watch,
     ) -> Result<PassOutcome, StoreError> {
-        let stores = Stores::of_job(order.job, objects)?;
-        let tables = self.tables(order.job).await?;
-        let pass = Pass::prepare(self.backend.dialect(), &tables, order)?;
+        let stores = Stores::of_job(work.job, objects)?;
+        let tables = self.tables(work.job).await?;
+        let pass = Pass::prepare(self.backend.dialect(), &tables, work)?;
         Ok(objects_walk::finish_open(&*self.backend, &pass, stores, watch).await)
     }
 

@@ -71,6 +71,11 @@ pub(crate) async fn check(workplace: &Workplace) {
     );
     each_is_certified_once(workplace, &fates, &certificates).await;
     journals_are_closed(workplace, certified).await;
+    assert_eq!(
+        workplace.reported().await,
+        workplace.size.records(),
+        "the report counts every record once, also those of killed runs"
+    );
     workplace.verify().await;
 }
 

@@ -21,6 +21,11 @@ pub(crate) struct Size {
 }
 
 impl Size {
+    /// Records of the clusters' own tables that a whole run disposes of.
+    pub(crate) fn records(&self) -> i64 {
+        self.removals() - 4 * (self.requests / 2)
+    }
+
     /// Removals of all kinds that a whole run certifies.
     pub(crate) fn removals(&self) -> i64 {
         let pseudonymized = self.attempts / 2;

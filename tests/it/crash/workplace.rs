@@ -203,6 +203,28 @@ impl Workplace {
         }
     }
 
+    /// Records that the report says were disposed of, in all runs.
+    pub(crate) async fn reported(&self) -> i64 {
+        let words = [
+            "--format",
+            "json",
+            "report",
+            "--from",
+            "2020-01-01",
+            "--to",
+            "2999-12-31",
+        ];
+        let ended = self.kigen(&words).wait().await;
+        assert_eq!(ended.code(), Some(0), "{ended}");
+        let report = ended.document();
+        let clusters = report["clusters"].as_array().unwrap().iter();
+        let months = clusters.flat_map(|cluster| cluster["months"].as_array().unwrap());
+        let disposed = months.flat_map(|month| month["disposed"].as_array().unwrap());
+        disposed
+            .map(|disposed| disposed["records"].as_i64().unwrap())
+            .sum()
+    }
+
     /// Certificates that kigen itself finds in order.
     pub(crate) async fn verify(&self) {
         let folder = self.certificates();

@@ -198,7 +198,8 @@ async fn wrong_credentials_and_a_missing_database_are_told_apart() {
     .await;
     assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
     assert_eq!(error.retry(), Retry::Never);
-    let message = "log in to store `school` at postgres://server/school: the database refused the credentials";
+    let message = "log in to store `school` at postgres://server/school: the database refused the credentials\n\
+                   hint: look at user and password in the URL of `[stores.school]`";
     assert_eq!(error.to_string(), message);
     let mut absent = store.url();
     absent.set_path("absent");

@@ -27,6 +27,8 @@ on_every_engine!(
     a_trigger_that_keeps_a_record_rolls_the_batch_back,
     a_trigger_that_keeps_a_row_of_a_record_rolls_the_batch_back,
     a_trigger_that_raises_rolls_the_batch_back,
+    a_trigger_that_puts_things_back_rolls_the_batch_back,
+    a_trigger_that_only_watches_is_no_hindrance,
     a_batch_over_the_limit_removes_nothing,
     a_foreign_key_that_nobody_named_keeps_the_batch,
     a_database_locked_by_another_writer_is_tried_again_later,
@@ -176,6 +178,87 @@ async fn a_trigger_that_raises_rolls_the_batch_back(store: &TestStore) {
         )
     );
     assert_untouched(store).await;
+}
+
+/// After each `action` on a record, its row is `put_back`.
+async fn add_restorer(store: &TestStore, action: &str, put_back: &str) {
+    let on_sqlite =
+        format!("create trigger restorer after {action} on record begin {put_back}; end");
+    let on_postgres = format!(
+        "create function restorer() returns trigger language plpgsql as $$ begin
+            if pg_trigger_depth() = 1 then {put_back}; end if; return null;
+         end $$;
+         create trigger restorer after {action} on record for each row execute function restorer()"
+    );
+    store.execute(&store.either(on_sqlite, on_postgres)).await;
+}
+
+async fn a_trigger_that_puts_things_back_rolls_the_batch_back(store: &TestStore) {
+    let again = "insert into record (id, learner, ended_on, done_on) values (old.id, old.learner, old.ended_on, old.done_on)";
+    let undo = "update record set learner = old.learner where id = old.id";
+    let mut shortening = pseudonymizing();
+    shortening.stages[0].disposal = Disposal::Pseudonymize {
+        changes: vec![Change {
+            column: "learner".to_owned(),
+            strategy: Strategy::Text("gone".to_owned()),
+        }],
+        marker: Marker::Column("done_on".to_owned()),
+    };
+    let mut tokens = pseudonymizing();
+    tokens.stages[0].disposal = Disposal::Pseudonymize {
+        changes: vec![Change {
+            column: "learner".to_owned(),
+            strategy: Strategy::Token {
+                context: "learner".to_owned(),
+                range: None,
+            },
+        }],
+        marker: Marker::Column("done_on".to_owned()),
+    };
+    for (action, put_back, job) in [
+        ("delete", again, deleting()),
+        ("update of learner", undo, pseudonymizing()),
+        ("update of learner", undo, shortening),
+        ("update of learner", undo, tokens),
+    ] {
+        fill(store).await;
+        add_restorer(store, action, put_back).await;
+        let outcome = Run::new("run")
+            .dispose(&store.open().await, &job, 0, AS_OF)
+            .await;
+        assert_eq!((outcome.disposed, outcome.batches), (0, 0));
+        match &outcome.stopped_by {
+            Some(StoreError::Undone { table, records: 3 }) => assert_eq!(table, "record"),
+            other => panic!("{action}: {other:?}"),
+        }
+        assert_untouched(store).await;
+        store.execute("drop table record; drop table answer").await;
+        store
+            .execute(store.either("select 1", "drop function restorer"))
+            .await;
+    }
+}
+
+async fn a_trigger_that_only_watches_is_no_hindrance(store: &TestStore) {
+    for (action, job) in [
+        ("delete", deleting()),
+        ("update of learner", pseudonymizing()),
+    ] {
+        fill(store).await;
+        store.execute("create table watched (id bigint)").await;
+        add_restorer(store, action, "insert into watched values (old.id)").await;
+        let outcome = Run::new(action)
+            .disposed(&store.open().await, &job, 0, AS_OF)
+            .await;
+        assert_eq!(outcome.disposed, 3);
+        assert_eq!(store.column("select count(*) from watched").await, ["3"]);
+        store
+            .execute("drop table record; drop table answer; drop table watched")
+            .await;
+        store
+            .execute(store.either("select 1", "drop function restorer"))
+            .await;
+    }
 }
 
 async fn a_batch_over_the_limit_removes_nothing(store: &TestStore) {

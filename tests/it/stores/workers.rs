@@ -24,6 +24,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use crate::support::Run;
 use crate::support::TestStore;
+use crate::support::approved;
 use crate::support::column;
 use crate::support::goes_with;
 use crate::support::job;
@@ -173,16 +174,13 @@ async fn a_pass_ends_at_the_border_of_a_batch_when_it_is_told_to(store: &TestSto
     let opened = store.open().await;
     let (run, job) = (Run::new("run"), deleting());
     opened.open_fence("run").await.unwrap();
-    let order = StageOrder {
-        job: &job,
-        stage: 0,
-        as_of: AS_OF,
-        run: &run.context,
-        targets: StageTargets::default(),
-        max_records: u64::MAX,
-        surveyed: opened.survey(&job, 0, AS_OF).await.unwrap(),
-        pass: 0,
-    };
+    let surveyed = opened.survey(&job, 0, AS_OF).await.unwrap();
+    let order = StageOrder::new(
+        approved(&job, 0, AS_OF, &surveyed),
+        &run.context,
+        StageTargets::default(),
+        surveyed,
+    );
     let watch = Stopping {
         gone: AtomicU64::new(0),
         enough: 500,

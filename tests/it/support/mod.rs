@@ -19,6 +19,7 @@ pub(crate) use jobs::stage;
 pub(crate) use jobs::table;
 pub(crate) use jobs::texts;
 pub(crate) use runs::Run;
+pub(crate) use runs::approved;
 pub(crate) use shell::Shell;
 
 /// Makes of each law, an `async fn(&TestStore)` beside it, one test for each engine.

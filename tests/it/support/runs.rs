@@ -7,6 +7,9 @@ use jiff::civil::Date;
 use kigen::evidence::leaf::RunKey;
 use kigen::job::Job;
 use kigen::job::OnDispose;
+use kigen::plan;
+use kigen::plan::ApprovedStage;
+use kigen::plan::StagePlan;
 use kigen::store::Disposer;
 use kigen::store::Inventory;
 use kigen::store::JournalRow;
@@ -14,6 +17,7 @@ use kigen::store::PassOutcome;
 use kigen::store::RunContext;
 use kigen::store::StageOrder;
 use kigen::store::StageTargets;
+use kigen::store::Survey;
 use kigen::store::TokenKey;
 use kigen::store::Watch;
 use kigen::store::sql::SqlStore;
@@ -75,16 +79,15 @@ impl Run {
         stage: usize,
         as_of: Date,
     ) -> PassOutcome {
-        let order = StageOrder {
-            job,
-            stage,
-            as_of,
-            run: &self.context,
-            targets: targets(job),
-            max_records: self.max_records,
-            surveyed: store.survey(job, stage, as_of).await.unwrap(),
-            pass: self.pass,
-        };
+        let surveyed = store.survey(job, stage, as_of).await.unwrap();
+        let order = StageOrder::new(
+            approved(job, stage, as_of, &surveyed),
+            &self.context,
+            targets(job),
+            surveyed,
+        )
+        .at_most(self.max_records)
+        .after_passes(self.pass);
         let watch = Counting::default();
         let outcome = store.dispose(&order, &watch).await;
         assert_eq!(
@@ -123,6 +126,23 @@ impl Run {
             .unwrap();
         rows
     }
+}
+
+/// Stage `stage` of a plan that holds what was surveyed, approved under the job's own limit.
+pub(crate) fn approved<'a>(
+    job: &'a Job,
+    stage: usize,
+    as_of: Date,
+    surveyed: &Survey,
+) -> ApprovedStage<'a> {
+    let planned = StagePlan {
+        stage,
+        total: surveyed.total,
+        records: surveyed.due.records,
+        persons: surveyed.due.subjects,
+    };
+    let approved = plan::approve(plan::plan(job, as_of, vec![planned])).unwrap();
+    approved.stage(stage).unwrap()
 }
 
 /// The own table is target 0, goes-with tables follow in the job's order.

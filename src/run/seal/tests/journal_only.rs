@@ -16,6 +16,7 @@ use crate::store::Inventory;
 use crate::store::JournalRow;
 use crate::store::JournalSink;
 use crate::store::PassOutcome;
+use crate::store::Resumption;
 use crate::store::StageOrder;
 use crate::store::Survey;
 use crate::store::Watch;
@@ -106,11 +107,14 @@ impl Disposer for JournalOnly {
 
     async fn finish_intents(
         &self,
-        order: &StageOrder<'_>,
+        _: &Resumption<'_>,
         _: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
-        watch: &dyn Watch,
+        _: &dyn Watch,
     ) -> PassOutcome {
-        self.dispose(order, watch).await
+        PassOutcome {
+            stopped_by: Some(not_here()),
+            ..PassOutcome::default()
+        }
     }
 
     async fn journal(&self, run_id: &str, sink: JournalSink<'_>) -> Result<(), StoreError> {

@@ -9,6 +9,7 @@ use crate::ledger::entry::Entry;
 use crate::ledger::entry::JobFailed;
 use crate::ledger::entry::Outcome;
 use crate::ledger::entry::RunState;
+use crate::ledger::entry::StageFinished;
 use crate::ledger::entry::StageRefused;
 use crate::run::seal::verify_all;
 
@@ -129,11 +130,15 @@ async fn a_stopped_or_interrupted_run_gives_partial_certificates() {
 
 #[tokio::test]
 async fn what_failed_in_a_job_makes_the_certificates_of_its_clients_partial() {
-    let mut remaining = stage("documents");
+    let later = || StageFinished {
+        stage: "later".to_owned(),
+        ..stage("documents")
+    };
+    let mut remaining = later();
     remaining.remaining_due = 1;
-    let mut failed = stage("documents");
+    let mut failed = later();
     failed.failed = 1;
-    let mut unattempted = stage("documents");
+    let mut unattempted = later();
     unattempted.unattempted = 1;
     for entry in [
         Entry::StageFinished(remaining),

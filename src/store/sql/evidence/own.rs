@@ -86,18 +86,17 @@ impl BatchEvidence<'_, '_> {
         let mut shares: Vec<Share> = Vec::new();
         for (row, purpose) in rows.iter().zip(ended_by) {
             let client = pass.client_of(row);
-            let place = match places.get(&*client) {
-                Some(place) => *place,
-                None => {
-                    places.insert(client.clone().into_owned(), shares.len());
-                    shares.push(Share {
-                        encoders: self.writer.take_encoders(&client)?,
-                        client: client.into_owned(),
-                        records: Vec::new(),
-                        ended_by: BTreeMap::new(),
-                    });
-                    shares.len() - 1
-                }
+            let place = if let Some(place) = places.get(&*client) {
+                *place
+            } else {
+                places.insert(client.clone().into_owned(), shares.len());
+                shares.push(Share {
+                    encoders: self.writer.take_encoders(&client)?,
+                    client: client.into_owned(),
+                    records: Vec::new(),
+                    ended_by: BTreeMap::new(),
+                });
+                shares.len() - 1
             };
             let share = &mut shares[place];
             // The key's columns stand first in the select list.

@@ -97,6 +97,7 @@ fn is_about_rows(error: &StoreError) -> bool {
         | StoreError::NotPermitted { .. }
         | StoreError::Disagreement { .. }
         | StoreError::Vetoed { .. }
+        | StoreError::Undone { .. }
         | StoreError::OverLimit { .. }
         | StoreError::Unusable(_) => true,
         StoreError::Unreachable { .. }

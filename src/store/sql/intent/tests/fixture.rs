@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::civil::date;
 use tempfile::TempDir;
 
@@ -21,8 +22,12 @@ use crate::evidence::leaf::Action;
 use crate::evidence::leaf::LEAF_LENGTH;
 use crate::evidence::leaf::RunKey;
 use crate::job::Job;
+use crate::plan;
+use crate::plan::StagePlan;
 use crate::store::Disposer as _;
+use crate::store::ObjectTarget;
 use crate::store::PassOutcome;
+use crate::store::Resumption;
 use crate::store::RunContext;
 use crate::store::StageOrder;
 use crate::store::StageTargets;
@@ -43,6 +48,9 @@ use crate::store::sql::open_sqlite;
 pub(super) const REQUESTS: u16 = 0;
 pub(super) const DOCUMENTS: u16 = 1;
 pub(super) const SCANS: u16 = 2;
+
+/// The day of every run here.
+const AS_OF: Date = date(2026, 4, 1);
 
 pub(super) const CLIENT: &str = "client-7f3a";
 
@@ -162,20 +170,23 @@ impl World {
     }
 
     pub(super) fn order(&self) -> StageOrder<'_> {
-        StageOrder {
-            job: &self.job,
+        let planned = StagePlan {
             stage: 0,
-            as_of: date(2026, 4, 1),
-            run: &self.run,
-            targets: StageTargets {
-                own: REQUESTS,
-                goes_with: vec![DOCUMENTS],
-                objects: vec![SCANS],
-            },
-            max_records: 100,
-            surveyed: Survey::default(),
-            pass: 0,
-        }
+            total: 0,
+            records: 0,
+            persons: 0,
+        };
+        let approved = plan::approve(plan::plan(&self.job, AS_OF, vec![planned])).unwrap();
+        StageOrder::new(
+            approved.stage(0).unwrap(),
+            &self.run,
+            targets(),
+            Survey::default(),
+        )
+    }
+
+    fn left(&self) -> Resumption<'_> {
+        Resumption::new(&self.job, 0, AS_OF, &self.run, targets())
     }
 
     /// Disposes of what is due, with the object store as it is.
@@ -199,7 +210,7 @@ impl World {
     pub(super) async fn finish(&self) -> PassOutcome {
         let objects = BTreeMap::from([("request-scans".to_owned(), Arc::clone(&self.objects))]);
         self.store
-            .finish_intents(&self.order(), &objects, self)
+            .finish_intents(&self.left(), &objects, self)
             .await
     }
 
@@ -316,4 +327,15 @@ pub(super) fn key(text: &str) -> ObjectKey {
 
 pub(super) fn request_id(id: u32) -> String {
     format!("00000000-0000-7000-8000-{id:012}")
+}
+
+fn targets() -> StageTargets {
+    StageTargets {
+        own: REQUESTS,
+        goes_with: vec![DOCUMENTS],
+        objects: vec![ObjectTarget {
+            number: SCANS,
+            object: "request-scans".to_owned(),
+        }],
+    }
 }

@@ -214,8 +214,7 @@ async fn a_pass_that_would_exceed_the_limit_removes_nothing() {
             world.scan(&format!("{id}/a")).await;
         }
         world.store.open_fence(&world.run.run_id).await.unwrap();
-        let mut order = world.order();
-        order.max_records = 1;
+        let order = world.order().at_most(1);
         let objects = BTreeMap::from([("request-scans".to_owned(), Arc::clone(&world.objects))]);
         let done = world
             .store

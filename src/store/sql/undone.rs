@@ -1,0 +1,137 @@
+//! Whether the table's own triggers undid a removal: asked in its transaction, right after it.
+//!
+//! A trigger that puts a value or a row back reports no error, and the statement counts the row as
+//! changed. Tables without triggers and rules are not asked.
+
+use super::dialect::quote;
+use super::pass::Pass;
+use super::pass::own_table;
+use super::pass::value_at;
+use super::remove::replacements;
+use super::session::Arg;
+use super::session::Row;
+use super::session::SqlSession;
+use super::session::Statement;
+use super::survey::count;
+use super::window::in_rows;
+use super::window::key_args;
+use crate::domain::value::RecordKey;
+use crate::domain::value::Value;
+use crate::store::error::StoreError;
+
+/// Fails if a deleted record is there again.
+pub(super) async fn check_deleted(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    keys: &[RecordKey],
+) -> Result<(), StoreError> {
+    if !has_triggers(pass)? {
+        return Ok(());
+    }
+    let sql = format!(
+        "select count(*) from {} as t where {}",
+        own_table(pass.job()),
+        in_rows(pass)
+    );
+    let doing = pass.doing("look for deleted records");
+    let statement = Statement::new(doing, sql, key_args(pass, keys));
+    none(session, pass, &statement).await
+}
+
+/// Fails if a column of a pseudonymized record has the value that it had before.
+pub(super) async fn check_rewritten(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    rows: &[Row],
+    keys: &[RecordKey],
+) -> Result<(), StoreError> {
+    if !has_triggers(pass)? {
+        return Ok(());
+    }
+    none(session, pass, &put_back(pass, rows, keys)?).await
+}
+
+fn has_triggers(pass: &Pass<'_>) -> Result<bool, StoreError> {
+    Ok(pass.tables.own(pass.job())?.has_triggers)
+}
+
+async fn none(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    statement: &Statement,
+) -> Result<(), StoreError> {
+    let found = session.query(statement).await?;
+    let undone = found.first().and_then(|row| count(row.first()?));
+    let undone = undone.unwrap_or(u64::MAX);
+    if undone == 0 {
+        return Ok(());
+    }
+    Err(StoreError::Undone {
+        table: pass.job().table.to_string(),
+        records: undone,
+    })
+}
+
+/// Counts records in which a column has its former value again, or a fixed text or null has gone.
+fn put_back(pass: &Pass<'_>, rows: &[Row], keys: &[RecordKey]) -> Result<Statement, StoreError> {
+    let changing = pass.changes.iter().filter_map(|change| {
+        let selected = change.selected?;
+        Some((change, selected))
+    });
+    let changing: Vec<_> = changing.collect();
+    let mut columns = pass.key_columns.clone();
+    columns.extend(changing.iter().map(|(change, _)| change.column));
+    let mut former: Vec<Vec<Value>> = Vec::with_capacity(rows.len());
+    for ((row, key), replaced) in rows.iter().zip(keys).zip(replacements(pass, rows)?) {
+        let mut values = key.values().to_vec();
+        for ((_, selected), new) in changing.iter().zip(replaced) {
+            let old = value_at(row, *selected);
+            // A replacement may equal what stood there: that is not put back. Null equals nothing.
+            values.push(if old == new { Value::Null } else { old });
+        }
+        former.push(values);
+    }
+    let slices: Vec<&[Value]> = former.iter().map(Vec::as_slice).collect();
+    let on = pass.job().key.iter().enumerate();
+    let on: Vec<String> = on
+        .map(|(index, column)| format!("t.{} = u.c{index}", quote(column)))
+        .collect();
+    let mut args = pass.dialect.row_args(&columns, &slices);
+    let sql = format!(
+        "select count(*) from {} as t, {} where {} and ({})",
+        own_table(pass.job()),
+        pass.dialect.rows("u", &columns, 1),
+        on.join(" and "),
+        signs(pass, &mut args).join(" or ")
+    );
+    let doing = pass.doing("look at pseudonymized records");
+    Ok(Statement::new(doing, sql, args))
+}
+
+/// By what a record shows that a change of it was undone.
+fn signs(pass: &Pass<'_>, args: &mut Vec<Arg>) -> Vec<String> {
+    let text = |expression: &str| pass.dialect.text_of(expression);
+    let mut place = pass.key_columns.len();
+    let mut signs = Vec::new();
+    for change in &pass.changes {
+        let column = format!("t.{}", quote(&change.column.name));
+        if change.selected.is_some() {
+            signs.push(format!(
+                "{} = {}",
+                text(&column),
+                text(&format!("u.c{place}"))
+            ));
+            place += 1;
+            continue;
+        }
+        let constant = change.replacement.constant();
+        match constant.and_then(|value| value.store_text()) {
+            None => signs.push(format!("{column} is not null")),
+            Some(constant) => {
+                args.push(Arg::Text(constant));
+                signs.push(format!("{} <> ${}", text(&column), args.len()));
+            }
+        }
+    }
+    signs
+}
