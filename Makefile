@@ -30,7 +30,7 @@ endif
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	  /^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(if $(filter postgres,$(STORE)),setup) ## See it work from rule to certificate [STORE=sqlite|postgres]
@@ -83,7 +83,7 @@ ci: setup check test ## What CI runs, in its order
 deny: ## Licences, advisories and sources of all dependencies (needs the network)
 	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }
 	cargo deny --all-features check
-	cargo deny --manifest-path certificate-pdf/Cargo.toml --config deny.toml check
+	cargo deny --manifest-path certificate-pdf/Cargo.toml check
 
 ##@ Measure
 

@@ -39,7 +39,7 @@ pub enum TypesetError {
     Code(#[from] QrError),
     #[error("the sheets cannot be handed over")]
     Data(#[from] serde_json::Error),
-    #[error("the name of a file cannot be used: {0:?}")]
+    #[error("the name of a file cannot be used: {0}")]
     Name(PathError),
     /// A warning is an error too: a page that lacks its font is only a warning to typst.
     #[error("set the pages: {0}")]
@@ -55,9 +55,9 @@ pub enum TypesetError {
 struct Data<'d> {
     lang: &'static str,
     title: String,
-    author: &'d str,
+    author: String,
     sheets: Vec<Sheet>,
-    certificate: &'d str,
+    certificate: String,
     fonts: &'d Families,
     code: &'d str,
     attachment: &'static str,
@@ -69,7 +69,7 @@ pub fn typeset(
     languages: Languages,
     fonts: &Fonts,
 ) -> Result<Vec<u8>, TypesetError> {
-    let predicate = &certificate.statement().predicate;
+    let number = certificate.number();
     let sheets: Vec<Sheet> = languages
         .each()
         .iter()
@@ -79,10 +79,10 @@ pub fn typeset(
     let title = sheets.first().map_or("", |sheet| sheet.title);
     let data = Data {
         lang: languages.first().tag(),
-        title: format!("{title} {}", predicate.certificate_id),
-        author: &predicate.issuer.organization,
+        title: format!("{title} {number}"),
+        author: certificate.issuer(),
         sheets,
-        certificate: &predicate.certificate_id,
+        certificate: number,
         fonts: fonts.families(),
         code: &code.text,
         attachment: ENVELOPE_NAME,
@@ -125,10 +125,7 @@ fn pages(world: &Paper, options: &PdfOptions) -> Result<Vec<u8>, TypesetError> {
     typst_pdf::pdf(&document, options).map_err(|errors| TypesetError::Write(said(&errors)))
 }
 
-fn options(
-    certificate: &Certificate,
-    languages: Languages,
-) -> Result<PdfOptions, TypesetError> {
+fn options(certificate: &Certificate, languages: Languages) -> Result<PdfOptions, TypesetError> {
     let standards = PdfStandards::new(&[PdfStandard::A_3a])
         .map_err(|error| TypesetError::Write(error.message().to_string()))?;
     let ident = format!("{} {}", certificate.code_text(), languages.name());

@@ -80,6 +80,16 @@ impl Certificate {
         format!("sha256:{}", self.payload_sha256)
     }
 
+    /// The number of the certificate, as it is shown.
+    pub fn number(&self) -> String {
+        form::shown(&self.statement.predicate.certificate_id)
+    }
+
+    /// The issuer's name, as it is shown.
+    pub fn issuer(&self) -> String {
+        form::shown(&self.statement.predicate.issuer.organization)
+    }
+
     /// When the certificate was sealed.
     pub fn sealed_at(&self) -> Timestamp {
         self.statement.predicate.period.sealed_at
@@ -160,7 +170,7 @@ impl<'c> Writer<'c> {
         vec![
             Fact::code(
                 self.say(words::CERTIFICATE_NUMBER),
-                form::shown(&self.predicate.certificate_id),
+                self.certificate.number(),
             ),
             Fact::new(
                 self.say(words::ISSUED_ON),
@@ -259,8 +269,8 @@ impl<'c> Writer<'c> {
         let period = &self.predicate.period;
         let (from, to) = (self.time(period.started_at), self.time(period.finished_at));
         match self.language {
-            Language::Ja => format!("{from} ～ {to}"),
-            Language::En => format!("{from} to {to}"),
+            Language::Ja => format!("{from}～\n{to}"),
+            Language::En => format!("{from} to\n{to}"),
         }
     }
 

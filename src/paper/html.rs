@@ -67,8 +67,7 @@ pub fn certificate_page(
         base64: STANDARD.encode(certificate.envelope()),
     };
     let code = QrCode::of(&certificate.code_text())?;
-    let name = &certificate.statement().predicate.certificate_id;
-    page(languages, sheets, name, code, attachment)
+    page(languages, sheets, &certificate.number(), code, attachment)
 }
 
 /// The receipt as an HTML page with the proof in it. The page is personal data.
@@ -102,5 +101,7 @@ fn page(
         code,
         attachment,
     };
-    Ok(page.render()?)
+    let mut html = page.render()?;
+    html.push('\n');
+    Ok(html)
 }

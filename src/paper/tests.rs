@@ -193,8 +193,53 @@ fn a_rule_that_several_targets_share_stands_there_once() {
     assert_eq!(bases.blocks.len(), 2);
     assert_eq!(
         rows(bases),
-        [["course", "取引・受講の終了の日", "1年", "2025年11月22日"]]
+        [[
+            "R1",
+            "course",
+            "取引・受講の終了の日",
+            "1年",
+            "2025年11月22日"
+        ]]
     );
+}
+
+#[test]
+fn stages_of_one_job_name_their_clause_once_and_their_purposes_each() {
+    let sheet = sheet(
+        |statement| {
+            let purposes = &mut statement.predicate.targets[1].rule.purposes;
+            purposes[0].name = "statistics".to_owned();
+        },
+        Language::En,
+    );
+    let bases = section(&sheet, "Clauses and retention periods");
+    assert_eq!(bases.blocks.len(), 2);
+    let found: Vec<(&str, &str)> = rows(bases)
+        .into_iter()
+        .map(|cells| (cells[0].as_str(), cells[1].as_str()))
+        .collect();
+    assert_eq!(found, [("R1", "course"), ("R2", "statistics")]);
+    let targets = rows(section(&sheet, "Data and numbers of records"));
+    assert_eq!(
+        (targets[0][5].as_str(), targets[2][5].as_str()),
+        ("R1", "R2")
+    );
+}
+
+#[test]
+fn where_no_check_took_place_one_sentence_says_so() {
+    let sheet = sheet(
+        |statement| {
+            for target in &mut statement.predicate.targets {
+                target.verification = None;
+            }
+        },
+        Language::Ja,
+    );
+    let Block::Text(text) = &section(&sheet, "処理後の確認").blocks[0] else {
+        panic!("a table without a check");
+    };
+    assert!(text.contains("行われていません"));
 }
 
 #[test]

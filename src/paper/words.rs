@@ -3,15 +3,19 @@
 //! No word claims more than a database or an object store can do. Japanese says 消去 as the law
 //! does, and never 論理削除, which in Japanese is a mark on a row that stays.
 
-use crate::domain::rule::RetainReason;
-use crate::evidence::leaf::Action;
-use crate::evidence::statement::CertificateKind;
-use crate::evidence::statement::MethodClass;
-use crate::evidence::statement::Status;
-use crate::evidence::statement::Technique;
-use crate::evidence::statement::Trigger;
+mod fixed;
 
 use super::language::Language;
+
+pub(super) use fixed::action;
+pub(super) use fixed::certifies;
+pub(super) use fixed::class;
+pub(super) use fixed::retained;
+pub(super) use fixed::starting_point;
+pub(super) use fixed::status;
+pub(super) use fixed::technique;
+pub(super) use fixed::trigger;
+pub(super) use fixed::verification;
 
 /// One text in both languages.
 #[derive(Clone, Copy)]
@@ -56,8 +60,8 @@ table! {
     TITLE_DELETED: "データ削除証明書", "Certificate of Data Deletion";
     TITLE_BOTH: "データ削除・仮名加工証明書", "Certificate of Data Deletion and Pseudonymization";
     TITLE_PSEUDONYMIZED: "仮名加工証明書", "Certificate of Pseudonymization";
-    TITLE_RECORD_RECEIPT: "消去等の受領書（記録）", "Receipt for One Record";
-    TITLE_PERSON_RECEIPT: "消去等の受領書（本人）", "Receipt for One Person";
+    TITLE_RECORD_RECEIPT: "消去等の個別証明書（記録）", "Receipt for One Record";
+    TITLE_PERSON_RECEIPT: "消去等の個別証明書（本人）", "Receipt for One Person";
 
     // The head.
     CERTIFICATE_NUMBER: "証明書番号", "Certificate no.";
@@ -108,12 +112,12 @@ table! {
     // What was removed.
     TARGETS: "対象データと件数", "Data and numbers of records";
     TARGETS_CAPTION: "対象データごとの処理結果と件数", "Result and number of records for each kind of data";
-    NUMBER: "No.", "No.";
+    NUMBER: "番号", "No.";
     DATA: "対象データ", "Data";
     PLACE: "保存先", "Where it was kept";
     RESULT: "処理結果", "Result";
     METHOD: "消去方法", "Method";
-    BASIS: "根拠", "Basis";
+    BASIS: "根拠", "Rule";
     COUNT: "件数", "Records";
     TOTAL: "合計", "Total";
     REPEATED:
@@ -146,6 +150,9 @@ table! {
     REMAINING: "残存件数", "Still there";
     CHECKED_AT: "確認日時", "Checked at";
     NOT_VERIFIED: "未実施", "not carried out";
+    NEVER_VERIFIED:
+        "この証明書の確定までに、保存先への再照会は行われていません。",
+        "The stores had not been asked again when this certificate was sealed.";
     REQUERY_FULL: "全件の再照会", "all records queried again";
     REQUERY_SAMPLE: "抽出による再照会", "a sample queried again";
     RELIST_VERSIONS: "版の一覧の再取得", "versions listed again";
@@ -236,14 +243,14 @@ table! {
     RECEIPT_LEAF: "リーフ", "Leaf";
     RECEIPT_INDEX: "位置", "Place in the tree";
     RECEIPT_SIZE: "ツリーの大きさ", "Size of the tree";
-    RECEIPT_DIGEST: "受領書データのSHA-256", "SHA-256 of the receipt's data";
-    RECEIPT_CODE_LABEL: "受領書データのSHA-256（QRコード）", "SHA-256 of the receipt's data (QR code)";
-    RECEIPT_ATTACHMENT: "受領書データ（tlog-proof）を保存", "Save the receipt's data (tlog-proof)";
+    RECEIPT_DIGEST: "個別証明データのSHA-256", "SHA-256 of the receipt's data";
+    RECEIPT_CODE_LABEL: "個別証明データのSHA-256（QRコード）", "SHA-256 of the receipt's data (QR code)";
+    RECEIPT_ATTACHMENT: "個別証明データ（tlog-proof）を保存", "Save the receipt's data (tlog-proof)";
     RECEIPT_NOTICE:
-        "本ページは表示用です。証拠は添付の受領書データです。",
+        "本ページは表示用です。証拠は添付の個別証明データです。",
         "This page is for reading. The evidence is the attached data of the receipt.";
     RECEIPT_STEP_SAVE:
-        "添付の受領書データを record.tlog-proof として保存します。",
+        "添付の個別証明データを record.tlog-proof として保存します。",
         "Save the attached data as record.tlog-proof.";
     RECEIPT_STEP_KEY:
         "ログの公開鍵 log.pub.pem を、本書とは別の経路で入手します。",
@@ -261,9 +268,9 @@ table! {
     HELD: "保留（残存）", "held (still there)";
     MARKER_REMOVED: "削除マーカーの除去", "delete marker removed";
     UPLOAD_ABORTED: "未完了アップロードの中止", "unfinished upload aborted";
-    BY_ROW: "データベースの行の削除", "deletion of database rows";
-    BY_REWRITING: "データベースの行の書換え", "rewriting of database rows";
-    BY_VERSION: "版を指定したオブジェクトの削除", "deletion of object versions";
+    BY_ROW: "行の削除", "deletion of rows";
+    BY_REWRITING: "行の書換え", "rewriting of rows";
+    BY_VERSION: "版を指定した削除", "deletion of versions";
     BY_FILE: "ファイルの削除", "removal of files";
     COLLECTION: "取得の日", "collection";
     END_OF_TRANSACTION: "取引・受講の終了の日", "end of the transaction";
@@ -286,109 +293,3 @@ jq -r '.signatures[0].sig' cert.dsse.json | base64 -d > signature
 openssl pkeyutl -verify -pubin -inkey certificate.pub.pem \\
   -rawin -in signed -sigfile signature
 sha256sum payload";
-
-/// What happened to a record.
-pub(super) const fn action(action: Action) -> Word {
-    match action {
-        Action::RowDeleted => DELETED,
-        Action::Pseudonymized => PSEUDONYMIZED,
-        Action::ObjectVersionDeleted => VERSION_DELETED,
-        Action::CryptoErased => CRYPTO_ERASED,
-        Action::AlreadyAbsent => ALREADY_ABSENT,
-        Action::Held => HELD,
-        Action::DeleteMarkerRemoved => MARKER_REMOVED,
-        Action::UploadAborted => UPLOAD_ABORTED,
-    }
-}
-
-/// How it was done, and by which statement or call.
-pub(super) const fn technique(technique: Technique) -> (Word, &'static str) {
-    match technique {
-        Technique::SqlDelete => (BY_ROW, "SQL DELETE"),
-        Technique::SqlUpdate => (BY_REWRITING, "SQL UPDATE"),
-        Technique::DeleteByVersion => (BY_VERSION, "DeleteObjects by VersionId"),
-        Technique::RemoveFile => (BY_FILE, ""),
-    }
-}
-
-/// What a target without any record would have met.
-pub(super) const fn class(class: MethodClass) -> Word {
-    match class {
-        MethodClass::LogicalDelete => DELETED,
-        MethodClass::Pseudonymize => PSEUDONYMIZED,
-        MethodClass::ObjectVersionDelete => VERSION_DELETED,
-    }
-}
-
-/// The title and the declaration of a certificate that deletes, pseudonymizes, or does both.
-pub(super) const fn certifies(
-    kind: CertificateKind,
-    deletes: bool,
-    pseudonymizes: bool,
-) -> (Word, Word) {
-    match kind {
-        CertificateKind::Deletion => match (deletes, pseudonymizes) {
-            (true, true) => (TITLE_BOTH, DECLARE_BOTH),
-            (false, true) => (TITLE_PSEUDONYMIZED, DECLARE_PSEUDONYMIZED),
-            (true | false, false) => (TITLE_DELETED, DECLARE_DELETED),
-        },
-    }
-}
-
-/// Whether all is done.
-pub(super) const fn status(status: Status) -> Word {
-    match status {
-        Status::Complete => STATUS_COMPLETE,
-        Status::Partial => STATUS_PARTIAL,
-    }
-}
-
-/// Why the run took place.
-pub(super) const fn trigger(trigger: Trigger) -> Word {
-    match trigger {
-        Trigger::ScheduledRetention => TRIGGER_SCHEDULED,
-    }
-}
-
-/// A starting point, by its name in the certificate; `None` if this version knows no such name.
-pub(super) fn starting_point(name: &str) -> Option<Word> {
-    let known = [
-        ("collection", COLLECTION),
-        ("end-of-transaction", END_OF_TRANSACTION),
-        ("end-of-relationship", END_OF_RELATIONSHIP),
-        ("reply-to-request", REPLY_TO_REQUEST),
-        ("request-of-person", REQUEST_OF_PERSON),
-    ];
-    look_up(&known, name)
-}
-
-/// A way of looking back, by its name in the certificate.
-pub(super) fn verification(name: &str) -> Option<Word> {
-    let known = [
-        ("requery-full", REQUERY_FULL),
-        ("requery-sample", REQUERY_SAMPLE),
-        ("relist-versions", RELIST_VERSIONS),
-    ];
-    look_up(&known, name)
-}
-
-/// A reason for keeping, by its name in the certificate.
-pub(super) fn retained(name: &str) -> Option<Word> {
-    let reason = RetainReason::ALL
-        .into_iter()
-        .find(|reason| reason.name() == name)?;
-    Some(match reason {
-        RetainReason::AlreadyDisposed => ALREADY_DISPOSED,
-        RetainReason::Undatable => UNDATABLE,
-        RetainReason::StartsInFuture => STARTS_IN_FUTURE,
-        RetainReason::NotExpired => NOT_EXPIRED,
-        RetainReason::Referenced => REFERENCED,
-    })
-}
-
-fn look_up(known: &[(&str, Word)], name: &str) -> Option<Word> {
-    let mut known = known.iter();
-    known
-        .find(|(other, _)| *other == name)
-        .map(|(_, word)| *word)
-}

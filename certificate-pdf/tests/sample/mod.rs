@@ -4,8 +4,8 @@ use ed25519_dalek::SigningKey;
 use kigen::evidence::digest::Sha256;
 use kigen::evidence::dsse;
 use kigen::evidence::leaf::Action;
-use kigen::evidence::leaves::LeafFold;
 use kigen::evidence::leaf::Leaf;
+use kigen::evidence::leaves::LeafFold;
 use kigen::evidence::statement::Statement;
 use kigen::paper::Certificate;
 use serde_json::Value;
@@ -14,12 +14,12 @@ use serde_json::json;
 const ID: &str = "0193536c-5a00-7000-8000-000000000001";
 
 /// The key that signs the sample.
-pub fn key() -> SigningKey {
+pub(crate) fn key() -> SigningKey {
     SigningKey::from_bytes(&[1; 32])
 }
 
 /// The bytes of `leaves.bin`: two rows deleted, one pseudonymized.
-pub fn leaves() -> Vec<u8> {
+pub(crate) fn leaves() -> Vec<u8> {
     let mut leaves = Vec::new();
     for (action, target, fill) in [
         (Action::RowDeleted, 0, 1),
@@ -34,7 +34,7 @@ pub fn leaves() -> Vec<u8> {
 }
 
 /// The certificate of the leaves, changed and signed.
-pub fn certificate(change: impl FnOnce(&mut Statement)) -> Certificate {
+pub(crate) fn certificate(change: impl FnOnce(&mut Statement)) -> Certificate {
     let mut statement: Statement = serde_json::from_value(statement()).unwrap();
     change(&mut statement);
     let payload = serde_json::to_vec(&statement).unwrap();

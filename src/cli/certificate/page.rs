@@ -82,16 +82,20 @@ impl Page {
         let keys = self.keys(config)?;
         // The program verifies again; a certificate that does not hold is named here already.
         let certificate = verified(stored, &keys)?;
-        let program = config.pdf.as_deref().unwrap_or(Path::new(PDF_PROGRAM));
+        let program = match &config.pdf {
+            // A name alone is a file too, and never looked for on the PATH.
+            Some(file) => Path::new(".").join(file),
+            None => PathBuf::from(PDF_PROGRAM),
+        };
         let key = key_file(&certificate, &keys)?;
-        let mut command = Command::new(program);
+        let mut command = Command::new(&program);
         command
             .args(["--envelope", "-", "--lang", self.languages().name()])
             .arg("--key")
             .arg(key.path())
             .arg("--out")
             .arg(out);
-        run(command, program, certificate.envelope())
+        run(command, &program, certificate.envelope())
     }
 
     fn keys(&self, config: &CertificatesConfig) -> Result<Vec<VerifyingKey>, Failure> {

@@ -35,19 +35,28 @@ impl Writer<'_> {
     }
 
     pub(super) fn bases(&self) -> Section {
-        let rules = self.rules().into_iter().enumerate();
+        let rules = self.rules();
+        let mut blocks = Vec::new();
+        let mut set: Vec<&CertifiedRule> = Vec::new();
+        for rule in &rules {
+            if set.iter().any(|other| are_of_one_file(other, rule)) {
+                continue;
+            }
+            set.push(rule);
+            let rules = rules.iter().copied().enumerate();
+            let together = rules.filter(|(_, other)| are_of_one_file(other, rule));
+            blocks.extend(self.basis(rule, &together.collect::<Vec<_>>()));
+        }
         Section {
             heading: self.say(words::BASES),
-            blocks: rules
-                .flat_map(|(place, rule)| self.basis(place, rule))
-                .collect(),
+            blocks,
         }
     }
 
-    fn basis(&self, place: usize, rule: &CertifiedRule) -> [Block; 2] {
+    /// The clause of `rule`, and the purposes of all rules that carry it out, by their places.
+    fn basis(&self, rule: &CertifiedRule, together: &[(usize, &CertifiedRule)]) -> [Block; 2] {
         let clause = &rule.clause;
         let facts = vec![
-            Fact::new(self.say(words::BASIS), short_name(place)),
             Fact::new(self.say(words::CLUSTER), form::shown(&rule.cluster)),
             Fact::new(self.say(words::CLAUSE), form::shown(&clause.document)),
             Fact::new(
@@ -60,29 +69,31 @@ impl Writer<'_> {
             ),
             Fact::code(self.say(words::RULE_DIGEST), rule.sha256.to_string()),
         ];
+        let rows = together.iter().flat_map(|(place, rule)| {
+            let purposes = rule.purposes.iter();
+            purposes.map(|purpose| self.purpose(*place, purpose))
+        });
         let purposes = Table {
             caption: self.say(words::PURPOSES_CAPTION),
             columns: vec![
-                Column::text(self.say(words::PURPOSE), 30),
-                Column::text(self.say(words::STARTING_POINT), 30),
-                Column::text(self.say(words::RETENTION_PERIOD), 16),
+                Column::text(self.say(words::BASIS), 8),
+                Column::text(self.say(words::PURPOSE), 28),
+                Column::text(self.say(words::STARTING_POINT), 26),
+                Column::text(self.say(words::RETENTION_PERIOD), 14),
                 Column::text(self.say(words::CUTOFF), 24),
             ],
-            rows: rule
-                .purposes
-                .iter()
-                .map(|purpose| self.purpose(purpose))
-                .collect(),
+            rows: rows.collect(),
         };
         [Block::Facts(facts), Block::Table(purposes)]
     }
 
-    fn purpose(&self, purpose: &CertifiedPurpose) -> Row {
+    fn purpose(&self, place: usize, purpose: &CertifiedPurpose) -> Row {
         let starting_point = words::starting_point(&purpose.starting_point).map_or_else(
             || form::shown(&purpose.starting_point),
             |word| self.say(word).to_owned(),
         );
         Row::new([
+            short_name(place),
             form::shown(&purpose.name),
             starting_point,
             form::period(&purpose.period, self.language),
@@ -125,6 +136,11 @@ impl Writer<'_> {
         }
         rows
     }
+}
+
+/// Whether two rules, of two stages perhaps, stand in the same job and carry out the same clause.
+fn are_of_one_file(one: &CertifiedRule, two: &CertifiedRule) -> bool {
+    one.cluster == two.cluster && one.sha256 == two.sha256 && one.clause == two.clause
 }
 
 fn short_name(place: usize) -> String {

@@ -24,13 +24,13 @@ impl Writer<'_> {
         let mut blocks = vec![Block::Table(Table {
             caption: self.say(words::TARGETS_CAPTION),
             columns: vec![
-                Column::text(self.say(words::NUMBER), 6),
-                Column::text(self.say(words::DATA), 22),
-                Column::text(self.say(words::PLACE), 25),
-                Column::text(self.say(words::RESULT), 15),
-                Column::text(self.say(words::METHOD), 15),
-                Column::text(self.say(words::BASIS), 6),
-                Column::number(self.say(words::COUNT), 11),
+                Column::text(self.say(words::NUMBER), 7),
+                Column::text(self.say(words::DATA), 21),
+                Column::text(self.say(words::PLACE), 17),
+                Column::text(self.say(words::RESULT), 19),
+                Column::text(self.say(words::METHOD), 19),
+                Column::text(self.say(words::BASIS), 7),
+                Column::number(self.say(words::COUNT), 10),
             ],
             rows,
         })];
@@ -124,6 +124,13 @@ impl Writer<'_> {
 
     /// Whether somebody looked into the stores again, and what was there.
     pub(super) fn look_back(&self) -> Section {
+        let mut targets = self.predicate.targets.iter();
+        if targets.all(|target| target.verification.is_none()) {
+            return Section {
+                heading: self.say(words::VERIFICATION),
+                blocks: vec![Block::Text(self.say(words::NEVER_VERIFIED).to_owned())],
+            };
+        }
         let rows = self.predicate.targets.iter().map(|target| {
             let [method, remaining, at] = self.looked_back(target.verification.as_ref());
             Row::new([number_of(target), place(target), method, at, remaining])
@@ -133,8 +140,8 @@ impl Writer<'_> {
             blocks: vec![Block::Table(Table {
                 caption: self.say(words::VERIFICATION_CAPTION),
                 columns: vec![
-                    Column::text(self.say(words::NUMBER), 6),
-                    Column::text(self.say(words::PLACE), 30),
+                    Column::text(self.say(words::NUMBER), 8),
+                    Column::text(self.say(words::PLACE), 28),
                     Column::text(self.say(words::VERIFICATION_METHOD), 22),
                     Column::text(self.say(words::CHECKED_AT), 30),
                     Column::number(self.say(words::REMAINING), 12),
