@@ -9,7 +9,6 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use certificate_pdf::DEFAULT_FONTS;
 use certificate_pdf::Fonts;
 use clap::Parser;
@@ -46,7 +45,7 @@ fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let said = writeln!(io::stderr(), "error: {error:#}");
+            let said = writeln!(io::stderr(), "error: {error}");
             drop(said);
             ExitCode::FAILURE
         }
@@ -70,7 +69,8 @@ fn certificate(arguments: &Arguments) -> Result<Certificate, anyhow::Error> {
         return Ok(certificate_pdf::from_folder(folder, key)?);
     }
     let path = arguments.envelope.as_deref().unwrap_or(Path::new("-"));
-    let envelope = read(path).with_context(|| format!("read `{}`", path.display()))?;
+    let envelope =
+        read(path).map_err(|error| anyhow::anyhow!("read `{}`: {error}", path.display()))?;
     Ok(certificate_pdf::from_envelope(&envelope, key)?)
 }
 
@@ -93,5 +93,5 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), anyhow::Error> {
     let unfinished = PathBuf::from(name);
     fs::write(&unfinished, bytes)
         .and_then(|()| fs::rename(&unfinished, path))
-        .with_context(|| format!("write `{}`", path.display()))
+        .map_err(|error| anyhow::anyhow!("write `{}`: {error}", path.display()))
 }

@@ -277,7 +277,7 @@ fn the_code_is_read_back_from_the_page() {
 /// The codes in a picture of the form `P5\n{width} {height}\n255\n` and a byte for each pixel.
 fn codes(picture: &Path) -> Vec<String> {
     let bytes = fs::read(picture).unwrap();
-    let head: Vec<&[u8]> = bytes.splitn(4, |byte| byte.is_ascii_whitespace()).collect();
+    let head: Vec<&[u8]> = bytes.splitn(4, u8::is_ascii_whitespace).collect();
     let number = |bytes: &[u8]| -> usize { std::str::from_utf8(bytes).unwrap().parse().unwrap() };
     let (width, height) = (number(head[1]), number(head[2]));
     let pixels = &bytes[bytes.len() - width * height..];
@@ -328,10 +328,13 @@ fn what_is_not_signed_under_the_key_is_not_set() {
     fs::write(place.file("altered.json"), altered).unwrap();
     let (code, said) = set(&["--envelope", "altered.json"]);
     assert_eq!(code, Some(1));
-    assert!(
-        said.starts_with("error: the signature of the certificate does not hold"),
-        "{said}"
+    assert_eq!(
+        said,
+        "error: the signature of the certificate does not hold: no signature in the envelope holds under a key that was given\n"
     );
+    let (code, said) = set(&["--envelope", "nowhere.json"]);
+    assert_eq!(code, Some(1));
+    assert!(said.starts_with("error: read `nowhere.json`: No such file"), "{said}");
     assert!(!place.file("out.pdf").exists());
 }
 

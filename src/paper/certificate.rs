@@ -255,7 +255,7 @@ impl<'c> Writer<'c> {
                 self.say(words::AS_OF),
                 format!("{as_of} ({})", form::shown(&run.time_zone)),
             ),
-            Fact::new(self.say(words::PERIOD), self.from_to()),
+            Fact::new(self.say(words::PERIOD), self.duration()),
             Fact::new(self.say(words::SEALED), self.time(period.sealed_at)),
             Fact::code(self.say(words::RUN), form::shown(&run.id)),
         ];
@@ -265,7 +265,7 @@ impl<'c> Writer<'c> {
         }
     }
 
-    fn from_to(&self) -> String {
+    fn duration(&self) -> String {
         let period = &self.predicate.period;
         let (from, to) = (self.time(period.started_at), self.time(period.finished_at));
         match self.language {

@@ -2,6 +2,7 @@
 
 use crate::evidence::statement::CertifiedPurpose;
 use crate::evidence::statement::CertifiedRule;
+use crate::evidence::statement::Numbers;
 use crate::evidence::statement::Target;
 
 use super::Block;
@@ -128,8 +129,8 @@ impl Writer<'_> {
                 records,
             ));
         }
-        let retained = target.retained.iter().flat_map(|numbers| numbers.iter());
-        for (reason, records) in retained {
+        let retained = target.retained.as_ref().map(Numbers::iter);
+        for (reason, records) in retained.into_iter().flatten() {
             let reason = words::retained(reason)
                 .map_or_else(|| form::shown(reason), |word| self.say(word).to_owned());
             rows.push(row(format!("{}{reason}", self.say(words::KEPT)), records));
