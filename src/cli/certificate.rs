@@ -1,5 +1,7 @@
 //! `kigen certificate`: lists, shows and verifies what was issued.
 
+mod page;
+
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
@@ -7,6 +9,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::Format;
 use super::Global;
 use super::failure::Failure;
 use super::load;
@@ -17,6 +20,7 @@ use crate::exit;
 use crate::ledger::CertificateFilter;
 use crate::ledger::CertificateMatch;
 use crate::ledger::CertificateSummary;
+use crate::ledger::StoredCertificate;
 use crate::progress::Progress;
 use crate::publish::EvidencePlace;
 use crate::publish::FolderPlace;
@@ -34,10 +38,12 @@ pub(super) enum Command {
         #[arg(long, value_name = "NAME")]
         client: Option<String>,
     },
-    /// Prints the statement of one certificate
+    /// Prints the statement of one certificate, or makes a page of it (`--format html|pdf`)
     Show {
         /// Its id, or the beginning of it
         id: String,
+        #[command(flatten)]
+        page: page::Page,
     },
     /// Verifies what was published: signature, leaves, counts, root
     Verify {
@@ -64,7 +70,7 @@ struct Line {
 pub(super) async fn certificate(global: &Global, command: &Command) -> Result<u8, Failure> {
     match command {
         Command::List { run, client } => list(global, run.clone(), client.clone()).await,
-        Command::Show { id } => show(global, id).await,
+        Command::Show { id, page } => show(global, id, page).await,
         Command::Verify { folder, keys } => verify_published(global, folder.as_deref(), keys).await,
     }
 }
@@ -119,26 +125,44 @@ fn line(summary: CertificateSummary) -> Line {
     }
 }
 
-async fn show(global: &Global, id: &str) -> Result<u8, Failure> {
+async fn show(global: &Global, id: &str, page: &page::Page) -> Result<u8, Failure> {
+    if !global.format.is_page() {
+        page.expect_unused()?;
+    }
     let config = load::config(global)?;
     load::log(global, config.log_format, &Progress::on_stderr())?;
     let ledger = load::ledger(&config).await?;
     ledger.check_migrated().await?;
     let found = ledger.certificate(id).await?;
     ledger.close().await;
-    let certificate = match found {
-        CertificateMatch::One(certificate) => certificate,
-        CertificateMatch::None => {
-            return Err(Failure::new(
-                exit::USAGE,
-                format!("no certificate begins with `{id}`"),
-            ));
-        }
+    let certificate = one(found, id)?;
+    match global.format {
+        Format::Html => page.html(&config.certificates, &certificate).await?,
+        Format::Pdf => page.pdf(&config.certificates, &certificate).await?,
+        Format::Text | Format::Json => show_statement(global, id, &certificate)?,
+    }
+    Ok(exit::DONE)
+}
+
+fn one(found: CertificateMatch, id: &str) -> Result<StoredCertificate, Failure> {
+    match found {
+        CertificateMatch::One(certificate) => Ok(*certificate),
+        CertificateMatch::None => Err(Failure::new(
+            exit::USAGE,
+            format!("no certificate begins with `{id}`"),
+        )),
         CertificateMatch::Several(ids) => {
             let message = format!("several certificates begin with `{id}`: {}", ids.join(", "));
-            return Err(Failure::new(exit::USAGE, message));
+            Err(Failure::new(exit::USAGE, message))
         }
-    };
+    }
+}
+
+fn show_statement(
+    global: &Global,
+    id: &str,
+    certificate: &StoredCertificate,
+) -> Result<(), Failure> {
     let statement: serde_json::Value =
         serde_json::from_slice(&certificate.payload).map_err(|_| {
             Failure::new(
@@ -148,8 +172,7 @@ async fn show(global: &Global, id: &str) -> Result<u8, Failure> {
         })?;
     output::print(global.format, &statement, |statement| {
         format!("{statement:#}")
-    })?;
-    Ok(exit::DONE)
+    })
 }
 
 async fn verify_published(

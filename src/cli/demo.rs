@@ -306,7 +306,7 @@ impl Screen<'_> {
     }
 
     fn say(&self, text: &str) {
-        if self.format == Format::Text {
+        if self.format != Format::Json {
             self.progress.above(|| output::text(text));
         }
     }

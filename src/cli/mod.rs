@@ -68,6 +68,20 @@ pub enum Format {
     Text,
     /// One stable, documented JSON document
     Json,
+    /// `certificate show`: a page for people, with the signed data in it
+    Html,
+    /// `certificate show`: the same as PDF/A-3
+    Pdf,
+}
+
+impl Format {
+    /// Whether this is a page that a person is handed.
+    fn is_page(self) -> bool {
+        match self {
+            Self::Text | Self::Json => false,
+            Self::Html | Self::Pdf => true,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -104,6 +118,12 @@ enum Command {
     Schema(schema::Arguments),
 }
 
+impl Command {
+    fn makes_pages(&self) -> bool {
+        matches!(self, Self::Certificate(certificate::Command::Show { .. }))
+    }
+}
+
 /// Reads the command line, does what it says, and returns the documented exit status.
 pub async fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -122,6 +142,10 @@ pub async fn main() -> ExitCode {
 }
 
 async fn dispatch(global: &Global, command: Command) -> Result<u8, Failure> {
+    if global.format.is_page() && !command.makes_pages() {
+        let message = "`--format html` and `--format pdf` belong to `kigen certificate show`";
+        return Err(Failure::new(exit::USAGE, message));
+    }
     match command {
         Command::Check(arguments) => check::check(global, &arguments).await,
         Command::Plan => plan::plan(global).await,

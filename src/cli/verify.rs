@@ -150,18 +150,24 @@ pub(super) async fn check(
 
 /// Checks the one certificate that lies in `folder`.
 pub(super) async fn check_one(folder: &Path, files: &[PathBuf]) -> Result<Verified, Failure> {
-    let keys = if files.is_empty() {
-        let root = FolderPlace::new(&folder.join("../.."));
-        let listed = root.list("keys/").await;
-        let listed = listed.map_err(|error| failed(&VerifyError::Place(error)))?;
-        let keys = verify::published_keys(&root, &listed.files).await;
-        keys.map_err(|error| failed(&error))?
-    } else {
-        public_keys(files)?
-    };
+    let keys = keys(&FolderPlace::new(&folder.join("../..")), files).await?;
     let place: Arc<dyn EvidencePlace> = Arc::new(FolderPlace::new(folder));
     let found = verify::verify_certificate(&place, "", &keys).await;
     Ok(verified(&*place, &found.map_err(|error| failed(&error))?))
+}
+
+/// The keys in `files`, or those that are published in `place` if there are none.
+pub(super) async fn keys(
+    place: &dyn EvidencePlace,
+    files: &[PathBuf],
+) -> Result<Vec<VerifyingKey>, Failure> {
+    if !files.is_empty() {
+        return public_keys(files);
+    }
+    let listed = place.list("keys/").await;
+    let listed = listed.map_err(|error| failed(&VerifyError::Place(error)))?;
+    let keys = verify::published_keys(place, &listed.files).await;
+    keys.map_err(|error| failed(&error))
 }
 
 fn public_keys(files: &[PathBuf]) -> Result<Vec<VerifyingKey>, Failure> {

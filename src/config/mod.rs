@@ -101,6 +101,8 @@ pub struct CertificatesConfig {
     pub work_folder: PathBuf,
     /// Name used in run checkpoints: `certs.example.com`.
     pub origin: Option<String>,
+    /// The program that sets certificates as PDF, if it is not on the PATH.
+    pub pdf: Option<PathBuf>,
 }
 
 /// Where evidence is published.

@@ -161,6 +161,9 @@ pub(super) struct RawCertificates {
     pub work_folder: Option<String>,
     /// Name used in run checkpoints: `certs.example.com`.
     pub origin: Option<String>,
+    /// The program `certificate-pdf`, if it is not on the PATH.
+    #[schemars(length(min = 1))]
+    pub pdf: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]

@@ -14,6 +14,7 @@ const CORE: &[&str] = &[
     "problem",
     "pseudonym",
     "evidence",
+    "paper",
     "report",
 ];
 

@@ -29,6 +29,7 @@ mod keyring_crash;
 mod oulad;
 mod published;
 mod receipts;
+mod pages;
 mod scene;
 mod stores;
 mod support;

@@ -53,6 +53,7 @@ impl Checker<'_> {
             place,
             work_folder,
             origin: raw.origin.clone(),
+            pdf: raw.pdf.as_ref().map(|pdf| self.base.join(pdf)),
         })
     }
 

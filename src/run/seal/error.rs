@@ -14,6 +14,7 @@ use crate::evidence::statement::StatementError;
 use crate::keyring::KeyringError;
 use crate::ledger::error::LedgerError;
 use crate::ledger::error::Retry;
+use crate::paper::PageError;
 use crate::publish::PublishError;
 use crate::store::error;
 use crate::store::error::StoreError;
@@ -85,6 +86,12 @@ pub enum SealError {
         #[source]
         source: EnvelopeError,
     },
+    #[error("set the page of certificate `{certificate_id}`")]
+    Page {
+        certificate_id: String,
+        #[source]
+        source: PageError,
+    },
     #[error("write out the public key")]
     PublicKey(#[source] KeyringError),
     #[error("list the public key for `ssh-keygen`")]
@@ -128,6 +135,7 @@ impl SealError {
             | Self::Statement { .. }
             | Self::Checkpoint { .. }
             | Self::Sign { .. }
+            | Self::Page { .. }
             | Self::PublicKey(_)
             | Self::AllowedSigners(_)
             | Self::Publish(_)

@@ -3,7 +3,8 @@
 //! Everything comes from what is stored, nothing from memory, so sealing can be repeated after a
 //! crash at any point and gives the same bytes. Read in this order: `context` is what sealing is
 //! handed, `steps` the order of its steps, `journal` reads the evidence through a `sorter`,
-//! `leaves` writes `leaves.bin` into the folder of `work`, `certificate` says what happened. Then
+//! `leaves` writes `leaves.bin` into the folder of `work`, `certificate` says what happened,
+//! `page` says it to people. Then
 //! the files go to their place, and the public keys of `keys` beside them.
 
 mod certificate;
@@ -13,6 +14,7 @@ mod facts;
 mod journal;
 mod keys;
 mod leaves;
+mod page;
 mod sorter;
 mod steps;
 mod work;

@@ -30,12 +30,14 @@ use super::journal::gather;
 use super::keys::publish_keys;
 use super::leaves::LeavesFile;
 use super::leaves::LeavesWriter;
+use super::page::page;
 use super::work;
 
 /// Names of the published files.
 const LEAVES: &str = "leaves.bin";
 const STATEMENT: &str = "statement.json";
 const SSH_SIGNATURE: &str = "statement.json.sig";
+const PAGE: &str = "certificate.html";
 const ENVELOPE: &str = "cert.dsse.json";
 
 /// Seals the finished run `run_id`, or goes on where an earlier attempt ended.
@@ -279,6 +281,14 @@ pub(super) async fn put(
     }
 }
 
+/// Publishes one file unless something stands there, whatever is in it: for what people read, which
+/// another version of kigen may have set in another way before it was stopped.
+async fn put_once(place: &dyn EvidencePlace, path: &str, bytes: &[u8]) -> Result<(), SealError> {
+    match place.put_new(path, Content::Bytes(bytes)).await? {
+        Put::Created | Put::AlreadyEqual | Put::Conflict { .. } => Ok(()),
+    }
+}
+
 /// Publishes one certificate; the envelope comes last, so that where it is, the rest is.
 async fn publish(
     context: &SealContext<'_>,
@@ -294,6 +304,10 @@ async fn publish(
     fail::fail_point!("seal.after-file");
     // Before the run counts as published: nobody would look for it afterwards.
     drop(one.leaves);
+    if let Some(page) = page(context, &one.certificate_id, envelope)? {
+        put_once(context.place, &path(PAGE), page.as_bytes()).await?;
+        fail::fail_point!("seal.after-file");
+    }
     for (name, bytes) in [
         (STATEMENT, one.payload.as_slice()),
         (SSH_SIGNATURE, envelope.sshsig.as_bytes()),

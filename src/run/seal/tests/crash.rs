@@ -20,7 +20,7 @@ use super::weak_ledger::WeakLedger;
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
 /// Two clients and the two files of the key.
-const FILES: usize = 2 * 4 + 2;
+const FILES: usize = 2 * 5 + 2;
 
 async fn assert_sealed_once(fixture: &Fixture) -> Files {
     let entries = fixture.ledger.entries_of(RUN).await.unwrap();
@@ -196,7 +196,7 @@ async fn after_a_death_at_any_failpoint_sealing_goes_on() {
         ("seal.after-leaves", 2),
         ("seal.after-store", 2),
         ("seal.after-sign", 2),
-        ("seal.after-file", 8),
+        ("seal.after-file", 10),
         ("seal.before-published", 2),
     ] {
         for time in 0..times {

@@ -65,6 +65,7 @@ async fn a_certificate_lies_below_its_client_and_run_with_the_key_beside() {
     for client in ["%E8%87%AA%E7%A4%BE", OTHER_FOLDER] {
         for file in [
             "cert.dsse.json",
+            "certificate.html",
             "leaves.bin",
             "statement.json",
             "statement.json.sig",
