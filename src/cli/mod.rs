@@ -129,7 +129,8 @@ async fn dispatch(global: &Global, command: Command) -> Result<u8, Failure> {
         Command::Journal(command) => migrate::journal(global, &command).await,
         Command::Keyring(command) => keyring::keyring(global, command).await,
         Command::Daemon => daemon::daemon(global).await,
-        Command::Demo(arguments) => demo::demo(global, &arguments).await,
+        // Boxed: it holds every step of an installation's life.
+        Command::Demo(arguments) => Box::pin(demo::demo(global, &arguments)).await,
         Command::Schema(arguments) => schema::schema(&arguments),
     }
 }

@@ -125,7 +125,8 @@ impl Access {
     /// The protection of a new file.
     pub(super) async fn for_new_file(&self) -> Result<Protection, KeyringError> {
         match self {
-            Self::Kms(key) => Ok(Protection::Kms(KmsSeal::generate(key).await?)),
+            // Boxed: the client's future is large, and most keyrings never need it.
+            Self::Kms(key) => Ok(Protection::Kms(Box::pin(KmsSeal::generate(key)).await?)),
             Self::Plain | Self::Passphrase(_) | Self::Identity(_) => self.without_kms(),
         }
     }
@@ -145,7 +146,9 @@ impl Access {
             });
         }
         match self {
-            Self::Kms(key) => Ok(Protection::Kms(KmsSeal::of_file(key, path, file).await?)),
+            Self::Kms(key) => Ok(Protection::Kms(
+                Box::pin(KmsSeal::of_file(key, path, file)).await?,
+            )),
             Self::Plain | Self::Passphrase(_) | Self::Identity(_) => self.without_kms(),
         }
     }

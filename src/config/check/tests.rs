@@ -161,13 +161,13 @@ fn each_problem_is_told_at_its_line() {
             "path-env = \"KEYRING\"",
             "path = \"k\"\nidentity-file = \"i\"\nkms-key-id = \"k\"",
             "at most one of `passphrase-env`, `identity-file` and `kms-key-id`",
-            18,
+            17,
         ),
         (
             "path-env = \"KEYRING\"",
             "path = \"k\"\nkms-region = \"r\"",
             "belongs to `kms-key-id`, which is not there",
-            20,
+            19,
         ),
         (
             "folder = \"scans\"",
