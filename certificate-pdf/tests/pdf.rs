@@ -334,7 +334,10 @@ fn what_is_not_signed_under_the_key_is_not_set() {
     );
     let (code, said) = set(&["--envelope", "nowhere.json"]);
     assert_eq!(code, Some(1));
-    assert!(said.starts_with("error: read `nowhere.json`: No such file"), "{said}");
+    assert!(
+        said.starts_with("error: read `nowhere.json`: No such file"),
+        "{said}"
+    );
     assert!(!place.file("out.pdf").exists());
 }
 
