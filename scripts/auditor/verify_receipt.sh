@@ -27,7 +27,7 @@ if [[ ${1-} == --targets ]]; then
   targets=$2
   shift 2
 fi
-[[ $# == 2 || $# == 3 ]] || usage
+[[ ($# == 2 || $# == 3) && $1 != -* ]] || usage
 readonly receipt=$1 key=$2 statement=${3-}
 for file in "$@"; do
   [[ -f $file && -r $file ]] || refuse "\`$file\` cannot be read"
