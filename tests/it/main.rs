@@ -27,9 +27,9 @@ mod keyring;
 #[cfg(feature = "failpoints")]
 mod keyring_crash;
 mod oulad;
+mod pages;
 mod published;
 mod receipts;
-mod pages;
 mod scene;
 mod stores;
 mod support;
