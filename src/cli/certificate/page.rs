@@ -113,7 +113,7 @@ fn verified(stored: &StoredCertificate, keys: &[VerifyingKey]) -> Result<Certifi
     };
     Certificate::read(&envelope.envelope, keys).map_err(|error| {
         let message = format!("certificate {id}: {error}");
-        Failure::new(exit::UNEXPECTED, message)
+        Failure::new(exit::DOES_NOT_HOLD, message)
     })
 }
 
