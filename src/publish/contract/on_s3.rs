@@ -184,17 +184,21 @@ async fn a_death_between_two_parts_or_before_they_are_joined_leaves_nothing_that
     scenario.teardown();
 }
 
-/// Takes half a minute; meant to be run alone, since other tests of the process count in.
 #[tokio::test]
-#[ignore = "takes half a minute, and measures the whole process"]
-async fn ten_million_leaves_are_published_and_compared_in_64_mib() {
+async fn four_million_leaves_are_published_and_compared_in_64_mib() {
+    if std::env::var_os("NEXTEST_EXECUTION_MODE").is_none_or(|mode| mode != "process-per-test") {
+        // Past the test harness, which would swallow what a passing test prints.
+        let skipped = "SKIPPED: memory is measured under `cargo nextest` (`make test`) only\n";
+        std::io::stderr().write_all(skipped.as_bytes()).unwrap();
+        return;
+    }
     let Some(place) = place(Bucket::Lockable, five_years()).await else {
         return;
     };
     let scratch = tempfile::tempdir().unwrap();
     let file = scratch.path().join("leaves.bin");
     let mut leaves = std::io::BufWriter::new(std::fs::File::create(&file).unwrap());
-    for number in 0..10_000_000_u64 {
+    for number in 0..4_000_000_u64 {
         let mut leaf = [1; 36];
         leaf[4..12].copy_from_slice(&number.to_be_bytes());
         leaves.write_all(&leaf).unwrap();
@@ -211,7 +215,7 @@ async fn ten_million_leaves_are_published_and_compared_in_64_mib() {
     assert_eq!(put.unwrap(), Put::Created);
     let grown = peak() - before;
     let told = format!(
-        "360 MB: {grown} KiB more at the peak, {:?}",
+        "144 MB: {grown} KiB more at the peak, {:?}",
         began.elapsed()
     );
     writeln!(std::io::stderr(), "{told}").unwrap();
