@@ -16,6 +16,8 @@ RUNS ?= 5
 
 LOCKED := $(if $(CI),--locked)
 WITH_SERVICES := scripts/with-services.sh
+# A workspace of its own. One profile for use and tests: typst is built once.
+PDF := --release --manifest-path certificate-pdf/Cargo.toml
 
 # The stores that `demo` and `oulad` can run on.
 ifeq ($(filter sqlite postgres,$(STORE)),)
@@ -28,7 +30,7 @@ endif
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	  /^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(if $(filter postgres,$(STORE)),setup) ## See it work from rule to certificate [STORE=sqlite|postgres]
@@ -40,6 +42,11 @@ ifeq ($(STORE),postgres)
 else
 	@target/release/kigen demo --dir target/demo
 endif
+
+.PHONY: certificate-pdf
+certificate-pdf: setup ## Build the program that sets certificates as PDF (some minutes, once)
+	cargo build $(LOCKED) $(PDF)
+	@echo "built target/release/certificate-pdf: put it on the PATH, or name it in kigen.toml: [certificates] pdf" >&2
 
 .PHONY: clean-demo
 clean-demo: ## Remove what `demo` and `oulad` left
@@ -54,7 +61,9 @@ setup: ## Install what the other targets need (apt, a private venv, cargo-nextes
 .PHONY: check
 check: ## Format, lints and documentation, without a warning
 	cargo fmt --all --check
+	cargo fmt --manifest-path certificate-pdf/Cargo.toml --check
 	cargo clippy $(LOCKED) --workspace --all-targets --all-features -- -D warnings
+	cargo clippy $(LOCKED) $(PDF) --all-targets -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc $(LOCKED) --workspace --all-features --no-deps --document-private-items
 
 # nextest comes last: its summary is what CI reads. A missing service fails a test, it never skips one.
@@ -63,6 +72,7 @@ test: setup ## Every test, beside a real PostgreSQL and a real S3 server
 	cargo test $(LOCKED) --workspace --all-features --doc
 	KIGEN_LMS_URL=postgres://db.example.jp/lms cargo run $(LOCKED) --quiet --all-features --bin kigen -- check --config kigen.example.toml
 	scripts/check-k8s.sh
+	cargo nextest run $(LOCKED) $(PDF)
 	KIGEN_REQUIRE_SERVICES=1 $(WITH_SERVICES) -- \
 	  cargo nextest run $(LOCKED) --workspace --all-features $(if $(CI),--no-fail-fast)
 
@@ -73,6 +83,7 @@ ci: setup check test ## What CI runs, in its order
 deny: ## Licences, advisories and sources of all dependencies (needs the network)
 	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }
 	cargo deny --all-features check
+	cargo deny --manifest-path certificate-pdf/Cargo.toml check
 
 ##@ Measure
 

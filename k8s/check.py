@@ -29,6 +29,7 @@ ON_EXIT = {
     "NOT_MIGRATED": (13, "FailJob"),
     "SCHEMA_MISMATCH": (14, "FailJob"),
     "ACCESS_REFUSED": (15, "FailJob"),
+    "DOES_NOT_HOLD": (16, None),
     "INCOMPLETE": (20, "Count"),
     "STORE_UNREACHABLE": (21, "Count"),
     "LEDGER_UNAVAILABLE": (22, "Count"),

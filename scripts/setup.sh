@@ -48,6 +48,12 @@ missing_packages() {
   find_python >/dev/null || echo python3 python3-venv
   has initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
   has psql || echo postgresql-client
+  has chromium || echo chromium
+  has qpdf || echo qpdf
+  has pdftoppm || echo poppler-utils
+  # Certificates are set in these; a page without them is an error.
+  compgen -G '/usr/share/fonts/truetype/bizud-gothic/*.ttf' >/dev/null || echo fonts-morisawa-bizud-gothic
+  compgen -G '/usr/share/fonts/opentype/noto/NotoSansCJK-*.ttc' >/dev/null || echo fonts-noto-cjk
 }
 
 install_packages() {

@@ -24,6 +24,8 @@ pub const NOT_MIGRATED: u8 = 13;
 pub const SCHEMA_MISMATCH: u8 = 14;
 /// A store refused the login, or a right that the job needs.
 pub const ACCESS_REFUSED: u8 = 15;
+/// Published evidence does not hold: it was altered, is incomplete, or was not signed by whom we trust.
+pub const DOES_NOT_HOLD: u8 = 16;
 /// Something that is due is still there. Trying again may help.
 pub const INCOMPLETE: u8 = 20;
 /// A store could not be reached. Trying again may help.
@@ -79,6 +81,11 @@ pub const ALL: &[(u8, &str, &str)] = &[
         ACCESS_REFUSED,
         "ACCESS_REFUSED",
         "a store refused the login, or a right that the job needs",
+    ),
+    (
+        DOES_NOT_HOLD,
+        "DOES_NOT_HOLD",
+        "published evidence does not hold; a person must look",
     ),
     (
         INCOMPLETE,

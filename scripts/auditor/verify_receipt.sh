@@ -6,7 +6,7 @@
 # RECEIPT         the file that the certificate's issuer handed over (C2SP tlog-proof@v1)
 # LOG_KEY.pem     the public key of the log, got outside of the receipt: by contract, web site, letter
 # STATEMENT.json  the certificate's payload, to check that the receipt belongs to this certificate
-# --targets N     try the targets 0 to N-1 of the certificate (default 64)
+# --targets N     try the targets 0 to N-1 of the certificate (default 16)
 #
 # Says in sentences what is proven and ends with 0; or says what is not, and ends with 1.
 set -euo pipefail
@@ -21,13 +21,13 @@ refuse() {
   exit 1
 }
 
-targets=64
+targets=16
 if [[ ${1-} == --targets ]]; then
   [[ ${2-} =~ ^[1-9][0-9]{0,4}$ && $2 -le 65536 ]] || usage
   targets=$2
   shift 2
 fi
-[[ $# == 2 || $# == 3 ]] || usage
+[[ ($# == 2 || $# == 3) && $1 != -* ]] || usage
 readonly receipt=$1 key=$2 statement=${3-}
 for file in "$@"; do
   [[ -f $file && -r $file ]] || refuse "\`$file\` cannot be read"
@@ -214,37 +214,41 @@ read_record || read_subject || refuse "what the receipt opens is neither a recor
 
 ((index < size)) || refuse "there is no leaf $index in a tree of $size leaves"
 
-# Action and target are a part of the leaf, but not of the receipt: all are tried side by side.
-heads=()
-for ((target = 0; target < targets; target++)); do
-  for action in 1 2 3 4 5 6 7 8; do
-    heads+=("$(printf '%s%02x%04x' $kind $action $target)")
-  done
-done
-mapfile -t commitments < <(for head in "${heads[@]}"; do
+# Sets `head` to the one of the heads $@ whose leaf has this path to the root, if there is one.
+# Action and target are a part of the leaf, but not of the receipt: they are tried side by side.
+try() {
+  local heads=("$@") commitments nodes i sibling node=$index last=$((size - 1))
   # A record's salt and bytes stand behind the head, and so do a person's reference and count.
-  echo "$tag$head$hidden"
-done | digests)
-mapfile -t nodes < <(for i in "${!heads[@]}"; do echo "00${heads[i]}${commitments[i]}"; done | digests)
-
-node=$index last=$((size - 1))
-for sibling in "${path[@]}"; do
-  ((last > 0)) || refuse "the path is too long for a tree of $size leaves"
-  if ((node % 2 == 1 || node == last)); then
-    mapfile -t nodes < <(printf "01$sibling%s\n" "${nodes[@]}" | digests)
-    while ((node % 2 == 0 && node != 0)); do
-      node=$((node >> 1)) last=$((last >> 1))
-    done
-  else
-    mapfile -t nodes < <(printf "01%s$sibling\n" "${nodes[@]}" | digests)
-  fi
-  node=$((node >> 1)) last=$((last >> 1))
-done
-((last == 0)) || refuse "the path is too short for a tree of $size leaves"
+  mapfile -t commitments < <(printf "$tag%s$hidden\n" "${heads[@]}" | digests)
+  mapfile -t nodes < <(for i in "${!heads[@]}"; do echo "00${heads[i]}${commitments[i]}"; done | digests)
+  for sibling in "${path[@]}"; do
+    ((last > 0)) || refuse "the path is too long for a tree of $size leaves"
+    if ((node % 2 == 1 || node == last)); then
+      mapfile -t nodes < <(printf "01$sibling%s\n" "${nodes[@]}" | digests)
+      while ((node % 2 == 0 && node != 0)); do
+        node=$((node >> 1)) last=$((last >> 1))
+      done
+    else
+      mapfile -t nodes < <(printf "01%s$sibling\n" "${nodes[@]}" | digests)
+    fi
+    node=$((node >> 1)) last=$((last >> 1))
+  done
+  ((last == 0)) || refuse "the path is too short for a tree of $size leaves"
+  for i in "${!nodes[@]}"; do
+    [[ ${nodes[i]} != "$root" ]] || head=${heads[i]}
+  done
+}
 
 head=
-for i in "${!nodes[@]}"; do
-  [[ ${nodes[i]} != "$root" ]] || head=${heads[i]}
+heads=()
+for ((target = 0; target < targets; target++)); do
+  for action in 01 02 03 04 05 06 07 08; do
+    heads+=("$kind$action$(printf %04x "$target")")
+  done
+  ((target % 4 == 3 || target == targets - 1)) || continue
+  try "${heads[@]}"
+  [[ -z $head ]] || break
+  heads=()
 done
 [[ -n $head ]] || refuse "the leaf that the receipt opens is not in the tree that the log has signed"
 

@@ -1,23 +1,30 @@
 //! `kigen certificate`: lists, shows and verifies what was issued.
 
+mod page;
+
+use std::io;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use ed25519_dalek::VerifyingKey;
 use serde::Serialize;
 
+use super::Format;
 use super::Global;
 use super::failure::Failure;
 use super::load;
 use super::output;
-use crate::evidence::public_key;
+use super::verify;
+use super::verify::Verified;
 use crate::exit;
 use crate::ledger::CertificateFilter;
 use crate::ledger::CertificateMatch;
 use crate::ledger::CertificateSummary;
+use crate::ledger::StoredCertificate;
 use crate::progress::Progress;
-use crate::run::seal::published_keys;
-use crate::run::seal::verify;
+use crate::publish::EvidencePlace;
+use crate::publish::FolderPlace;
+use crate::publish::PublishError;
 
 /// The commands of `kigen certificate`.
 #[derive(Debug, clap::Subcommand)]
@@ -31,10 +38,12 @@ pub(super) enum Command {
         #[arg(long, value_name = "NAME")]
         client: Option<String>,
     },
-    /// Prints the statement of one certificate
+    /// Prints the statement of one certificate, or makes a page of it (`--format html|pdf`)
     Show {
         /// Its id, or the beginning of it
         id: String,
+        #[command(flatten)]
+        page: page::Page,
     },
     /// Verifies what was published: signature, leaves, counts, root
     Verify {
@@ -61,8 +70,8 @@ struct Line {
 pub(super) async fn certificate(global: &Global, command: &Command) -> Result<u8, Failure> {
     match command {
         Command::List { run, client } => list(global, run.clone(), client.clone()).await,
-        Command::Show { id } => show(global, id).await,
-        Command::Verify { folder, keys } => verify_published(global, folder.clone(), keys),
+        Command::Show { id, page } => show(global, id, page).await,
+        Command::Verify { folder, keys } => verify_published(global, folder.as_deref(), keys).await,
     }
 }
 
@@ -116,26 +125,44 @@ fn line(summary: CertificateSummary) -> Line {
     }
 }
 
-async fn show(global: &Global, id: &str) -> Result<u8, Failure> {
+async fn show(global: &Global, id: &str, page: &page::Page) -> Result<u8, Failure> {
+    if !global.format.is_page() {
+        page.expect_unused()?;
+    }
     let config = load::config(global)?;
     load::log(global, config.log_format, &Progress::on_stderr())?;
     let ledger = load::ledger(&config).await?;
     ledger.check_migrated().await?;
     let found = ledger.certificate(id).await?;
     ledger.close().await;
-    let certificate = match found {
-        CertificateMatch::One(certificate) => certificate,
-        CertificateMatch::None => {
-            return Err(Failure::new(
-                exit::USAGE,
-                format!("no certificate begins with `{id}`"),
-            ));
-        }
+    let certificate = one(found, id)?;
+    match global.format {
+        Format::Html => page.html(&config.certificates, &certificate).await?,
+        Format::Pdf => page.pdf(&config.certificates, &certificate).await?,
+        Format::Text | Format::Json => show_statement(global, id, &certificate)?,
+    }
+    Ok(exit::DONE)
+}
+
+fn one(found: CertificateMatch, id: &str) -> Result<StoredCertificate, Failure> {
+    match found {
+        CertificateMatch::One(certificate) => Ok(*certificate),
+        CertificateMatch::None => Err(Failure::new(
+            exit::USAGE,
+            format!("no certificate begins with `{id}`"),
+        )),
         CertificateMatch::Several(ids) => {
             let message = format!("several certificates begin with `{id}`: {}", ids.join(", "));
-            return Err(Failure::new(exit::USAGE, message));
+            Err(Failure::new(exit::USAGE, message))
         }
-    };
+    }
+}
+
+fn show_statement(
+    global: &Global,
+    id: &str,
+    certificate: &StoredCertificate,
+) -> Result<(), Failure> {
     let statement: serde_json::Value =
         serde_json::from_slice(&certificate.payload).map_err(|_| {
             Failure::new(
@@ -145,130 +172,66 @@ async fn show(global: &Global, id: &str) -> Result<u8, Failure> {
         })?;
     output::print(global.format, &statement, |statement| {
         format!("{statement:#}")
-    })?;
-    Ok(exit::DONE)
+    })
 }
 
-/// One published certificate, checked.
-#[derive(Serialize)]
-pub(super) struct Verified {
-    pub(super) folder: String,
-    pub(super) holds: bool,
-    pub(super) certificate_id: Option<String>,
-    pub(super) findings: Vec<Sentence>,
-}
-
-/// One finding, as people read it.
-#[derive(Serialize)]
-pub(super) struct Sentence {
-    pub(super) holds: bool,
-    pub(super) says: String,
-}
-
-fn verify_published(
+async fn verify_published(
     global: &Global,
-    folder: Option<PathBuf>,
+    folder: Option<&Path>,
     keys: &[PathBuf],
 ) -> Result<u8, Failure> {
     // A stranger verifies a folder without any configuration.
-    let verified = match folder {
-        Some(folder) => check_folder(&folder, keys)?,
-        None => check_own(&load::config(global)?.certificates.folder, keys)?,
-    };
-    let holds = verified.iter().all(|one| one.holds);
-    output::print(global.format, &verified, |verified| {
-        render(verified, keys.is_empty())
-    })?;
-    Ok(if holds { exit::DONE } else { exit::UNEXPECTED })
-}
-
-/// The configured folder; there is nothing in it before the first certificate.
-fn check_own(folder: &Path, keys: &[PathBuf]) -> Result<Vec<Verified>, Failure> {
-    let is_used = std::fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some());
-    if is_used {
-        check_folder(folder, keys)
+    let (verified, holds) = if let Some(folder) = folder {
+        check_folder(folder, keys).await?
     } else {
-        Ok(Vec::new())
-    }
-}
-
-/// Checks every certificate in `folder`, or the one that lies there.
-pub(super) fn check_folder(folder: &Path, keys: &[PathBuf]) -> Result<Vec<Verified>, Failure> {
-    let failed = |error: &verify::VerifyError| {
-        Failure::new(
-            exit::USAGE,
-            format!("{error}\nhint: `--key FILE` names a public key of the issuer"),
-        )
-    };
-    let single = folder.join("cert.dsse.json").exists();
-    let root = if single {
-        folder.join("../..")
-    } else {
-        folder.to_owned()
-    };
-    let keys = if keys.is_empty() {
-        published_keys(&root).map_err(|error| failed(&error))?
-    } else {
-        keys.iter()
-            .map(|file| public_key(file))
-            .collect::<Result<_, _>>()?
-    };
-    let found = if single {
-        vec![verify::verify_folder(folder, &keys)]
-    } else {
-        verify::verify_all(&root, &keys).map_err(|error| failed(&error))?
-    };
-    Ok(found.into_iter().map(verified).collect())
-}
-
-fn public_key(file: &Path) -> Result<VerifyingKey, Failure> {
-    let wrong = |why: String| {
-        Failure::new(
-            exit::USAGE,
-            format!("read the public key `{}`: {why}", file.display()),
-        )
-    };
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-    public_key::from_pem(&text).map_err(|error| wrong(error.to_string()))
-}
-
-fn verified(found: verify::FolderVerification) -> Verified {
-    Verified {
-        folder: found.folder.display().to_string(),
-        holds: found.holds(),
-        certificate_id: found
-            .statement
-            .as_ref()
-            .map(|statement| statement.predicate.certificate_id.clone()),
-        findings: found
-            .findings
-            .iter()
-            .map(|finding| Sentence {
-                holds: finding.holds(),
-                says: finding.to_string(),
-            })
-            .collect(),
-    }
-}
-
-/// What `kigen certificate verify` prints.
-pub(super) fn render(verified: &[Verified], with_published_key: bool) -> String {
-    let mut lines = Vec::new();
-    for one in verified {
-        lines.push(one.folder.clone());
-        for finding in &one.findings {
-            let mark = if finding.holds { "holds" } else { "FAILS" };
-            lines.push(format!("  {mark}  {}", finding.says));
+        let place = verify::open_place(&load::config(global)?.certificates.place).await?;
+        if is_unused(&*place).await {
+            (Vec::new(), true)
+        } else {
+            check_place(&place, keys).await?
         }
+    };
+    output::print(global.format, &verified, |verified| {
+        verify::render_certificates(verified, keys.is_empty())
+    })?;
+    if !holds && verified.iter().all(|one| one.holds) {
+        output::note("beside the certificates something does not hold: `kigen verify` says what");
     }
-    let failing = verified.iter().filter(|one| !one.holds).count();
-    lines.push(match (verified.len(), failing) {
-        (0, _) => "no certificate has been published here".to_owned(),
-        (all, 0) => format!("{all} certificates verified, all hold"),
-        (all, failing) => format!("{failing} of {all} certificates do NOT hold"),
-    });
-    if with_published_key && !verified.is_empty() {
-        lines.push("the keys came from the same folder; compare them with the ones you got by another way (`--key`)".to_owned());
+    Ok(verify::code(holds))
+}
+
+/// There is nothing in our own place before the first certificate.
+async fn is_unused(place: &dyn EvidencePlace) -> bool {
+    match place.list("").await {
+        Ok(listing) => listing.files.is_empty(),
+        Err(PublishError::Folder { source, .. }) => source.kind() == io::ErrorKind::NotFound,
+        // What is wrong is said when it is checked.
+        Err(_) => false,
     }
-    lines.join("\n")
+}
+
+/// Checks every certificate in `folder`, or the one that lies there; and whether all holds, also
+/// beside the certificates.
+pub(super) async fn check_folder(
+    folder: &Path,
+    keys: &[PathBuf],
+) -> Result<(Vec<Verified>, bool), Failure> {
+    if folder.join("cert.dsse.json").exists() {
+        let one = verify::check_one(folder, keys).await?;
+        let holds = one.holds;
+        return Ok((vec![one], holds));
+    }
+    let place: Arc<dyn EvidencePlace> = Arc::new(FolderPlace::new(folder));
+    check_place(&place, keys).await
+}
+
+async fn check_place(
+    place: &Arc<dyn EvidencePlace>,
+    keys: &[PathBuf],
+) -> Result<(Vec<Verified>, bool), Failure> {
+    let found = verify::check(place, keys).await?;
+    let verified = found
+        .certificates()
+        .map(|one| verify::verified(&**place, one));
+    Ok((verified.collect(), found.holds()))
 }

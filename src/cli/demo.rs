@@ -24,15 +24,15 @@ use self::prepare::Prepared;
 use super::Format;
 use super::Global;
 use super::certificate;
-use super::certificate::Verified;
 use super::failure::Failure;
 use super::load;
 use super::output;
 use super::render;
 use super::report;
 use super::run;
+use super::verify;
+use super::verify::Verified;
 use crate::clock;
-use crate::config::Config;
 use crate::config::LogFormat;
 use crate::demo::DEFAULT_AS_OF;
 use crate::demo::Sizes;
@@ -130,7 +130,7 @@ pub(super) async fn demo(global: &Global, arguments: &Arguments) -> Result<u8, F
         "before: look at",
     )
     .await?;
-    let done = dispose(&global, &screen, &prepared, as_of).await?;
+    let done = dispose(&global, &screen, &place, &prepared, as_of).await?;
     screen.heading("5  what plain SQL says, past kigen's own code");
     let after = Picture::take(
         &prepared.data,
@@ -148,7 +148,7 @@ pub(super) async fn demo(global: &Global, arguments: &Arguments) -> Result<u8, F
     let shown = Demonstrated {
         as_of,
         config: place.config_file(),
-        certificates_folder: prepared.config.certificates.folder.clone(),
+        certificates_folder: place.certificates(),
         report_text: place.folder.join("report.txt"),
         report_json: place.folder.join("report.json"),
         generated: prepared.generated,
@@ -200,12 +200,15 @@ struct Done {
     plan: PlanOutcome,
     run: FinishedRun,
     certificates: Vec<Verified>,
+    /// Whether everything that was published holds.
+    holds: bool,
 }
 
 /// Steps 2 to 4: dry run, run, report, verification.
 async fn dispose(
     global: &Global,
     screen: &Screen<'_>,
+    place: &Place,
     prepared: &Prepared,
     as_of: Date,
 ) -> Result<Done, Failure> {
@@ -227,15 +230,16 @@ async fn dispose(
     let finished = run::once(global, &with, &jobs, &selected, Trigger::Hand).await?;
     screen.progress.finish();
     screen.say(&render::run(&finished));
-    write_report(config, &*ledger, screen).await?;
+    write_report(place, &*ledger, screen).await?;
     ledger.close().await;
     screen.heading("4  kigen certificate verify");
-    let certificates = certificate::check_folder(&config.certificates.folder, &[])?;
-    screen.say(&certificate::render(&certificates, true));
+    let (certificates, holds) = certificate::check_folder(&place.certificates(), &[]).await?;
+    screen.say(&verify::render_certificates(&certificates, true));
     Ok(Done {
         plan,
         run: finished,
         certificates,
+        holds,
     })
 }
 
@@ -246,13 +250,8 @@ impl Done {
         if self.run.exit() != exit::DONE {
             problems.push("the run did not do all that it should".to_owned());
         }
-        let failing = self
-            .certificates
-            .iter()
-            .filter(|certificate| !certificate.holds)
-            .count();
-        if failing > 0 {
-            problems.push(format!("{failing} certificates do not hold"));
+        if !self.holds {
+            problems.push("what was published does not hold".to_owned());
         }
         for found in &findings.clusters {
             let jobs = self.plan.jobs.iter().filter(|job| job.job == found.cluster);
@@ -266,7 +265,7 @@ impl Done {
 
 /// Writes the report of this year up to today beside the certificates.
 async fn write_report(
-    config: &Config,
+    place: &Place,
     ledger: &dyn Ledger,
     screen: &Screen<'_>,
 ) -> Result<(), Failure> {
@@ -279,11 +278,7 @@ async fn write_report(
         time_zone_name: TIME_ZONE.to_owned(),
     };
     let report: Report = report::build(ledger, &period).await?;
-    let folder = config
-        .certificates
-        .folder
-        .parent()
-        .unwrap_or(&config.certificates.folder);
+    let folder = &place.folder;
     let json = serde_json::to_string_pretty(&report).context("write the report as JSON")?;
     let text = render_text(&report, &zone);
     for (name, content) in [("report.txt", text), ("report.json", json)] {
@@ -292,10 +287,7 @@ async fn write_report(
         written.with_context(|| format!("write `{}`", file.display()))?;
         screen.say(&format!("report {}", file.display()));
     }
-    screen.say(&format!(
-        "certificates {}",
-        config.certificates.folder.display()
-    ));
+    screen.say(&format!("certificates {}", place.certificates().display()));
     Ok(())
 }
 
@@ -314,7 +306,7 @@ impl Screen<'_> {
     }
 
     fn say(&self, text: &str) {
-        if self.format == Format::Text {
+        if self.format != Format::Json {
             self.progress.above(|| output::text(text));
         }
     }

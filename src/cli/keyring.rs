@@ -33,7 +33,7 @@ pub(super) enum Command {
         witness: bool,
         /// Write a keyring of an older version in the newest one, with the keys that it lacks; every
         /// key that is there stays
-        #[arg(long)]
+        #[arg(long, conflicts_with_all = ["path", "protection"])]
         upgrade: bool,
         #[command(flatten)]
         place: Place,

@@ -79,16 +79,8 @@ pub(super) fn access(protection: &KeyringProtection) -> Result<Access, Failure> 
                 ),
             )),
         },
-        KeyringProtection::IdentityFile(file) => match std::fs::read_to_string(file) {
-            Ok(identity) => Ok(Access::Identity(identity.into())),
-            Err(error) => Err(Failure::new(
-                exit::CONFIG_INVALID,
-                format!(
-                    "read the keyring's identity file `{}`: {error}",
-                    file.display()
-                ),
-            )),
-        },
+        KeyringProtection::IdentityFile(file) => Access::identity_file(file)
+            .map_err(|error| Failure::new(exit::CONFIG_INVALID, error.to_string())),
         KeyringProtection::Kms {
             key_id,
             region,

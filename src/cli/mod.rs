@@ -17,6 +17,7 @@ mod render;
 mod report;
 mod run;
 mod schema;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,6 +68,20 @@ pub enum Format {
     Text,
     /// One stable, documented JSON document
     Json,
+    /// `certificate show`: a page for people, with the signed data in it
+    Html,
+    /// `certificate show`: the same as PDF/A-3
+    Pdf,
+}
+
+impl Format {
+    /// Whether this is a page that a person is handed.
+    fn is_page(self) -> bool {
+        match self {
+            Self::Text | Self::Json => false,
+            Self::Html | Self::Pdf => true,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -82,6 +97,8 @@ enum Command {
     /// Lists, shows and verifies certificates
     #[command(subcommand)]
     Certificate(certificate::Command),
+    /// Verifies everything that is published, in a folder or a bucket
+    Verify(verify::Arguments),
     /// Reports what was disposed of, what is overdue and why
     Report(report::Arguments),
     /// kigen's own database
@@ -101,6 +118,12 @@ enum Command {
     Schema(schema::Arguments),
 }
 
+impl Command {
+    fn makes_pages(&self) -> bool {
+        matches!(self, Self::Certificate(certificate::Command::Show { .. }))
+    }
+}
+
 /// Reads the command line, does what it says, and returns the documented exit status.
 pub async fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -108,7 +131,8 @@ pub async fn main() -> ExitCode {
         Err(error) => return output::usage(&error, output::format_asked_for(std::env::args_os())),
     };
     let global = arguments.global;
-    match dispatch(&global, arguments.command).await {
+    // Boxed: the commands together are large.
+    match Box::pin(dispatch(&global, arguments.command)).await {
         Ok(code) => exit::status(code),
         Err(failure) => {
             output::failure(&failure, global.format);
@@ -118,18 +142,24 @@ pub async fn main() -> ExitCode {
 }
 
 async fn dispatch(global: &Global, command: Command) -> Result<u8, Failure> {
+    if global.format.is_page() && !command.makes_pages() {
+        let message = "`--format html` and `--format pdf` belong to `kigen certificate show`";
+        return Err(Failure::new(exit::USAGE, message));
+    }
     match command {
         Command::Check(arguments) => check::check(global, &arguments).await,
         Command::Plan => plan::plan(global).await,
         Command::Run(arguments) => run::run(global, &arguments).await,
         Command::Explain(arguments) => explain::explain(global, &arguments).await,
         Command::Certificate(command) => certificate::certificate(global, &command).await,
+        Command::Verify(arguments) => verify::verify(global, &arguments).await,
         Command::Report(arguments) => report::report(global, &arguments).await,
         Command::Ledger(command) => migrate::ledger(global, &command).await,
         Command::Journal(command) => migrate::journal(global, &command).await,
         Command::Keyring(command) => keyring::keyring(global, command).await,
         Command::Daemon => daemon::daemon(global).await,
-        Command::Demo(arguments) => demo::demo(global, &arguments).await,
+        // Boxed: it holds every step of an installation's life.
+        Command::Demo(arguments) => Box::pin(demo::demo(global, &arguments)).await,
         Command::Schema(arguments) => schema::schema(&arguments),
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn print<T: Serialize>(
 ) -> Result<(), Failure> {
     match format {
         Format::Json => json(value),
-        Format::Text => {
+        Format::Text | Format::Html | Format::Pdf => {
             text(&render(value));
             Ok(())
         }
@@ -59,7 +59,7 @@ pub(super) fn note(text: &str) {
 /// Says on stderr why a command failed; with JSON, stdout has a document that says it too.
 pub(super) fn failure(failure: &Failure, format: Format) {
     note(&format!("error: {}", failure.message.trim_end()));
-    if format == Format::Text {
+    if format != Format::Json {
         return;
     }
     let document = serde_json::json!({

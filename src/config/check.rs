@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::CertificatesConfig;
 use super::Client;
 use super::Config;
 use super::Issuer;
@@ -32,6 +31,10 @@ use crate::problem::Problems;
 use crate::problem::document::Document;
 use crate::problem::document::Path;
 use crate::problem::document::Quoting;
+
+mod certificates;
+
+pub(super) use certificates::bucket_of;
 
 const DEFAULT_JOURNAL_SCHEMA: &str = "kigen";
 
@@ -98,13 +101,11 @@ impl Checker<'_> {
         let evidence_keep = self.evidence_keep(raw);
         let issuer = self.issuer(raw);
         let residuals = self.residuals(raw);
+        let certificates = self.certificates(&raw.certificates, ledger.as_ref());
         Some(Config {
             stores: stores?,
             objects: objects?,
-            certificates: CertificatesConfig {
-                folder: self.base.join(&raw.certificates.folder),
-                origin: raw.certificates.origin.clone(),
-            },
+            certificates: certificates?,
             evidence_keep: evidence_keep?,
             issuer,
             clients: self.clients(raw),
@@ -243,10 +244,7 @@ impl Checker<'_> {
             self.not_here(path, "folder", "s3");
         }
         let endpoint = raw.endpoint.as_deref();
-        if endpoint.is_some_and(|endpoint| !is_endpoint(endpoint)) {
-            let message = "this is not a URL of the form `https://host:port`";
-            self.say(self.document.problem(&path.key("endpoint"), message));
-        }
+        self.check_endpoint(path, endpoint);
         let bucket = self.needed(path, "bucket", raw.bucket.as_deref())?;
         Some(ObjectsConfig::S3 {
             bucket,
@@ -255,6 +253,13 @@ impl Checker<'_> {
             endpoint: raw.endpoint.clone(),
             path_style: raw.path_style.unwrap_or(false),
         })
+    }
+
+    fn check_endpoint(&mut self, path: &Path, endpoint: Option<&str>) {
+        if endpoint.is_some_and(|endpoint| !is_endpoint(endpoint)) {
+            let message = "this is not a URL of the form `https://host:port`";
+            self.say(self.document.problem(&path.key("endpoint"), message));
+        }
     }
 
     fn folder(&mut self, path: &Path, raw: &RawObjects) -> Option<ObjectsConfig> {

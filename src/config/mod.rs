@@ -96,9 +96,52 @@ pub enum ObjectsConfig {
 /// Where certificates go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificatesConfig {
-    pub folder: PathBuf,
+    pub place: CertificatesPlace,
+    /// Where `leaves.bin` is made before it is published.
+    pub work_folder: PathBuf,
     /// Name used in run checkpoints: `certs.example.com`.
     pub origin: Option<String>,
+    /// The program that sets certificates as PDF, if it is not on the PATH.
+    pub pdf: Option<PathBuf>,
+}
+
+/// Where evidence is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificatesPlace {
+    Folder(PathBuf),
+    S3(CertificatesBucket),
+}
+
+/// A bucket for evidence; credentials come from the usual places of AWS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificatesBucket {
+    pub bucket: String,
+    /// The folder in the bucket, without `/` at its ends; empty if none.
+    pub prefix: String,
+    pub region: Option<String>,
+    /// Another server than AWS.
+    pub endpoint: Option<String>,
+    /// Whether the bucket stands in the path rather than in the host's name.
+    pub path_style: bool,
+    /// How long the bucket refuses to remove what was published.
+    pub retain: Option<Retain>,
+}
+
+/// Object Lock retention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retain {
+    /// Counted from the day of publication.
+    pub period: Period,
+    pub mode: LockMode,
+}
+
+/// Who may shorten a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockMode {
+    /// Whoever has the right to bypass it.
+    Governance,
+    /// Nobody.
+    Compliance,
 }
 
 impl CertificatesConfig {
@@ -106,6 +149,30 @@ impl CertificatesConfig {
     /// gives none.
     pub fn origin(&self) -> &str {
         self.origin.as_deref().unwrap_or("kigen.invalid")
+    }
+
+    /// The folder of the certificates, unless they go to a bucket.
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.place {
+            CertificatesPlace::Folder(folder) => Some(folder),
+            CertificatesPlace::S3(_) => None,
+        }
+    }
+}
+
+impl CertificatesBucket {
+    /// The bucket of an address such as `s3://bucket/prefix`, with nothing else set; `None` if the
+    /// text is no such address.
+    pub fn parse(url: &str) -> Option<Self> {
+        let (bucket, prefix) = check::bucket_of(url)?;
+        Some(Self {
+            bucket,
+            prefix,
+            region: None,
+            endpoint: None,
+            path_style: false,
+            retain: None,
+        })
     }
 }
 

@@ -134,15 +134,44 @@ pub(super) struct RawEvidence {
     pub keep: Option<String>,
 }
 
-/// Where certificates go.
+/// Where certificates go: exactly one of `folder` and `url`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "Certificates")]
 pub(super) struct RawCertificates {
     #[schemars(length(min = 1))]
-    pub folder: String,
+    pub folder: Option<String>,
+    /// `s3://bucket/prefix`
+    #[schemars(length(min = 1))]
+    pub url: Option<String>,
+    /// s3: as for `[objects]`.
+    pub region: Option<String>,
+    /// s3: URL of another server than AWS.
+    pub endpoint: Option<String>,
+    /// s3: whether the bucket stands in the path rather than in the host's name.
+    pub path_style: Option<bool>,
+    /// s3: how long Object Lock keeps what is published, as an ISO 8601 period: `P5Y`.
+    pub retain: Option<String>,
+    /// s3: needed with `retain`. Under `governance` whoever has the right to bypass it may remove;
+    /// under `compliance` nobody may, not even the account's owner.
+    pub lock_mode: Option<RawLockMode>,
+    /// Where `leaves.bin` is made before it is published; a folder that exists. If left out: the
+    /// folder of the certificates, else that of the SQLite ledger, else the system's temporary one.
+    #[schemars(length(min = 1))]
+    pub work_folder: Option<String>,
     /// Name used in run checkpoints: `certs.example.com`.
     pub origin: Option<String>,
+    /// The program `certificate-pdf`, if it is not on the PATH.
+    #[schemars(length(min = 1))]
+    pub pdf: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "LockMode")]
+pub(super) enum RawLockMode {
+    Governance,
+    Compliance,
 }
 
 /// Who issues certificates.

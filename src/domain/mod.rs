@@ -2,5 +2,7 @@
 
 pub mod calendar;
 pub mod rule;
+// Its crates are the worker's alone.
+#[cfg(feature = "worker")]
 pub mod schedule;
 pub mod value;

@@ -50,8 +50,12 @@ pub enum KeyringError {
     DoesNotOpen { path: PathBuf, why: String },
     #[error("protect the keyring `{path}`: {why}")]
     DoesNotClose { path: PathBuf, why: String },
-    #[error("{0}\nhint: make one with `age-keygen`; a line begins with `AGE-SECRET-KEY-1`")]
-    NoIdentity(String),
+    #[error(
+        "the identity file holds no age identity that can be read\nhint: make one with `age-keygen`; a line begins with `AGE-SECRET-KEY-1`"
+    )]
+    NoIdentity,
+    #[error("the keyring's identity file `{path}` {what}")]
+    IdentityFile { path: PathBuf, what: String },
     #[error("the passphrase of the keyring is empty")]
     EmptyPassphrase,
     #[error("AWS KMS: {action} with the key `{key_id}`: {why}\nhint: {hint}")]

@@ -37,7 +37,7 @@ pub(super) const MAGIC: &str = "kigen-keyring-under-kms/v1\n";
 /// KMS opens the data key with the same words only; they stand in its audit log.
 const CONTEXT: (&str, &str) = ("kigen", "keyring");
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 /// The region told to a server with an endpoint of its own that does not care about regions.
 const REGION_OF_NOWHERE: &str = "us-east-1";
 const HINT: &str =

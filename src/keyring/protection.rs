@@ -13,6 +13,7 @@ use age::x25519;
 use zeroize::Zeroizing;
 
 use super::KeyringError;
+use super::file;
 use super::kms;
 use super::kms::KmsKey;
 use super::kms::KmsSeal;
@@ -90,6 +91,27 @@ impl fmt::Display for ProtectionKind {
 }
 
 impl Access {
+    /// The age identity in the file at `path`, which nobody but its owner may reach.
+    pub fn identity_file(path: &Path) -> Result<Self, KeyringError> {
+        let what = match file::read(path) {
+            Ok(content) => match std::str::from_utf8(&content) {
+                Ok(text) => return Ok(Self::Identity(text.into())),
+                Err(_) => "is no text".to_owned(),
+            },
+            Err(KeyringError::Missing { .. }) => "is not there".to_owned(),
+            Err(KeyringError::TooOpen { mode, .. }) => format!(
+                "can be reached by others than its owner (mode {mode:04o})\nhint: `chmod 600 {}`",
+                path.display()
+            ),
+            Err(KeyringError::Io { error, .. }) => format!("cannot be read: {error}"),
+            Err(other) => other.to_string(),
+        };
+        Err(KeyringError::IdentityFile {
+            path: path.to_owned(),
+            what,
+        })
+    }
+
     /// The form of the files that it opens.
     pub fn kind(&self) -> ProtectionKind {
         match self {
@@ -103,7 +125,8 @@ impl Access {
     /// The protection of a new file.
     pub(super) async fn for_new_file(&self) -> Result<Protection, KeyringError> {
         match self {
-            Self::Kms(key) => Ok(Protection::Kms(KmsSeal::generate(key).await?)),
+            // Boxed: the client's future is large, and most keyrings never need it.
+            Self::Kms(key) => Ok(Protection::Kms(Box::pin(KmsSeal::generate(key)).await?)),
             Self::Plain | Self::Passphrase(_) | Self::Identity(_) => self.without_kms(),
         }
     }
@@ -123,7 +146,9 @@ impl Access {
             });
         }
         match self {
-            Self::Kms(key) => Ok(Protection::Kms(KmsSeal::of_file(key, path, file).await?)),
+            Self::Kms(key) => Ok(Protection::Kms(
+                Box::pin(KmsSeal::of_file(key, path, file)).await?,
+            )),
             Self::Plain | Self::Passphrase(_) | Self::Identity(_) => self.without_kms(),
         }
     }
@@ -141,19 +166,11 @@ impl Access {
 }
 
 fn identity(text: &str) -> Result<x25519::Identity, KeyringError> {
-    let line = text
-        .lines()
-        .map(str::trim)
-        .find(|line| line.starts_with(IDENTITY));
-    let Some(line) = line else {
-        let why = "the identity file of the keyring holds no age identity";
-        return Err(KeyringError::NoIdentity(why.to_owned()));
-    };
-    // The library's own message would not quote the secret either; it says no more than this.
-    x25519::Identity::from_str(line).map_err(|_| {
-        let why = "the identity file of the keyring holds no age identity that can be read";
-        KeyringError::NoIdentity(why.to_owned())
-    })
+    let mut lines = text.lines().map(str::trim);
+    let line = lines.find(|line| line.starts_with(IDENTITY));
+    // The library's own error says no more.
+    line.and_then(|line| x25519::Identity::from_str(line).ok())
+        .ok_or(KeyringError::NoIdentity)
 }
 
 /// What opens and closes the file, in memory: with it the file can be replaced without a person

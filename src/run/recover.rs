@@ -18,6 +18,7 @@ use crate::ledger::entry::RunState;
 use crate::ledger::error::LockError;
 use crate::ledger::fold::RunRecord;
 use crate::ledger::fold::fold_runs;
+use crate::publish;
 use crate::store::Announced;
 use crate::store::Resumption;
 use crate::store::RunContext;
@@ -121,6 +122,8 @@ pub(super) async fn certify(
     };
     drop(recount::journals(environment, stores, &run).await?);
     let config = environment.config;
+    let opened = publish::open(&config.certificates.place).await;
+    let place = opened.map_err(|error| whole(&error))?;
     let context = SealContext {
         ledger: environment.ledger,
         stores: &stores.opened(),
@@ -130,7 +133,8 @@ pub(super) async fn certify(
         residuals: &config.residuals,
         keep: config.evidence_keep,
         origin: config.certificates.origin(),
-        folder: &config.certificates.folder,
+        place: &*place,
+        work_folder: &config.certificates.work_folder,
         version: env!("CARGO_PKG_VERSION"),
     };
     let label = "sealing";
@@ -147,12 +151,7 @@ pub(super) async fn certify(
         .certificates
         .into_iter()
         .map(|certificate| CertificateLine {
-            folder: config
-                .certificates
-                .folder
-                .join(&certificate.folder)
-                .display()
-                .to_string(),
+            folder: place.locate(&certificate.folder),
             certificate_id: certificate.certificate_id,
             client: certificate.client,
             records: certificate.records,

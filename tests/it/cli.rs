@@ -275,7 +275,7 @@ async fn a_certificate_that_was_altered_does_not_verify() {
     let verified = scene.kigen(&["--format", "json", "certificate", "verify"]);
     assert_eq!(
         verified.code,
-        i32::from(exit::UNEXPECTED),
+        i32::from(exit::DOES_NOT_HOLD),
         "{}",
         verified.stderr
     );

@@ -18,6 +18,7 @@ mod architecture;
 mod bad_input;
 mod bad_input_files;
 mod bad_input_postgres;
+mod bucket;
 mod cli;
 mod cli_signals;
 mod crash;
@@ -26,7 +27,10 @@ mod keyring;
 #[cfg(feature = "failpoints")]
 mod keyring_crash;
 mod oulad;
+mod pages;
+mod published;
 mod receipts;
 mod scene;
 mod stores;
 mod support;
+mod tampering;

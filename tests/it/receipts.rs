@@ -215,12 +215,13 @@ fn the_script_says_in_sentences_what_a_receipt_proves() {
 
 #[test]
 fn the_script_of_the_design_accepts_the_same_receipt() {
-    let script =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/design/evidence/verify_receipt.sh");
-    if !script.exists() {
-        eprintln!("skipped: {} is not there", script.display());
+    let name = "shared/design/evidence/verify_receipt.sh";
+    let mut places = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let Some(script) = places.find_map(|place| Some(place.join(name)).filter(|path| path.exists()))
+    else {
+        eprintln!("skipped: {name} is in no folder above this one");
         return;
-    }
+    };
     let mut scene = Scene::new();
     for (number, head) in [(4, "01010000"), (6, "01060000"), (7, "01020001")] {
         let text = scene.record(number);

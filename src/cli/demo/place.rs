@@ -72,6 +72,11 @@ impl Place {
         self.folder.join("lms.db")
     }
 
+    /// What `[certificates]` says, in the part of kigen.toml that does not depend on the place.
+    pub(super) fn certificates(&self) -> PathBuf {
+        self.folder.join("certificates")
+    }
+
     pub(super) fn scans(&self) -> PathBuf {
         self.folder.join("request-scans")
     }

@@ -1,9 +1,13 @@
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::config::CertificatesBucket;
+use crate::config::CertificatesPlace;
 use crate::config::Config;
 use crate::config::KeyringProtection;
+use crate::config::LockMode;
 use crate::config::ObjectsConfig;
+use crate::config::Retain;
 use crate::config::StoreKind;
 use crate::problem::Problems;
 
@@ -161,13 +165,13 @@ fn each_problem_is_told_at_its_line() {
             "path-env = \"KEYRING\"",
             "path = \"k\"\nidentity-file = \"i\"\nkms-key-id = \"k\"",
             "at most one of `passphrase-env`, `identity-file` and `kms-key-id`",
-            18,
+            17,
         ),
         (
             "path-env = \"KEYRING\"",
             "path = \"k\"\nkms-region = \"r\"",
             "belongs to `kms-key-id`, which is not there",
-            20,
+            19,
         ),
         (
             "folder = \"scans\"",
@@ -183,6 +187,78 @@ fn each_problem_is_told_at_its_line() {
         ),
         ("8700110005901", "8700110005902", "法人番号", 24),
         ("P35D", "35 days", "is not an ISO 8601 period", 30),
+        (
+            "folder = \"certificates\"\n",
+            "",
+            "exactly one of `folder` and `url`",
+            19,
+        ),
+        (
+            "folder = \"certificates\"",
+            "folder = \"certificates\"\nurl = \"s3://evidence\"",
+            "exactly one of `folder` and `url`",
+            19,
+        ),
+        (
+            "folder = \"certificates\"",
+            "folder = \"certificates\"\nretain = \"P5Y\"",
+            "it belongs to `url`",
+            21,
+        ),
+        (
+            "folder = \"certificates\"",
+            "url = \"https://evidence\"",
+            "`s3://bucket/prefix`",
+            20,
+        ),
+        (
+            "folder = \"certificates\"",
+            "url = \"s3://evidence/a/../b\"",
+            "`s3://bucket/prefix`",
+            20,
+        ),
+        (
+            "folder = \"certificates\"",
+            "url = \"s3://evidence\"\nendpoint = \"s3.example.jp\"",
+            "https://host:port",
+            21,
+        ),
+        (
+            "folder = \"certificates\"",
+            "url = \"s3://evidence\"\nretain = \"P5Y\"",
+            "`retain` needs `lock-mode`",
+            21,
+        ),
+        (
+            "folder = \"certificates\"",
+            "url = \"s3://evidence\"\nlock-mode = \"compliance\"",
+            "`lock-mode` needs `retain`",
+            21,
+        ),
+        (
+            "folder = \"certificates\"",
+            "url = \"s3://evidence\"\nretain = \"P0D\"\nlock-mode = \"governance\"",
+            "a period of nothing",
+            21,
+        ),
+        (
+            "folder = \"certificates\"",
+            "url = \"s3://evidence\"\nretain = \"P101Y\"\nlock-mode = \"governance\"",
+            "100 years at most",
+            21,
+        ),
+        (
+            "folder = \"certificates\"",
+            "url = \"s3://evidence\"\nretain = \"P5Y\"\nlock-mode = \"strict\"",
+            "one of `governance`, `compliance`",
+            22,
+        ),
+        (
+            "folder = \"certificates\"",
+            "folder = \"certificates\"\nwork-folder = \"nowhere\"",
+            "there is no such folder",
+            21,
+        ),
         (
             "kind = \"s3\"",
             "kind = \"gcs\"",
@@ -205,6 +281,41 @@ fn each_problem_is_told_at_its_line() {
             .any(|problem| problem.to_string().contains(expected) && problem.line == Some(line));
         assert!(told && problems.0.len() == 1, "{to}:\n{problems}");
     }
+}
+
+#[test]
+fn certificates_go_to_a_folder_or_to_a_bucket() {
+    let config = read(GOOD).unwrap();
+    let folder = PathBuf::from("/etc/kigen/certificates");
+    assert_eq!(config.certificates.folder(), Some(folder.as_path()));
+    assert_eq!(config.certificates.work_folder, folder);
+    let text = GOOD.replacen(
+        "folder = \"certificates\"",
+        "url = \"s3://evidence/kigen/v1/\"\nregion = \"ap-northeast-1\"\nretain = \"P5Y\"\nlock-mode = \"compliance\"",
+        1,
+    );
+    let config = read(&text).unwrap();
+    let expected = CertificatesBucket {
+        bucket: "evidence".to_owned(),
+        prefix: "kigen/v1".to_owned(),
+        region: Some("ap-northeast-1".to_owned()),
+        endpoint: None,
+        path_style: false,
+        retain: Some(Retain {
+            period: "P5Y".parse().unwrap(),
+            mode: LockMode::Compliance,
+        }),
+    };
+    assert_eq!(config.certificates.place, CertificatesPlace::S3(expected));
+    // Beside the ledger.
+    assert_eq!(config.certificates.work_folder, PathBuf::from("/etc/kigen"));
+    let elsewhere = text.replacen(
+        "url = \"sqlite://ledger.db\"",
+        "url = \"postgres://db/ledger\"",
+        1,
+    );
+    let config = read(&elsewhere).unwrap();
+    assert_eq!(config.certificates.work_folder, std::env::temp_dir());
 }
 
 #[test]

@@ -21,8 +21,15 @@ pub struct Policy {
     logs: Vec<NoteKey>,
     /// Witnesses and groups in the order of their lines; members stand before their groups.
     voters: Vec<Voter>,
-    /// Place of the quorum among the voters; `None` where no cosignature is asked for.
-    quorum: Option<usize>,
+    quorum: Quorum,
+}
+
+/// Who has to cosign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quorum {
+    Nobody,
+    /// The voter at this place.
+    Voter(usize),
 }
 
 /// What a quorum is made of.
@@ -132,8 +139,9 @@ impl Policy {
     }
 
     fn check_quorum(&self, witnesses: &[Witnessed]) -> Result<(), PolicyRefusal> {
-        let Some(quorum) = self.quorum else {
-            return Ok(());
+        let quorum = match self.quorum {
+            Quorum::Nobody => return Ok(()),
+            Quorum::Voter(place) => place,
         };
         let mut reached: Vec<bool> = Vec::with_capacity(self.voters.len());
         for voter in &self.voters {

@@ -69,8 +69,7 @@ impl Tile {
         let count = count(kind.level(), size);
         let start = index.checked_mul(FULL.into())?;
         let rest = count.checked_sub(start).filter(|rest| *rest > 0)?;
-        // At most 256, so nothing is cut off.
-        let width = rest.min(FULL.into()) as u16;
+        let width = u16::try_from(rest.min(FULL.into())).ok()?;
         Some(Self { kind, index, width })
     }
 

@@ -227,6 +227,29 @@ async fn an_empty_passphrase_and_a_file_without_an_identity_protect_nothing() {
 }
 
 #[tokio::test]
+async fn an_identity_that_others_can_reach_protects_nothing() {
+    let home = home();
+    let Access::Identity(identity) = new_identity() else {
+        panic!("it is an identity")
+    };
+    let file = home.path.with_file_name("identity.txt");
+    let missing = Access::identity_file(&file).unwrap_err().to_string();
+    assert!(missing.ends_with("identity.txt` is not there"), "{missing}");
+    fs::write(&file, identity.expose_secret()).unwrap();
+    fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
+    let error = Access::identity_file(&file).unwrap_err().to_string();
+    assert!(
+        error.contains("others than its owner (mode 0644)"),
+        "{error}"
+    );
+    fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+    let access = Access::identity_file(&file).unwrap();
+    Keyring::create_protected(&home.path, TODAY, &access)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
 async fn a_witness_holds_one_key_and_nothing_of_an_installation() {
     for access in [Access::Plain, new_identity()] {
         let home = home();

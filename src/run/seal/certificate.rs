@@ -40,8 +40,8 @@ use crate::evidence::statement::Worker;
 use crate::keyring::Quarter;
 use crate::ledger::entry::JobEntry;
 use crate::ledger::entry::TargetEntry;
+use crate::publish::client_folder;
 
-use super::client_folder::client_folder;
 use super::context::SealContext;
 use super::error::SealError;
 use super::facts::RunFacts;

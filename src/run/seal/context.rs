@@ -10,6 +10,7 @@ use crate::config::Residual;
 use crate::domain::calendar::Period;
 use crate::keyring::Keyring;
 use crate::ledger::Ledger;
+use crate::publish::EvidencePlace;
 use crate::store::Disposer;
 
 /// Everything that sealing needs beside the run's id.
@@ -28,12 +29,14 @@ pub struct SealContext<'a> {
     /// The issuer's name in checkpoints, without a scheme: `certs.example.com`.
     pub origin: &'a str,
     /// Where certificates are published.
-    pub folder: &'a Path,
+    pub place: &'a dyn EvidencePlace,
+    /// Where `leaves.bin` is made before it is published.
+    pub work_folder: &'a Path,
     /// Version of kigen.
     pub version: &'a str,
 }
 
-/// A run whose certificates all stand in the ledger and in the folder.
+/// A run whose certificates all stand in the ledger and in their place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedRun {
     pub run_id: String,

@@ -14,6 +14,8 @@ use crate::evidence::statement::StatementError;
 use crate::keyring::KeyringError;
 use crate::ledger::error::LedgerError;
 use crate::ledger::error::Retry;
+use crate::paper::PageError;
+use crate::publish::PublishError;
 use crate::store::error;
 use crate::store::error::StoreError;
 
@@ -84,6 +86,12 @@ pub enum SealError {
         #[source]
         source: EnvelopeError,
     },
+    #[error("set the page of certificate `{certificate_id}`")]
+    Page {
+        certificate_id: String,
+        #[source]
+        source: PageError,
+    },
     #[error("write out the public key")]
     PublicKey(#[source] KeyringError),
     #[error("list the public key for `ssh-keygen`")]
@@ -95,11 +103,13 @@ pub enum SealError {
         #[source]
         source: io::Error,
     },
+    #[error(transparent)]
+    Publish(#[from] PublishError),
     /// Published files are never overwritten.
     #[error(
         "publish `{path}`: another file stands there, and it was left as it is\nhint: find out who wrote it; moved away, it makes room for the right one"
     )]
-    Occupied { path: PathBuf },
+    Occupied { path: String },
 }
 
 impl SealError {
@@ -111,6 +121,7 @@ impl SealError {
                 error::Retry::Later => Retry::Later,
                 error::Retry::Never => Retry::Never,
             },
+            Self::Publish(source) if source.may_pass() => Retry::Later,
             // A full disk may have room again.
             Self::Sort { .. } | Self::Folder { .. } => Retry::Later,
             Self::NoSuchRun { .. }
@@ -124,8 +135,10 @@ impl SealError {
             | Self::Statement { .. }
             | Self::Checkpoint { .. }
             | Self::Sign { .. }
+            | Self::Page { .. }
             | Self::PublicKey(_)
             | Self::AllowedSigners(_)
+            | Self::Publish(_)
             | Self::Occupied { .. } => Retry::Never,
         }
     }

@@ -81,7 +81,7 @@ pub(super) async fn gather(
     context: &SealContext<'_>,
     facts: &RunFacts,
 ) -> Result<Gathered, SealError> {
-    let mut gathered = Gathered::new(context.folder, facts.targets()?.len());
+    let mut gathered = Gathered::new(context.work_folder, facts.targets()?.len());
     for name in facts.journal_stores() {
         let store = store(context, facts, name)?;
         let mut refusal = None;
@@ -204,7 +204,7 @@ impl Refusal {
             },
             Self::Sort(source) => SealError::Sort {
                 run: facts.run_id().to_owned(),
-                folder: context.folder.to_owned(),
+                folder: context.work_folder.to_owned(),
                 source,
             },
         }

@@ -3,37 +3,30 @@
 //! Everything comes from what is stored, nothing from memory, so sealing can be repeated after a
 //! crash at any point and gives the same bytes. Read in this order: `context` is what sealing is
 //! handed, `steps` the order of its steps, `journal` reads the evidence through a `sorter`,
-//! `leaves` writes `leaves.bin`, `certificate` says what happened, `publish` puts the files in
-//! their place and `keys` the public keys beside them, `verify` checks them there.
+//! `leaves` writes `leaves.bin` into the folder of `work`, `certificate` says what happened,
+//! `page` says it to people. Then
+//! the files go to their place, and the public keys of `keys` beside them.
 
 mod certificate;
-mod client_folder;
 mod context;
 mod error;
 mod facts;
 mod journal;
 mod keys;
 mod leaves;
-mod publish;
+mod page;
 mod sorter;
 mod steps;
-pub mod verify;
+mod work;
 
 #[cfg(test)]
 mod tests;
 
-pub use client_folder::client_folder;
+pub use crate::publish::client_folder;
 pub use context::SealContext;
 pub use context::SealedCertificate;
 pub use context::SealedRun;
 pub use error::SealError;
 pub use keys::key_file;
 pub use keys::principal;
-pub use keys::published_keys;
 pub use steps::seal;
-pub use verify::FolderFinding;
-pub use verify::FolderProblem;
-pub use verify::FolderVerification;
-pub use verify::VerifyError;
-pub use verify::verify_all;
-pub use verify::verify_folder;

@@ -1,7 +1,5 @@
 //! The steps of sealing, in their order.
 
-use std::path::PathBuf;
-
 use jiff::Timestamp;
 use tempfile::TempPath;
 
@@ -13,11 +11,14 @@ use crate::ledger::Envelope;
 use crate::ledger::NewCertificate;
 use crate::ledger::StoredCertificate;
 use crate::ledger::entry::Entry;
+use crate::publish::Content;
+use crate::publish::EvidencePlace;
+use crate::publish::Put;
+use crate::publish::client_folder;
 
 use super::certificate::CertificateWriter;
 use super::certificate::certificate_id;
 use super::certificate::total;
-use super::client_folder::client_folder;
 use super::context::SealContext;
 use super::context::SealedCertificate;
 use super::context::SealedRun;
@@ -29,17 +30,15 @@ use super::journal::gather;
 use super::keys::publish_keys;
 use super::leaves::LeavesFile;
 use super::leaves::LeavesWriter;
-use super::publish::make_folder;
-use super::publish::publish_bytes;
-use super::publish::publish_file;
-use super::publish::sweep;
-use super::publish::unfinished;
+use super::page::page;
+use super::work;
 
 /// Names of the published files.
-pub(super) const LEAVES: &str = "leaves.bin";
-pub(super) const STATEMENT: &str = "statement.json";
-pub(super) const SSH_SIGNATURE: &str = "statement.json.sig";
-pub(super) const ENVELOPE: &str = "cert.dsse.json";
+const LEAVES: &str = "leaves.bin";
+const STATEMENT: &str = "statement.json";
+const SSH_SIGNATURE: &str = "statement.json.sig";
+const PAGE: &str = "certificate.html";
+const ENVELOPE: &str = "cert.dsse.json";
 
 /// Seals the finished run `run_id`, or goes on where an earlier attempt ended.
 ///
@@ -60,7 +59,7 @@ pub async fn seal(
     let prepared = prepare(context, &facts, now, progress).await?;
     store(context, &facts, &prepared, now).await?;
     if !prepared.is_empty() {
-        publish_keys(context, run_id)?;
+        publish_keys(context).await?;
     }
     let mut certificates = Vec::with_capacity(prepared.len());
     for one in prepared {
@@ -106,10 +105,10 @@ async fn prepare(
 ) -> Result<Vec<Prepared>, SealError> {
     let sort_failed = |source| SealError::Sort {
         run: facts.run_id().to_owned(),
-        folder: context.folder.to_owned(),
+        folder: context.work_folder.to_owned(),
         source,
     };
-    make_folder(context.folder)?;
+    work::begin(context.work_folder, facts.run_id())?;
     let gathered = gather(context, facts).await?;
     let (journals, evidence) = gathered.finish().map_err(sort_failed)?;
     agree_with_what_is_sealed(facts, &journals)?;
@@ -123,13 +122,10 @@ async fn prepare(
     };
     let targets = facts.targets()?.len();
     let mut leaves =
-        LeavesWriter::new(evidence, targets, context.folder, progress).map_err(sort_failed)?;
+        LeavesWriter::new(evidence, targets, context.work_folder, progress).map_err(sort_failed)?;
     let mut prepared = Vec::with_capacity(journals.len());
     for (number, journal) in (0..).zip(&journals) {
-        let folder = context.folder.join(client_folder(&journal.client));
-        make_folder(&folder)?;
-        sweep(&folder, facts.run_id())?;
-        let file = unfinished(&folder, facts.run_id())?;
+        let file = work::unfinished(context.work_folder, facts.run_id())?;
         let file = leaves.write(number, file).map_err(sort_failed)?;
         fail::fail_point!("seal.after-leaves");
         let id = certificate_id(facts.run_id(), &journal.client);
@@ -271,6 +267,28 @@ async fn sign(
     Ok(envelope)
 }
 
+/// Publishes one file, which is there for ever.
+pub(super) async fn put(
+    place: &dyn EvidencePlace,
+    path: &str,
+    content: Content<'_>,
+) -> Result<(), SealError> {
+    match place.put_new(path, content).await? {
+        Put::Created | Put::AlreadyEqual => Ok(()),
+        Put::Conflict { .. } => Err(SealError::Occupied {
+            path: place.locate(path),
+        }),
+    }
+}
+
+/// Publishes one file unless something stands there, whatever is in it: for what people read, which
+/// another version of kigen may have set in another way before it was stopped.
+async fn put_once(place: &dyn EvidencePlace, path: &str, bytes: &[u8]) -> Result<(), SealError> {
+    match place.put_new(path, Content::Bytes(bytes)).await? {
+        Put::Created | Put::AlreadyEqual | Put::Conflict { .. } => Ok(()),
+    }
+}
+
 /// Publishes one certificate; the envelope comes last, so that where it is, the rest is.
 async fn publish(
     context: &SealContext<'_>,
@@ -280,32 +298,36 @@ async fn publish(
     now: Timestamp,
 ) -> Result<SealedCertificate, SealError> {
     let run_id = facts.run_id();
-    let relative = format!("{}/{}", client_folder(&one.client), client_folder(run_id));
-    let folder: PathBuf = context.folder.join(&relative);
-    make_folder(&folder)?;
-    sweep(&folder, run_id)?;
-    publish_file(one.leaves, &folder.join(LEAVES))?;
+    let folder = format!("{}/{}", client_folder(&one.client), client_folder(run_id));
+    let path = |name| format!("{folder}/{name}");
+    put(context.place, &path(LEAVES), Content::File(&one.leaves)).await?;
     fail::fail_point!("seal.after-file");
+    // Before the run counts as published: nobody would look for it afterwards.
+    drop(one.leaves);
+    if let Some(page) = page(context, &one.certificate_id, envelope)? {
+        put_once(context.place, &path(PAGE), page.as_bytes()).await?;
+        fail::fail_point!("seal.after-file");
+    }
     for (name, bytes) in [
         (STATEMENT, one.payload.as_slice()),
         (SSH_SIGNATURE, envelope.sshsig.as_bytes()),
         (ENVELOPE, envelope.envelope.as_slice()),
     ] {
-        publish_bytes(&folder.join(name), bytes, run_id)?;
+        put(context.place, &path(name), Content::Bytes(bytes)).await?;
         fail::fail_point!("seal.after-file");
     }
     fail::fail_point!("seal.before-published");
     if !facts.run.published.contains(&one.certificate_id) {
         let published = Entry::Published {
             certificate_id: one.certificate_id.clone(),
-            folder: relative.clone(),
+            folder: folder.clone(),
         };
         context.ledger.append(Some(run_id), now, &published).await?;
     }
     Ok(SealedCertificate {
         certificate_id: one.certificate_id,
         client: one.client,
-        folder: relative,
+        folder,
         records: one.folded.record_total(),
         subjects: one.folded.subject_total(),
         repeated: one.repeated,

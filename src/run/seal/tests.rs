@@ -6,6 +6,7 @@ mod journal_only;
 mod keys;
 mod memory;
 mod outcome;
+mod places;
 mod published;
 mod refusals;
 mod weak_ledger;

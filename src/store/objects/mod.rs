@@ -9,7 +9,7 @@ mod error;
 mod folder;
 mod key;
 mod outcome;
-mod s3;
+pub(crate) mod s3;
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;

@@ -36,7 +36,8 @@ use super::outcome::RemovalOutcome;
 use super::outcome::StoreDescription;
 use super::outcome::VersionToRemove;
 
-use answers::Answers;
+pub(crate) use answers::Answers;
+pub(crate) use fault::fault;
 
 /// How long one try of a call may take: a slow gateway needs seconds for a full call, and a call
 /// that is given up may have taken full effect.
@@ -84,52 +85,13 @@ impl S3Objects {
     /// instance. That chain is the one place where a store reads the environment by itself,
     /// because the SDK also renews what it finds there.
     pub async fn connect(options: S3Options) -> Result<Self, ObjectError> {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client());
-        if let Some(region) = &options.region {
-            loader = loader.region(Region::new(region.clone()));
-        }
-        let found = loader.load().await;
-        let credentials = found
-            .credentials_provider()
-            .ok_or(ObjectError::NoCredentials)?;
-        credentials
-            .provide_credentials()
-            .await
-            .map_err(|_| ObjectError::NoCredentials)?;
-        let mut config = Builder::from(&found);
-        if found.region().is_none() {
-            if options.endpoint.is_none() {
-                return Err(ObjectError::NoRegion);
-            }
-            config = config.region(Region::from_static(REGION_OF_NOWHERE));
-        }
-        // Adaptive: the standard tries, and a rate that follows the server's `SlowDown`.
-        let tries = RetryConfig::adaptive().with_max_attempts(ATTEMPTS);
-        Ok(Self::over(config.retry_config(tries), options))
+        Ok(Self::over(found_around_us(&options).await?, options))
     }
 
-    /// Puts the settings that do not depend on where the bucket is on top of `config`.
     fn over(config: Builder, options: S3Options) -> Self {
-        let answers = Answers::default();
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .operation_timeout(CALL_TIMEOUT)
-            .build();
-        let mut config = config
-            .timeout_config(timeouts)
-            // A slow server sends nothing while it removes; the timeouts above are the guard.
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            // Servers older than 2025 do not know the checksums that newer SDKs add to each call.
-            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
-            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-            .force_path_style(options.path_style)
-            .interceptor(answers.clone());
-        if let Some(endpoint) = options.endpoint {
-            config = config.endpoint_url(endpoint);
-        }
+        let (client, answers) = client_over(config, &options);
         Self {
-            client: Client::from_conf(config.build()),
+            client,
             bucket: options.bucket,
             prefix: options.prefix,
             page_keys: PAGE_KEYS,
@@ -141,6 +103,61 @@ impl S3Objects {
     fn full_key(&self, key: &ObjectKey) -> String {
         format!("{}{}", self.prefix, key.as_str())
     }
+}
+
+/// A client for the bucket of `options`, and what its server says beside its answers; with the
+/// credentials that [`S3Objects::connect`] takes.
+pub(crate) async fn client(options: &S3Options) -> Result<(Client, Answers), ObjectError> {
+    Ok(client_over(found_around_us(options).await?, options))
+}
+
+/// Region, credentials and tries, as the environment and `options` say.
+async fn found_around_us(options: &S3Options) -> Result<Builder, ObjectError> {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client());
+    if let Some(region) = &options.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    let found = loader.load().await;
+    let credentials = found
+        .credentials_provider()
+        .ok_or(ObjectError::NoCredentials)?;
+    credentials
+        .provide_credentials()
+        .await
+        .map_err(|_| ObjectError::NoCredentials)?;
+    let mut config = Builder::from(&found);
+    if found.region().is_none() {
+        if options.endpoint.is_none() {
+            return Err(ObjectError::NoRegion);
+        }
+        config = config.region(Region::from_static(REGION_OF_NOWHERE));
+    }
+    // Adaptive: the standard tries, and a rate that follows the server's `SlowDown`.
+    let tries = RetryConfig::adaptive().with_max_attempts(ATTEMPTS);
+    Ok(config.retry_config(tries))
+}
+
+/// Puts the settings that do not depend on where the bucket is on top of `config`.
+fn client_over(config: Builder, options: &S3Options) -> (Client, Answers) {
+    let answers = Answers::default();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(CALL_TIMEOUT)
+        .build();
+    let mut config = config
+        .timeout_config(timeouts)
+        // A slow server sends nothing while it removes; the timeouts above are the guard.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        // Servers older than 2025 do not know the checksums that newer SDKs add to each call.
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+        .force_path_style(options.path_style)
+        .interceptor(answers.clone());
+    if let Some(endpoint) = &options.endpoint {
+        config = config.endpoint_url(endpoint);
+    }
+    (Client::from_conf(config.build()), answers)
 }
 
 fn http_client() -> SharedHttpClient {
@@ -177,7 +194,7 @@ impl ObjectWriter for S3Objects {
             .body(ByteStream::from(bytes.to_vec()))
             .send()
             .await
-            .map_err(|error| fault::fault(&error))?;
+            .map_err(|error| fault(&error))?;
         Ok(())
     }
 }

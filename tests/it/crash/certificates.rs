@@ -83,6 +83,7 @@ fn read(folder: &Path) -> Certificate {
         "leaves.bin",
         "statement.json",
         "statement.json.sig",
+        "certificate.html",
         "cert.dsse.json",
     ] {
         assert!(

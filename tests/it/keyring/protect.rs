@@ -99,11 +99,11 @@ async fn a_keyring_under_a_kms_key_serves_a_run() {
         return;
     };
     let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .http_client(http_client())
         .load()
         .await;
     let config = aws_sdk_kms::config::Builder::from(&config)
         .endpoint_url(&endpoint)
-        .http_client(kigen_http())
         .build();
     let made = aws_sdk_kms::Client::from_conf(config)
         .create_key()
@@ -147,7 +147,7 @@ async fn a_keyring_under_a_kms_key_serves_a_run() {
     );
 }
 
-fn kigen_http() -> aws_sdk_kms::config::SharedHttpClient {
+fn http_client() -> aws_sdk_kms::config::SharedHttpClient {
     aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https()

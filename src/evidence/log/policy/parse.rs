@@ -10,6 +10,7 @@ use crate::evidence::log::vkey::NoteKey;
 use crate::evidence::log::vkey::NoteKeyError;
 
 use super::Policy;
+use super::Quorum;
 use super::Voter;
 use super::VoterKind;
 
@@ -90,7 +91,7 @@ struct Reader {
     voters: Vec<Voter>,
     /// Voters that are members of a group.
     members: BTreeSet<usize>,
-    quorum: Option<Option<usize>>,
+    quorum: Option<Quorum>,
     lines: usize,
 }
 
@@ -185,9 +186,9 @@ impl Reader {
             return Err(PolicyProblem::QuorumTwice);
         }
         let place = if *name == NONE {
-            None
+            Quorum::Nobody
         } else {
-            Some(self.place_of(name)?)
+            Quorum::Voter(self.place_of(name)?)
         };
         self.quorum = Some(place);
         Ok(())

@@ -9,6 +9,7 @@ use crate::evidence::merkle::root_of_subtrees;
 
 use super::FULL;
 use super::HEIGHT;
+use super::TOP;
 use super::Tile;
 use super::TileError;
 use super::TileKind;
@@ -76,15 +77,16 @@ pub fn root_of<E>(
         // A complete subtree is a part of one tile: of level 0 up to 128 leaves, and so on.
         let level = bit / HEIGHT;
         let first = start >> (HEIGHT * level);
-        let kind = TileKind::Hashes { level: level as u8 };
-        let Some(tile) = Tile::of_tree(kind, first / full, size) else {
+        let kind = u8::try_from(level).map(|level| TileKind::Hashes { level });
+        let tile = kind.map(|kind| Tile::of_tree(kind, first / full, size));
+        let Ok(Some(tile)) = tile else {
             break;
         };
         let bytes = fetched(&mut fetch, tile)?;
-        let hashes = hashes(tile, &bytes)?;
-        let place = (first % full) as usize;
-        let part = hashes.get(place..place + (1 << (bit % HEIGHT)));
-        subtrees.push(subtree(part.ok_or(TileError::Outside(tile))?));
+        let place = usize::try_from(first % full).unwrap_or(usize::MAX);
+        let part = hashes(tile, &bytes)?.iter().skip(place);
+        let part: Vec<Hash> = part.take(1 << (bit % HEIGHT)).copied().collect();
+        subtrees.push(subtree(&part));
         start += 1 << bit;
     }
     Ok(root_of_subtrees(&subtrees))
@@ -96,17 +98,23 @@ fn compare_full<E>(
     size: u64,
     fetch: &mut impl FnMut(&Tile) -> Result<Vec<u8>, E>,
 ) -> Result<(), ReadError<E>> {
-    let mut place = 0;
-    while levels[place].hashes.len() == usize::from(FULL) {
-        compare(place as u8, &levels[place], size, fetch)?;
-        let hash = subtree(&levels[place].hashes);
-        levels[place].hashes.clear();
-        levels[place].tiles += 1;
-        place += 1;
-        if place == levels.len() {
-            levels.push(Level::default());
+    for level in 0..=TOP {
+        let place = usize::from(level);
+        let is_full = |level: &&mut Level| level.hashes.len() == usize::from(FULL);
+        let Some(full) = levels.get_mut(place).filter(is_full) else {
+            break;
+        };
+        compare(level, full, size, fetch)?;
+        let hash = subtree(&full.hashes);
+        full.hashes.clear();
+        full.tiles += 1;
+        match levels.get_mut(place + 1) {
+            Some(above) => above.hashes.push(hash),
+            None => levels.push(Level {
+                hashes: vec![hash],
+                tiles: 0,
+            }),
         }
-        levels[place].hashes.push(hash);
     }
     Ok(())
 }

@@ -34,12 +34,17 @@ use crate::ledger::entry::StageFinished;
 use crate::ledger::entry::TargetEntry;
 use crate::ledger::entry::TitleEntry;
 use crate::ledger::entry::Trigger;
+use crate::publish::EvidencePlace;
+use crate::publish::FolderPlace;
 use crate::run::seal::SealContext;
 use crate::run::seal::SealError;
 use crate::run::seal::SealedRun;
 use crate::run::seal::seal;
 use crate::store::Disposer;
 use crate::store::JournalRow;
+use crate::verify::PlaceVerification;
+use crate::verify::Trust;
+use crate::verify::verify_place;
 
 use super::journal_only::JournalOnly;
 
@@ -125,8 +130,22 @@ impl Fixture {
         self.folder.path().join("certificates")
     }
 
+    pub(super) fn work(&self) -> PathBuf {
+        self.folder.path().join("work")
+    }
+
     pub(super) fn key(&self) -> [VerifyingKey; 1] {
         [self.keyring.verifying_key()]
+    }
+
+    pub(super) fn place(&self) -> Arc<dyn EvidencePlace> {
+        Arc::new(FolderPlace::new(&self.certificates()))
+    }
+
+    /// Everything that was published, checked under the fixture's key.
+    pub(super) async fn verify(&self) -> PlaceVerification {
+        let trust = Trust::Given(self.key().to_vec());
+        verify_place(&self.place(), trust).await.unwrap()
     }
 
     pub(super) async fn seal(&self, second: i64) -> Result<SealedRun, SealError> {
@@ -139,9 +158,19 @@ impl Fixture {
         second: i64,
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<SealedRun, SealError> {
+        let place = self.place();
+        self.seal_to(&*place, ledger, second, progress).await
+    }
+
+    pub(super) async fn seal_to(
+        &self,
+        place: &dyn EvidencePlace,
+        ledger: &dyn Ledger,
+        second: i64,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<SealedRun, SealError> {
         let store = Arc::clone(&self.journal) as Arc<dyn Disposer>;
         let stores = BTreeMap::from([("lms".to_owned(), store)]);
-        let folder = self.certificates();
         let context = SealContext {
             ledger,
             stores: &stores,
@@ -151,7 +180,8 @@ impl Fixture {
             residuals: &self.residuals,
             keep: self.keep,
             origin: &self.origin,
-            folder: &folder,
+            place,
+            work_folder: &self.work(),
             version: "0.1.0",
         };
         seal(&context, RUN, at(second), progress).await

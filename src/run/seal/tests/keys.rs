@@ -11,8 +11,10 @@ use crate::keyring::rotation::finish_rotation;
 use crate::keyring::rotation::rotate;
 use crate::run::seal::SealError;
 use crate::run::seal::key_file;
-use crate::run::seal::published_keys;
-use crate::run::seal::verify_all;
+use crate::verify::CertificateVerification;
+use crate::verify::Trust;
+use crate::verify::published_keys;
+use crate::verify::verify_place;
 
 use super::fixture::Fixture;
 use super::fixture::RUN;
@@ -31,8 +33,22 @@ fn signers(fixture: &Fixture) -> String {
     fs::read_to_string(fixture.certificates().join("keys/allowed_signers")).unwrap()
 }
 
-fn assert_holds_under(fixture: &Fixture, keys: &[VerifyingKey]) {
-    let found = verify_all(&fixture.certificates(), keys).unwrap();
+/// The keys that lie beside the certificates.
+async fn published(fixture: &Fixture) -> Vec<VerifyingKey> {
+    let place = fixture.place();
+    let listing = place.list("").await.unwrap();
+    published_keys(&*place, &listing.files).await.unwrap()
+}
+
+async fn verified(fixture: &Fixture, keys: &[VerifyingKey]) -> Vec<CertificateVerification> {
+    let trust = Trust::Given(keys.to_vec());
+    let found = verify_place(&fixture.place(), trust).await.unwrap();
+    let clients = found.clients.into_iter();
+    clients.flat_map(|client| client.certificates).collect()
+}
+
+async fn assert_holds_under(fixture: &Fixture, keys: &[VerifyingKey]) {
+    let found = verified(fixture, keys).await;
     assert_eq!(found.len(), 2);
     for one in found {
         assert!(one.holds(), "{:?}", one.findings);
@@ -55,11 +71,11 @@ async fn after_a_key_was_replaced_sealing_goes_on_and_old_certificates_verify() 
     for (path, bytes) in &after {
         assert_eq!(before[path], *bytes, "{}", path.display());
     }
-    let keys = published_keys(&fixture.certificates()).unwrap();
+    let keys = published(&fixture).await;
     assert_eq!(keys.len(), 2);
     assert!(keys.contains(&former) && keys.contains(&fixture.key()[0]));
-    assert_holds_under(&fixture, &keys);
-    assert_holds_under(&fixture, &[former]);
+    assert_holds_under(&fixture, &keys).await;
+    assert_holds_under(&fixture, &[former]).await;
     let list = signers(&fixture);
     assert_eq!(list.lines().count(), 2);
     assert!(list.lines().next().unwrap().contains(",valid-before="));
@@ -76,12 +92,12 @@ async fn what_was_sealed_before_a_rotation_is_signed_with_the_key_of_that_time()
     let rotation = rotated(&mut fixture, 100).await;
     assert!(rotation.keeps_former);
     fixture.seal(200).await.unwrap();
-    assert_holds_under(&fixture, &[former]);
+    assert_holds_under(&fixture, &[former]).await;
     let key = KeyUse::Certificate;
     let finished = finish_rotation(&mut fixture.keyring, &*fixture.ledger, key, at(300)).await;
     assert!(!finished.unwrap().keeps_former);
     fixture.seal(400).await.unwrap();
-    assert_holds_under(&fixture, &[former]);
+    assert_holds_under(&fixture, &[former]).await;
 }
 
 #[tokio::test]
@@ -92,13 +108,13 @@ async fn the_only_key_of_an_older_folder_goes_on_being_read() {
     let old = keys.join("certificate.pub.pem");
     fs::rename(keys.join(key_file(&fixture.key()[0])), &old).unwrap();
     let pem = fs::read(&old).unwrap();
-    let found = published_keys(&fixture.certificates()).unwrap();
+    let found = published(&fixture).await;
     assert_eq!(found, fixture.key());
-    assert_holds_under(&fixture, &found);
+    assert_holds_under(&fixture, &found).await;
     rotated(&mut fixture, 100).await;
     fixture.seal(200).await.unwrap();
     assert_eq!(fs::read(&old).unwrap(), pem);
-    assert_eq!(published_keys(&fixture.certificates()).unwrap().len(), 2);
+    assert_eq!(published(&fixture).await.len(), 2);
 }
 
 #[tokio::test]
@@ -131,7 +147,7 @@ async fn certificates_say_until_when_their_leaves_can_be_opened() {
     let mut fixture = Fixture::finished(rows(2)).await;
     fixture.keep = Some("P5Y".parse().unwrap());
     fixture.seal(90).await.unwrap();
-    let found = verify_all(&fixture.certificates(), &fixture.key()).unwrap();
+    let found = verified(&fixture, &fixture.key()).await;
     for one in found {
         let key = one.statement.unwrap().predicate.evidence.evidence_key;
         assert_eq!(key.id, "kek-2026q4");

@@ -11,7 +11,6 @@ use crate::ledger::entry::Outcome;
 use crate::ledger::entry::RunState;
 use crate::ledger::entry::StageFinished;
 use crate::ledger::entry::StageRefused;
-use crate::run::seal::verify_all;
 
 use super::fixture::Fixture;
 use super::fixture::OTHER;
@@ -22,13 +21,12 @@ use super::fixture::rows;
 use super::fixture::stage;
 
 /// The certificates of a sealed run, that of `OTHER` first.
-fn statements(fixture: &Fixture) -> Vec<Statement> {
-    let found = verify_all(&fixture.certificates(), &fixture.key()).unwrap();
-    let mut statements = Vec::new();
-    for verification in found {
-        assert!(verification.holds(), "{:?}", verification.findings);
-        statements.push(verification.statement.unwrap());
-    }
+async fn statements(fixture: &Fixture) -> Vec<Statement> {
+    let found = fixture.verify().await;
+    assert!(found.holds(), "{found:?}");
+    let certificates = found.clients.into_iter().flat_map(|one| one.certificates);
+    let statements = certificates.map(|one| one.statement.unwrap());
+    let mut statements: Vec<Statement> = statements.collect();
     statements.sort_by(|a, b| {
         a.predicate
             .controller
@@ -51,7 +49,7 @@ async fn status_after(entry: Option<Entry>, outcome: Outcome) -> [Status; 2] {
     }
     fixture.finish(outcome).await;
     fixture.seal(90).await.unwrap();
-    let statements = statements(&fixture);
+    let statements = statements(&fixture).await;
     [
         statements[0].predicate.status,
         statements[1].predicate.status,
@@ -63,7 +61,7 @@ async fn a_certificate_says_what_the_ledger_and_the_leaves_say() {
     let fixture = Fixture::finished(rows(2)).await;
     let sealed = fixture.seal(90).await.unwrap();
     assert_eq!(sealed.certificates.len(), 2);
-    let statements = statements(&fixture);
+    let statements = statements(&fixture).await;
     let predicate = &statements[1].predicate;
     assert_eq!(predicate.controller.client, OWN);
     assert_eq!(
@@ -86,7 +84,7 @@ async fn a_certificate_says_what_the_ledger_and_the_leaves_say() {
 async fn each_target_names_its_rule_its_method_and_its_counts() {
     let fixture = Fixture::finished(rows(2)).await;
     fixture.seal(90).await.unwrap();
-    let statements = statements(&fixture);
+    let statements = statements(&fixture).await;
     let targets = &statements[0].predicate.targets;
     assert_eq!(targets[0].data_categories, ["受験履歴"]);
     assert_eq!(targets[2].data_categories, ["documents"]);
@@ -172,14 +170,14 @@ async fn a_key_that_was_removed_twice_has_one_leaf_and_is_counted_as_repeated() 
     assert_eq!(sealed.certificates[1].records, 42);
     assert_eq!(sealed.certificates[1].repeated, 2);
     assert_eq!(sealed.certificates[0].repeated, 0);
-    let targets = &statements(&fixture)[1].predicate.targets;
+    let targets = &statements(&fixture).await[1].predicate.targets;
     let repeated: Vec<u64> = targets.iter().map(|target| target.repeated).collect();
     assert_eq!(repeated, [0, 2, 0]);
     let once = Fixture::finished(rows(2)).await;
     once.seal(90).await.unwrap();
     assert_eq!(
-        statements(&fixture)[1].leaves_digest(),
-        statements(&once)[1].leaves_digest()
+        statements(&fixture).await[1].leaves_digest(),
+        statements(&once).await[1].leaves_digest()
     );
 }
 
@@ -192,8 +190,8 @@ async fn two_clients_get_only_their_own_leaves() {
         own.retain(|row| row.client == client);
         let alone = Fixture::finished(own).await;
         alone.seal(90).await.unwrap();
-        let alone = &statements(&alone)[0];
-        let beside = &statements(&both)[place];
+        let alone = &statements(&alone).await[0];
+        let beside = &statements(&both).await[place];
         assert_eq!(alone.leaves_digest(), beside.leaves_digest());
         assert_eq!(alone.predicate.evidence, beside.predicate.evidence);
     }
@@ -209,7 +207,7 @@ async fn a_target_that_concerns_other_clients_only_does_not_appear() {
         let targets = statement.predicate.targets.iter();
         targets.map(|target| target.index).collect()
     };
-    let statements = statements(&fixture);
+    let statements = statements(&fixture).await;
     assert_eq!(numbers(&statements[0]), [1]);
     assert_eq!(numbers(&statements[1]), [0, 1, 2]);
 }
@@ -218,5 +216,8 @@ async fn a_target_that_concerns_other_clients_only_does_not_appear() {
 async fn a_clock_that_was_set_back_does_not_seal_before_the_end() {
     let fixture = Fixture::finished(rows(1)).await;
     fixture.seal(10).await.unwrap();
-    assert_eq!(statements(&fixture)[0].predicate.period.sealed_at, at(60));
+    assert_eq!(
+        statements(&fixture).await[0].predicate.period.sealed_at,
+        at(60)
+    );
 }

@@ -14,7 +14,7 @@ use jiff::fmt::rfc2822;
 
 /// The headers `Server` and `Date` of the last answer that had them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Answers {
+pub(crate) struct Answers {
     last: Arc<Mutex<Headers>>,
 }
 
@@ -26,7 +26,7 @@ struct Headers {
 
 impl Answers {
     /// The server's clock: it decides whether a lock is in force, not ours.
-    pub(super) fn date(&self) -> Option<Timestamp> {
+    pub(crate) fn date(&self) -> Option<Timestamp> {
         self.last
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -11,7 +11,7 @@ use crate::store::objects::error::Outage;
 const MAX_CODE_CHARACTERS: usize = 64;
 
 /// What an SDK error means. Keeps the code and nothing of the message, which can hold a key.
-pub(super) fn fault<E>(error: &SdkError<E, HttpResponse>) -> ObjectError
+pub(crate) fn fault<E>(error: &SdkError<E, HttpResponse>) -> ObjectError
 where
     E: ProvideErrorMetadata,
 {

@@ -3,15 +3,14 @@
 use sha2::Digest;
 use sha2::Sha256;
 
+use super::KEYS;
+
 /// Names of this length, or shorter, stand as they are; file systems end at 255 bytes.
 const LONGEST_NAME: usize = 200;
 
 /// How much of a longer name is kept for people. With `%` and a digest that is more than
 /// [`LONGEST_NAME`], so that no short name can be the same.
 const KEPT: usize = 140;
-
-/// What stands beside the clients' folders.
-pub(super) const KEYS: &str = "keys";
 
 /// A safe name for the folder of `client`; different clients have different ones.
 ///

@@ -1,0 +1,437 @@
+#!/usr/bin/env bash
+# Checks published deletion certificates with stock tools alone: nothing of kigen's is needed.
+#
+#   scripts/auditor/verify.sh DIR KEYDIR
+#
+# DIR is a folder of certificates, as the issuer published it. KEYDIR holds the issuer's public keys,
+# got by another way than DIR (contract, letter, web site): files *.pem, and one `allowed_signers`.
+# Needed: bash 4.4, coreutils, jq, openssl 3, ssh-keygen 8.1, xxd. With python3, large files go faster.
+#
+# Prints one sentence for each check. Exit codes: 0 everything holds, 1 something does not, 2 nothing
+# could be checked. README.md beside this file says what each check means.
+# shellcheck disable=SC2016 # Backticks are quotes for readers here.
+set -uo pipefail
+export LC_ALL=C
+shopt -s nullglob dotglob
+
+readonly NAMESPACE=deletion-certificate@kigen
+readonly PAYLOAD_TYPE=application/vnd.in-toto+json
+readonly LEAF=36                  # Bytes of a leaf: kind, action, target (2), commitment (32).
+readonly LONGEST=1048576          # Bytes of the longest envelope that is looked at.
+readonly PIECE=4096               # Nodes of the tree that are hashed at a time.
+readonly ACTIONS='{"deleted":1,"pseudonymized":2,"versionsDeleted":3,"cryptoErased":4,"alreadyAbsent":5,"held":6,"deleteMarkersRemoved":7,"uploadsAborted":8}'
+# Above this number of leaves the root is computed by python3, if it is there.
+readonly BASH_LEAVES=${BASH_LEAVES:-100000}
+
+failures=0
+holds() { printf '  holds  %s\n' "$*"; }
+notes() { printf '  note   %s\n' "$*"; }
+fails() {
+  printf '  FAILS  %s\n' "$*"
+  failures=$((failures + 1))
+}
+stops() {
+  printf 'verify.sh: %s\n' "$*" >&2
+  exit 2
+}
+
+# ── what it takes ───────────────────────────────────────────────────────────────────────────────
+
+[[ $# -eq 2 ]] || stops 'usage: verify.sh DIR KEYDIR'
+dir=${1%/} keydir=${2%/}
+[[ -d $dir ]] || stops "there is no folder $(printf %q "$dir")"
+[[ -d $keydir ]] || stops "there is no folder $(printf %q "$keydir")"
+for tool in jq openssl ssh-keygen xxd sha256sum base64 sort cut; do
+  command -v "$tool" >/dev/null || stops "\`$tool\` is needed and not installed"
+done
+[[ $(openssl version) =~ ^OpenSSL\ ([0-9]+) && ${BASH_REMATCH[1]} -ge 3 ]] ||
+  stops 'OpenSSL 3 or newer is needed: older ones cannot check Ed25519'
+
+work=$(mktemp -d) || stops 'no temporary folder can be made'
+# Small files by the thousand are quicker in memory.
+nodes=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d) || stops 'no temporary folder can be made'
+trap 'rm -rf -- "$work" "$nodes"' EXIT
+
+pems=("$keydir"/*.pem)
+[[ ${#pems[@]} -gt 0 ]] || stops 'KEYDIR has no public key (*.pem)'
+signers=$keydir/allowed_signers
+[[ -f $signers ]] || stops 'KEYDIR has no `allowed_signers`'
+
+sha256() { sha256sum <"$1" | cut -c1-64; }
+
+# A public key without its armor, so that two files of the same key are the same.
+fingerprint() { openssl pkey -pubin -in "$1" -outform DER 2>/dev/null | sha256sum | cut -c1-64; }
+
+declare -A trusted=()
+for pem in "${pems[@]}"; do
+  openssl pkey -pubin -in "$pem" -noout 2>/dev/null || stops "$(printf %q "$pem") is no public key in PEM"
+  trusted[$(fingerprint "$pem")]=$pem
+done
+
+# ── the keys beside the certificates ────────────────────────────────────────────────────────────
+
+# Prints the keys of an allowed_signers file, one a line.
+signer_keys() {
+  local line word found
+  while read -r line || [[ $line ]]; do
+    [[ $line && $line != \#* ]] || continue
+    found=''
+    for word in $line; do
+      [[ $found == ssh-ed25519 ]] && printf '%s\n' "$word" && break
+      found=$word
+    done
+    [[ $found == ssh-ed25519 ]] || printf 'unreadable\n'
+  done <"$1"
+}
+
+check_keys() {
+  local file before=$failures key
+  printf '%s\n' "$dir"
+  for file in "$dir"/keys/certificate*.pub.pem; do
+    [[ -n ${trusted[$(fingerprint "$file")]-} ]] ||
+      fails "$(printf %q "${file#"$dir"/}") is not a key of KEYDIR"
+  done
+  if [[ -f $dir/keys/allowed_signers ]]; then
+    while read -r key; do
+      [[ $'\n'$(signer_keys "$signers")$'\n' == *$'\n'"$key"$'\n'* ]] && continue
+      fails 'keys/allowed_signers names a key that KEYDIR does not have'
+    done < <(signer_keys "$dir/keys/allowed_signers")
+  fi
+  [[ $failures -ne $before ]] || holds 'the published keys for certificates are among those of KEYDIR'
+}
+
+# ── the files ───────────────────────────────────────────────────────────────────────────────────
+
+readonly NAME='[A-Za-z0-9_%-][A-Za-z0-9._%-]*'
+readonly OF_RUN='(leaves[.]bin|statement[.]json|statement[.]json[.]sig|cert[.]dsse[.]json|cert[.]tlog-proof|certificate[.]html|certificate[.]pdf)'
+readonly TILE='tile/(entries|[0-9]{1,2})/(x[0-9]{3}/)*[0-9]{3}([.]p/[0-9]{1,3})?'
+
+is_known() {
+  [[ $1 =~ ^(policy[.]txt|keys/allowed_signers|keys/${NAME}[.]pub[.]pem)$ ]] && return 0
+  [[ $1 != keys/* ]] || return 1
+  [[ $1 =~ ^$NAME/log/(checkpoint|checkpoint[.]tsr|$TILE)$ ]] && return 0
+  [[ $1 != */log/* && $1 =~ ^$NAME/$NAME/$OF_RUN$ ]]
+}
+
+# Goes through everything below a folder; what is neither known nor unfinished is foreign.
+check_files() {
+  local entry path
+  for entry in "$1"/*; do
+    path=${entry#"$dir"/}
+    if [[ -L $entry ]]; then
+      fails "$(printf %q "$path") is a link, and no file"
+    elif [[ -d $entry ]]; then
+      check_files "$entry"
+    elif [[ ${path##*/} == .unfinished-* ]]; then
+      notes "$(printf %q "$path") is not finished; it is no evidence yet"
+    elif [[ ! -f $entry ]] || ! is_known "$path"; then
+      fails "$(printf %q "$path") is no file of a certificate"
+    fi
+  done
+}
+
+# ── one certificate ─────────────────────────────────────────────────────────────────────────────
+
+# Decodes base64, standard or URL-safe, with or without its padding, as DSSE wants it.
+decode() {
+  local text
+  text=$(tr -d '\n=' | tr '_-' '/+')
+  while ((${#text} % 4)); do text+='='; done
+  printf '%s' "$text" | base64 -d 2>/dev/null
+}
+
+# The signature over the envelope's payload, which is left in $work/body.
+check_envelope() {
+  local envelope=$1/cert.dsse.json type count number pem
+  if [[ ! -f $envelope ]]; then
+    fails '`cert.dsse.json` is missing'
+    return 1
+  fi
+  if [[ $(wc -c <"$envelope") -gt $LONGEST ]] || ! jq -e 'type == "object"' "$envelope" >/dev/null 2>&1; then
+    fails '`cert.dsse.json` is no DSSE envelope'
+    return 1
+  fi
+  type=$(jq -r '.payloadType' "$envelope")
+  jq -r '.payload' "$envelope" | decode >"$work/body" || {
+    fails 'the payload of the envelope is no base64'
+    return 1
+  }
+  { printf 'DSSEv1 %d %s %d ' "${#type}" "$type" "$(wc -c <"$work/body")" && cat "$work/body"; } >"$work/pae"
+  count=$(jq '.signatures | length' "$envelope" 2>/dev/null || echo 0)
+  for ((number = 0; number < count; number++)); do
+    jq -r ".signatures[$number].sig" "$envelope" | decode >"$work/sig" || continue
+    for pem in "${pems[@]}"; do
+      openssl pkeyutl -verify -pubin -inkey "$pem" -rawin -in "$work/pae" -sigfile "$work/sig" >/dev/null 2>&1 || continue
+      if [[ $type != "$PAYLOAD_TYPE" ]]; then
+        fails 'what was signed is of another type than a statement'
+        return 1
+      fi
+      holds "the signature holds under $(printf %q "${pem##*/}")"
+      return 0
+    done
+  done
+  fails 'the signature does not hold under a key of KEYDIR'
+  return 1
+}
+
+check_statement() {
+  if [[ ! -f $1/statement.json ]]; then
+    fails '`statement.json` is missing'
+  elif cmp -s "$work/body" "$1/statement.json"; then
+    holds '`statement.json` is what was signed'
+  else
+    fails '`statement.json` is not what was signed'
+  fi
+}
+
+# The second signature, over the same bytes; keys may have been valid for a time only.
+check_ssh_signature() {
+  local signature=$1/statement.json.sig sealed principal
+  if [[ ! -f $signature ]]; then
+    fails '`statement.json.sig` is missing'
+    return
+  fi
+  sealed=$(date -u -d "$(jq -r '.predicate.period.sealedAt' "$work/body")" +%Y%m%d%H%M%S 2>/dev/null)
+  while read -r principal; do
+    TZ=UTC ssh-keygen -Y verify -f "$signers" -I "$principal" -n "$NAMESPACE" -s "$signature" \
+      ${sealed:+-O verify-time="$sealed"} <"$work/body" >/dev/null 2>&1 || continue
+    holds "the SSH signature holds for $(printf %q "$principal")"
+    return
+  done < <(TZ=UTC ssh-keygen -Y find-principals -f "$signers" -s "$signature" ${sealed:+-O verify-time="$sealed"} 2>/dev/null)
+  fails 'the SSH signature does not hold under a key of `allowed_signers`'
+}
+
+# Whether the certificate agrees with itself.
+check_itself() {
+  local before=$failures id checkpoint line times
+  jq -e '._type == "https://in-toto.io/Statement/v1"
+         and .predicateType == "urn:kigen:deletion-certificate:v1"
+         and (.subject | length) == 1 and .subject[0].name == "leaves.bin"
+         and .predicate.evidence.tree == "rfc6962-sha256"
+         and .predicate.evidence.leafFormat == "urn:kigen:leaf:v1"' "$work/body" >/dev/null 2>&1 || {
+    fails 'the signed bytes are no deletion certificate of version 1'
+    return 1
+  }
+  jq -e '[.predicate.targets[].index] | . == (sort | unique)' "$work/body" >/dev/null ||
+    fails 'the certificate contradicts itself: its targets are not in the order of their indexes'
+  jq -e '([.predicate.targets[].counts[]] | add // 0) == .predicate.evidence.leaves.record' "$work/body" >/dev/null ||
+    fails 'the certificate contradicts itself: its targets do not count as many records as it has record leaves'
+  id=$(jq -r '.predicate.certificateId' "$work/body")
+  mapfile -t checkpoint < <(jq -r '.predicate.evidence.runCheckpoint' "$work/body")
+  [[ ${#checkpoint[@]} -eq 4 && -z ${checkpoint[3]} ]] || checkpoint=('' '' '')
+  root=${checkpoint[2]} size=${checkpoint[1]}
+  [[ ${checkpoint[0]} == */run/"$id" ]] ||
+    fails 'the certificate contradicts itself: its run checkpoint belongs to another certificate'
+  jq -e --arg size "$size" '.predicate.evidence.leaves | (.record + .subject | tostring) == $size' "$work/body" >/dev/null ||
+    fails 'the certificate contradicts itself: its run checkpoint has another size than its leaves'
+  for line in startedAt finishedAt sealedAt; do
+    date -u -d "$(jq -r ".predicate.period.$line" "$work/body")" +%s%N
+  done >"$work/times" 2>/dev/null
+  mapfile -t times <"$work/times"
+  ((${#times[@]} == 3 && times[0] <= times[1] && times[1] <= times[2])) ||
+    fails 'the certificate contradicts itself: the run ended before it started, or was sealed before it ended'
+  [[ $failures -ne $before ]] || holds 'the certificate does not contradict itself'
+}
+
+# The name of a client's folder: other bytes than letters, digits, `.`, `_` and `-` as %E3.
+folder_name() {
+  local hex name='' byte place=0
+  hex=$(printf '%s' "$1" | xxd -p -c1)
+  for byte in $hex; do
+    # shellcheck disable=SC2059 # The byte is part of the format.
+    byte=$(printf "\\x$byte" && printf x) && byte=${byte%x}
+    if [[ $byte == [A-Za-z0-9._-] && ! ($place -eq 0 && ($1 == keys || $1 == .*)) ]]; then
+      name+=$byte
+    else
+      name+=$(printf '%%%02X' "'$byte")
+    fi
+    place=$((place + 1))
+  done
+  [[ $name ]] || name=%
+  if ((${#name} > 200)); then name=${name:0:140}%$(printf '%s' "$1" | sha256sum | cut -c1-64); fi
+  printf '%s' "$name"
+}
+
+check_place() {
+  local client run belongs
+  client=$(jq -j '.predicate.controller.client' "$work/body" && printf x) && client=${client%x}
+  run=$(jq -j '.predicate.run.id' "$work/body")
+  belongs=$(folder_name "$client")/$(folder_name "$run")
+  if [[ ${1#"$dir"/} == "$belongs" ]]; then
+    holds 'the certificate lies where its client and run belong'
+  else
+    fails "the certificate belongs into $belongs"
+  fi
+}
+
+# ── its leaves ──────────────────────────────────────────────────────────────────────────────────
+
+check_leaves() {
+  local leaves=$1/leaves.bin bytes
+  if [[ ! -f $leaves ]]; then
+    fails '`leaves.bin` is missing'
+    return
+  fi
+  if [[ $(sha256 "$leaves") == "$(jq -r '.subject[0].digest.sha256' "$work/body")" ]]; then
+    holds '`leaves.bin` has the digest that the certificate names'
+  else
+    fails '`leaves.bin` does not have the digest that the certificate names'
+  fi
+  bytes=$(wc -c <"$leaves")
+  if [[ $((size * LEAF)) -eq $bytes ]]; then
+    holds "\`leaves.bin\` holds $size leaves, as the run checkpoint says"
+  else
+    fails "\`leaves.bin\` has $bytes bytes, and not $LEAF for each of the $size leaves of the run checkpoint"
+  fi
+  xxd -p -c "$LEAF" "$leaves" >"$work/leaves"
+  if sort -c -u "$work/leaves" 2>/dev/null; then
+    holds 'the leaves are in ascending order, each once'
+  else
+    fails 'the leaves are not in ascending order, each once'
+  fi
+  check_counts
+  check_root "$leaves"
+}
+
+# Heads are the open part of a leaf: kind 1 is a record, kind 2 a person's share of a run.
+check_counts() {
+  local before=$failures stated found count head subjects
+  cut -c1-8 "$work/leaves" | sort | uniq -c | tr -s ' ' | cut -d' ' -f2- >"$work/heads"
+  stated=$(jq -r --argjson actions "$ACTIONS" '
+    def hex($width): . as $number | [range($width)] | reverse
+      | map(($number / pow(16; .) | floor) % 16 | "0123456789abcdef"[.:. + 1]) | join("");
+    .predicate.targets[] | .index as $index | .counts | to_entries[]
+      | select(.value > 0) | "\(.value) 01\($actions[.key] // 255 | hex(2))\($index | hex(4))"' "$work/body" | sort)
+  found=$(while read -r count head; do [[ $head == 02* ]] || printf '%s %s\n' "$count" "$head"; done <"$work/heads" | sort)
+  [[ $stated == "$found" ]] ||
+    fails 'the leaves of records are not as many as the certificate counts, for each target and action'
+  subjects=0
+  while read -r count head; do
+    [[ $head == 02* ]] || continue
+    subjects=$((subjects + count))
+    local records=0 of_record
+    while read -r of_record other; do [[ $other == 01"${head:2}" ]] && records=$of_record; done <"$work/heads"
+    ((count <= records)) || fails "there are more persons than records of target and action ${head:2}"
+  done <"$work/heads"
+  [[ $subjects == "$(jq -r '.predicate.evidence.leaves.subject' "$work/body")" ]] ||
+    fails 'the leaves of persons are not as many as the certificate counts'
+  [[ $failures -ne $before ]] || holds 'the leaves are as many as the certificate counts, for each target and action'
+}
+
+# Reads hex lines, prints the SHA-256 of each, piece by piece: each line becomes a small file.
+hash_lines() {
+  local bytes=$1 files at
+  while true; do
+    rm -rf -- "${nodes:?}"/*
+    head -n "$PIECE" >"$work/piece"
+    [[ -s $work/piece ]] || break
+    xxd -r -p "$work/piece" | split -b "$bytes" -a 4 -d - "$nodes/"
+    files=("$nodes"/*)
+    for ((at = 0; at < ${#files[@]}; at += 1024)); do sha256sum "${files[@]:at:1024}"; done | cut -c1-64
+  done
+}
+
+# RFC 6962: a leaf is hashed after a 00, two nodes after a 01; a node without a partner goes up alone.
+root_by_bash() {
+  local count
+  count=$(wc -l <"$work/leaves")
+  if ((count == 0)); then
+    printf '' | sha256sum | cut -c1-64
+    return
+  fi
+  prefixed 00 "$count" "$work/leaves" >"$work/hashed"
+  hash_lines $((LEAF + 1)) <"$work/hashed" >"$work/level"
+  while (((count = $(wc -l <"$work/level")) > 1)); do
+    head -n $((count / 2 * 2)) "$work/level" | paste -d '' - - >"$work/pairs"
+    prefixed 01 $((count / 2)) "$work/pairs" >"$work/hashed"
+    hash_lines 65 <"$work/hashed" >"$work/next"
+    if ((count % 2)); then tail -n 1 "$work/level" >>"$work/next"; fi
+    mv -- "$work/next" "$work/level"
+  done
+  cat "$work/level"
+}
+
+prefixed() { paste -d '' <(yes "$1" | head -n "$2") "$3"; }
+
+root_by_python() {
+  python3 - "$1" <<'PYTHON'
+import hashlib, sys
+subtrees = []
+with open(sys.argv[1], "rb") as leaves:
+    while leaf := leaves.read(36):
+        level, digest = 0, hashlib.sha256(b"\0" + leaf).digest()
+        while subtrees and subtrees[-1][0] == level:
+            digest = hashlib.sha256(b"\1" + subtrees.pop()[1] + digest).digest()
+            level += 1
+        subtrees.append((level, digest))
+root = subtrees.pop()[1] if subtrees else hashlib.sha256().digest()
+while subtrees:
+    root = hashlib.sha256(b"\1" + subtrees.pop()[1] + root).digest()
+print(root.hex())
+PYTHON
+}
+
+check_root() {
+  local found by=coreutils leaves
+  leaves=$(($(wc -c <"$1") / LEAF))
+  if (($(wc -c <"$1") % LEAF)); then
+    fails 'the last leaf is not whole, so that there is no tree'
+    return
+  fi
+  if ((leaves > BASH_LEAVES)) && command -v python3 >/dev/null; then
+    by=python3
+    found=$(root_by_python "$1")
+  else
+    ((leaves <= BASH_LEAVES)) || notes "more than $BASH_LEAVES leaves and no python3: this takes about two minutes for each million"
+    found=$(root_by_bash)
+  fi
+  if [[ $found == "$(printf '%s' "$root" | base64 -d 2>/dev/null | xxd -p -c32)" ]]; then
+    holds "the tree of the leaves has the certified root (computed by $by)"
+  else
+    fails "the tree of the leaves does not have the certified root (computed by $by)"
+  fi
+}
+
+# ── all of them ─────────────────────────────────────────────────────────────────────────────────
+
+declare -A seen=()
+certificates=0 failing=0
+
+check_certificate() {
+  local before=$failures id root='' size=''
+  printf '%s\n' "$1"
+  certificates=$((certificates + 1))
+  if check_envelope "$1" && check_itself; then
+    check_statement "$1"
+    check_ssh_signature "$1"
+    check_leaves "$1"
+    check_place "$1"
+    id=$(jq -r '.predicate.certificateId' "$work/body")
+    [[ -z ${seen[$id]-} ]] || fails "certificate $id is published twice"
+    seen[$id]=$1
+  fi
+  [[ $failures -eq $before ]] || failing=$((failing + 1))
+}
+
+check_keys
+check_files "$dir"
+for client in "$dir"/*/; do
+  [[ ${client%/} != "$dir"/keys ]] || continue
+  for run in "$client"*/; do
+    run=${run%/}
+    if [[ ${run##*/} == log ]]; then
+      notes "the log in $(printf %q "${run#"$dir"/}") is not checked by this script"
+      continue
+    fi
+    check_certificate "$run"
+  done
+done
+if ((failures > 0)); then
+  printf '%d of %d certificates do NOT hold; %d checks failed in all\n' "$failing" "$certificates" "$failures"
+  exit 1
+fi
+if ((certificates == 0)); then
+  printf 'no certificate has been published here\n'
+else
+  printf '%d certificates verified, all hold\n' "$certificates"
+fi

@@ -1,0 +1,321 @@
+//! `kigen verify`: everything that is published, checked by whoever has the files and a key.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ed25519_dalek::VerifyingKey;
+use serde::Serialize;
+
+use super::Global;
+use super::failure::Failure;
+use super::load;
+use super::output;
+use crate::config::CertificatesBucket;
+use crate::config::CertificatesPlace;
+use crate::evidence::public_key;
+use crate::exit;
+use crate::progress::Progress;
+use crate::publish;
+use crate::publish::EvidencePlace;
+use crate::publish::FolderPlace;
+use crate::publish::PublishError;
+use crate::verify;
+use crate::verify::CertificateVerification;
+use crate::verify::PlaceVerification;
+use crate::verify::PublishedFinding;
+use crate::verify::Trust;
+use crate::verify::VerifyError;
+
+/// Options of `kigen verify`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// A folder of certificates, or `s3://bucket/prefix`; the configured place if left out
+    place: Option<String>,
+    /// A public key of the issuer (PEM), got by another way than the place; may be repeated. The
+    /// place's own `keys/` if left out
+    #[arg(long = "key", value_name = "FILE")]
+    keys: Vec<PathBuf>,
+    /// The bucket's region; what the environment says if left out
+    #[arg(long, value_name = "NAME")]
+    region: Option<String>,
+    /// URL of an S3 server other than Amazon's
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// The bucket stands in the path rather than in the host's name
+    #[arg(long)]
+    path_style: bool,
+}
+
+/// What `kigen verify --format json` prints.
+#[derive(Serialize)]
+struct Checked {
+    place: String,
+    holds: bool,
+    /// Whether the keys were given with `--key`, or come from the place itself.
+    keys_from: &'static str,
+    key_ids: Vec<String>,
+    findings: Vec<Sentence>,
+    clients: Vec<CheckedClient>,
+}
+
+#[derive(Serialize)]
+struct CheckedClient {
+    folder: String,
+    holds: bool,
+    findings: Vec<Sentence>,
+    certificates: Vec<Verified>,
+}
+
+/// One published certificate, checked.
+#[derive(Serialize)]
+pub(super) struct Verified {
+    pub(super) folder: String,
+    pub(super) holds: bool,
+    pub(super) certificate_id: Option<String>,
+    pub(super) findings: Vec<Sentence>,
+}
+
+/// One finding, as people read it.
+#[derive(Serialize)]
+pub(super) struct Sentence {
+    pub(super) holds: bool,
+    pub(super) says: String,
+}
+
+/// Verifies a place as a whole.
+pub(super) async fn verify(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
+    let place = open(global, arguments).await?;
+    let found = check(&place, &arguments.keys).await?;
+    let holds = found.holds();
+    let checked = checked(&*place, &found, &arguments.keys);
+    output::print(global.format, &checked, render)?;
+    Ok(code(holds))
+}
+
+/// The exit code of a check.
+pub(super) fn code(holds: bool) -> u8 {
+    if holds {
+        exit::DONE
+    } else {
+        exit::DOES_NOT_HOLD
+    }
+}
+
+/// Opens what the command line names. Who does that needs no configuration.
+async fn open(global: &Global, arguments: &Arguments) -> Result<Arc<dyn EvidencePlace>, Failure> {
+    let Some(named) = &arguments.place else {
+        let config = load::config(global)?;
+        load::log(global, config.log_format, &Progress::on_stderr())?;
+        return open_place(&config.certificates.place).await;
+    };
+    load::log(global, None, &Progress::on_stderr())?;
+    if !named.starts_with("s3://") {
+        return open_place(&CertificatesPlace::Folder(named.into())).await;
+    }
+    let bucket = CertificatesBucket::parse(named).ok_or_else(|| {
+        let message = format!("`{named}` is not an address of the form `s3://bucket/prefix`");
+        Failure::new(exit::USAGE, message)
+    })?;
+    open_place(&CertificatesPlace::S3(CertificatesBucket {
+        region: arguments.region.clone(),
+        endpoint: arguments.endpoint.clone(),
+        path_style: arguments.path_style,
+        ..bucket
+    }))
+    .await
+}
+
+/// Opens a place to read from it.
+pub(super) async fn open_place(
+    place: &CertificatesPlace,
+) -> Result<Arc<dyn EvidencePlace>, Failure> {
+    let opened = publish::open(place).await;
+    opened.map_err(|error| failed(&VerifyError::Place(error)))
+}
+
+/// Checks a place under the keys in `files`, or under its own if there are none.
+pub(super) async fn check(
+    place: &Arc<dyn EvidencePlace>,
+    files: &[PathBuf],
+) -> Result<PlaceVerification, Failure> {
+    let trust = if files.is_empty() {
+        Trust::Published
+    } else {
+        Trust::Given(public_keys(files)?)
+    };
+    let found = verify::verify_place(place, trust).await;
+    found.map_err(|error| failed(&error))
+}
+
+/// Checks the one certificate that lies in `folder`.
+pub(super) async fn check_one(folder: &Path, files: &[PathBuf]) -> Result<Verified, Failure> {
+    let keys = keys(&FolderPlace::new(&folder.join("../..")), files).await?;
+    let place: Arc<dyn EvidencePlace> = Arc::new(FolderPlace::new(folder));
+    let found = verify::verify_certificate(&place, "", &keys).await;
+    Ok(verified(&*place, &found.map_err(|error| failed(&error))?))
+}
+
+/// The keys in `files`, or those that are published in `place` if there are none.
+pub(super) async fn keys(
+    place: &dyn EvidencePlace,
+    files: &[PathBuf],
+) -> Result<Vec<VerifyingKey>, Failure> {
+    if !files.is_empty() {
+        return public_keys(files);
+    }
+    let listed = place.list("keys/").await;
+    let listed = listed.map_err(|error| failed(&VerifyError::Place(error)))?;
+    let keys = verify::published_keys(place, &listed.files).await;
+    keys.map_err(|error| failed(&error))
+}
+
+fn public_keys(files: &[PathBuf]) -> Result<Vec<VerifyingKey>, Failure> {
+    files.iter().map(|file| read_key(file)).collect()
+}
+
+fn read_key(file: &Path) -> Result<VerifyingKey, Failure> {
+    let wrong = |why: String| {
+        Failure::new(
+            exit::USAGE,
+            format!("read the public key `{}`: {why}", file.display()),
+        )
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    public_key::from_pem(&text).map_err(|error| wrong(error.to_string()))
+}
+
+/// Why nothing could be checked.
+fn failed(error: &VerifyError) -> Failure {
+    let (code, hint) = match error {
+        VerifyError::NoKeys { .. } => (
+            exit::USAGE,
+            "\nhint: `--key FILE` names the issuer's public key",
+        ),
+        VerifyError::Place(PublishError::Server { .. }) => (exit::STORE_UNREACHABLE, ""),
+        VerifyError::Place(_) => (exit::USAGE, ""),
+        VerifyError::BrokenOff => (exit::UNEXPECTED, ""),
+    };
+    let mut message = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        message.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    Failure::new(code, format!("{message}{hint}"))
+}
+
+fn checked(place: &dyn EvidencePlace, found: &PlaceVerification, given: &[PathBuf]) -> Checked {
+    let clients = found.clients.iter().map(|client| CheckedClient {
+        folder: place.locate(&client.folder),
+        holds: client.holds(),
+        findings: sentences(&client.findings),
+        certificates: client
+            .certificates
+            .iter()
+            .map(|one| verified(place, one))
+            .collect(),
+    });
+    Checked {
+        place: found.place.clone(),
+        holds: found.holds(),
+        keys_from: if given.is_empty() {
+            "published"
+        } else {
+            "given"
+        },
+        key_ids: found.keys.iter().map(public_key::key_id).collect(),
+        findings: sentences(&found.findings),
+        clients: clients.collect(),
+    }
+}
+
+/// One certificate, in sentences.
+pub(super) fn verified(place: &dyn EvidencePlace, found: &CertificateVerification) -> Verified {
+    Verified {
+        folder: place.locate(&found.folder),
+        holds: found.holds(),
+        certificate_id: found
+            .statement
+            .as_ref()
+            .map(|statement| statement.predicate.certificate_id.clone()),
+        findings: sentences(&found.findings),
+    }
+}
+
+fn sentences(findings: &[PublishedFinding]) -> Vec<Sentence> {
+    findings
+        .iter()
+        .map(|finding| Sentence {
+            holds: finding.holds(),
+            says: finding.to_string(),
+        })
+        .collect()
+}
+
+/// What `kigen verify` prints for people.
+fn render(checked: &Checked) -> String {
+    let mut text = String::new();
+    section(&mut text, &checked.place, &checked.findings);
+    for client in &checked.clients {
+        section(&mut text, &client.folder, &client.findings);
+        for one in &client.certificates {
+            section(&mut text, &one.folder, &one.findings);
+        }
+    }
+    let certificates: Vec<&Verified> = checked
+        .clients
+        .iter()
+        .flat_map(|client| &client.certificates)
+        .collect();
+    text.push_str(&summary(&certificates));
+    let beside = checked
+        .clients
+        .iter()
+        .flat_map(|client| &client.findings)
+        .chain(&checked.findings)
+        .filter(|finding| !finding.holds)
+        .count();
+    if beside > 0 {
+        text.push_str(&format!("\nbeside them {beside} things do NOT hold"));
+    }
+    if checked.keys_from == "published" {
+        text.push_str(&format!("\n{PUBLISHED_KEY}"));
+    }
+    text
+}
+
+const PUBLISHED_KEY: &str =
+    "the key came from the same place; compare it with the one you got by another way (`--key`)";
+
+fn section(text: &mut String, title: &str, findings: &[Sentence]) {
+    text.push_str(title);
+    text.push('\n');
+    for finding in findings {
+        let mark = if finding.holds { "holds" } else { "FAILS" };
+        text.push_str(&format!("  {mark}  {}\n", finding.says));
+    }
+}
+
+fn summary(certificates: &[&Verified]) -> String {
+    let failing = certificates.iter().filter(|one| !one.holds).count();
+    match (certificates.len(), failing) {
+        (0, _) => "no certificate has been published here".to_owned(),
+        (all, 0) => format!("{all} certificates verified, all hold"),
+        (all, failing) => format!("{failing} of {all} certificates do NOT hold"),
+    }
+}
+
+/// What `kigen certificate verify` prints.
+pub(super) fn render_certificates(verified: &[Verified], with_published_key: bool) -> String {
+    let mut text = String::new();
+    for one in verified {
+        section(&mut text, &one.folder, &one.findings);
+    }
+    let certificates: Vec<&Verified> = verified.iter().collect();
+    text.push_str(&summary(&certificates));
+    if with_published_key && !verified.is_empty() {
+        text.push_str(&format!("\n{PUBLISHED_KEY}"));
+    }
+    text
+}

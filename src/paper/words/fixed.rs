@@ -1,0 +1,118 @@
+//! Which text stands for which fixed word of a statement.
+
+use crate::domain::rule::RetainReason;
+use crate::evidence::leaf::Action;
+use crate::evidence::statement::CertificateKind;
+use crate::evidence::statement::MethodClass;
+use crate::evidence::statement::Status;
+use crate::evidence::statement::Technique;
+use crate::evidence::statement::Trigger;
+use crate::paper::words;
+
+use super::Word;
+
+/// What happened to a record.
+pub(in crate::paper) const fn action(action: Action) -> Word {
+    match action {
+        Action::RowDeleted => words::DELETED,
+        Action::Pseudonymized => words::PSEUDONYMIZED,
+        Action::ObjectVersionDeleted => words::VERSION_DELETED,
+        Action::CryptoErased => words::CRYPTO_ERASED,
+        Action::AlreadyAbsent => words::ALREADY_ABSENT,
+        Action::Held => words::HELD,
+        Action::DeleteMarkerRemoved => words::MARKER_REMOVED,
+        Action::UploadAborted => words::UPLOAD_ABORTED,
+    }
+}
+
+/// How it was done, and by which statement or call.
+pub(in crate::paper) const fn technique(technique: Technique) -> (Word, &'static str) {
+    match technique {
+        Technique::SqlDelete => (words::BY_ROW, "SQL DELETE"),
+        Technique::SqlUpdate => (words::BY_REWRITING, "SQL UPDATE"),
+        Technique::DeleteByVersion => (words::BY_VERSION, "DeleteObjects by VersionId"),
+        Technique::RemoveFile => (words::BY_FILE, ""),
+    }
+}
+
+/// What a target without any record would have met.
+pub(in crate::paper) const fn class(class: MethodClass) -> Word {
+    match class {
+        MethodClass::LogicalDelete => words::DELETED,
+        MethodClass::Pseudonymize => words::PSEUDONYMIZED,
+        MethodClass::ObjectVersionDelete => words::VERSION_DELETED,
+    }
+}
+
+/// The title and the declaration of a certificate that deletes, pseudonymizes, or does both.
+pub(in crate::paper) const fn certifies(
+    kind: CertificateKind,
+    deletes: bool,
+    pseudonymizes: bool,
+) -> (Word, Word) {
+    match kind {
+        CertificateKind::Deletion => match (deletes, pseudonymizes) {
+            (true, true) => (words::TITLE_BOTH, words::DECLARE_BOTH),
+            (false, true) => (words::TITLE_PSEUDONYMIZED, words::DECLARE_PSEUDONYMIZED),
+            (true | false, false) => (words::TITLE_DELETED, words::DECLARE_DELETED),
+        },
+    }
+}
+
+/// Whether all is done.
+pub(in crate::paper) const fn status(status: Status) -> Word {
+    match status {
+        Status::Complete => words::STATUS_COMPLETE,
+        Status::Partial => words::STATUS_PARTIAL,
+    }
+}
+
+/// Why the run took place.
+pub(in crate::paper) const fn trigger(trigger: Trigger) -> Word {
+    match trigger {
+        Trigger::ScheduledRetention => words::TRIGGER_SCHEDULED,
+    }
+}
+
+/// A starting point, by its name in the certificate; `None` if this version knows no such name.
+pub(in crate::paper) fn starting_point(name: &str) -> Option<Word> {
+    let known = [
+        ("collection", words::COLLECTION),
+        ("end-of-transaction", words::END_OF_TRANSACTION),
+        ("end-of-relationship", words::END_OF_RELATIONSHIP),
+        ("reply-to-request", words::REPLY_TO_REQUEST),
+        ("request-of-person", words::REQUEST_OF_PERSON),
+    ];
+    look_up(&known, name)
+}
+
+/// A way of looking back, by its name in the certificate.
+pub(in crate::paper) fn verification(name: &str) -> Option<Word> {
+    let known = [
+        ("requery-full", words::REQUERY_FULL),
+        ("requery-sample", words::REQUERY_SAMPLE),
+        ("relist-versions", words::RELIST_VERSIONS),
+    ];
+    look_up(&known, name)
+}
+
+/// A reason for keeping, by its name in the certificate.
+pub(in crate::paper) fn retained(name: &str) -> Option<Word> {
+    let reason = RetainReason::ALL
+        .into_iter()
+        .find(|reason| reason.name() == name)?;
+    Some(match reason {
+        RetainReason::AlreadyDisposed => words::ALREADY_DISPOSED,
+        RetainReason::Undatable => words::UNDATABLE,
+        RetainReason::StartsInFuture => words::STARTS_IN_FUTURE,
+        RetainReason::NotExpired => words::NOT_EXPIRED,
+        RetainReason::Referenced => words::REFERENCED,
+    })
+}
+
+fn look_up(known: &[(&str, Word)], name: &str) -> Option<Word> {
+    let mut known = known.iter();
+    known
+        .find(|(other, _)| *other == name)
+        .map(|(_, word)| *word)
+}

@@ -1,0 +1,164 @@
+//! Checks what is published: files and public keys, no ledger, no secret, no configuration.
+//!
+//! Everything in the place is looked at, and every file must belong to something: `keys` says whom
+//! to trust, `layout` which file belongs where, `certificate` checks one run of one client, and
+//! [`CLIENT_CHECKS`] are the checks that need all of a client's certificates together.
+
+mod certificate;
+mod clients;
+mod finding;
+mod keys;
+mod layout;
+mod reader;
+
+use std::sync::Arc;
+
+use ed25519_dalek::VerifyingKey;
+use thiserror::Error;
+
+use crate::publish::EvidencePlace;
+use crate::publish::PublishError;
+use crate::publish::Versions;
+
+pub use certificate::CertificateVerification;
+pub use certificate::verify_certificate;
+pub use clients::CLIENT_CHECKS;
+pub use clients::ClientCheck;
+pub use clients::PublishedClient;
+pub use finding::PublishedFact;
+pub use finding::PublishedFinding;
+pub use finding::PublishedProblem;
+pub use keys::published_keys;
+
+use layout::Layout;
+
+/// Whose signatures count.
+#[derive(Clone, Debug)]
+pub enum Trust {
+    /// Keys that were got by another way than the place.
+    Given(Vec<VerifyingKey>),
+    /// Those that lie in the place: they show that the certificates agree with each other.
+    Published,
+}
+
+/// What a check of a whole place found.
+#[derive(Debug)]
+pub struct PlaceVerification {
+    /// The place, as people write it.
+    pub place: String,
+    /// The keys under which signatures counted.
+    pub keys: Vec<VerifyingKey>,
+    /// What is true of the place as a whole, and of files that belong to no client.
+    pub findings: Vec<PublishedFinding>,
+    /// In the order of their folders' names.
+    pub clients: Vec<ClientVerification>,
+}
+
+/// What a check of everything of one client found.
+#[derive(Debug)]
+pub struct ClientVerification {
+    /// The client's folder in the place.
+    pub folder: String,
+    /// What is true of the certificates together.
+    pub findings: Vec<PublishedFinding>,
+    /// In the order of their folders' names.
+    pub certificates: Vec<CertificateVerification>,
+}
+
+impl PlaceVerification {
+    /// Whether every check held.
+    pub fn holds(&self) -> bool {
+        self.findings.iter().all(PublishedFinding::holds)
+            && self.clients.iter().all(ClientVerification::holds)
+    }
+
+    /// Every certificate of every client.
+    pub fn certificates(&self) -> impl Iterator<Item = &CertificateVerification> {
+        self.clients.iter().flat_map(|client| &client.certificates)
+    }
+}
+
+impl ClientVerification {
+    /// Whether every check held.
+    pub fn holds(&self) -> bool {
+        self.findings.iter().all(PublishedFinding::holds)
+            && self.certificates.iter().all(CertificateVerification::holds)
+    }
+}
+
+/// Why nothing could be checked.
+#[derive(Debug, Error)]
+pub enum VerifyError {
+    #[error(transparent)]
+    Place(#[from] PublishError),
+    #[error("find the public keys of `{place}`: it has none in `keys`")]
+    NoKeys { place: String },
+    #[error("check the leaves: the work was broken off")]
+    BrokenOff,
+}
+
+/// Checks everything that is published in `place`.
+///
+/// Finds what was altered, is incomplete, misplaced, foreign or hidden. That a certificate was taken
+/// away as a whole, only a log can tell. Memory does not grow with the leaves.
+pub async fn verify_place(
+    place: &Arc<dyn EvidencePlace>,
+    trust: Trust,
+) -> Result<PlaceVerification, VerifyError> {
+    let listing = place.list("").await?;
+    let keys = match trust {
+        Trust::Given(keys) => keys,
+        Trust::Published => published_keys(&**place, &listing.files).await?,
+    };
+    let layout = Layout::of(listing.files);
+    let mut findings = Vec::new();
+    if let Some(note) = versions(listing.versions) {
+        findings.push(note.into());
+    }
+    findings.extend(keys::check(&**place, &layout.keys, &keys).await?);
+    findings.extend(layout.findings());
+    let mut clients = Vec::new();
+    for (folder, files) in &layout.clients {
+        let mut certificates = Vec::new();
+        for (run, files) in &files.runs {
+            let run = format!("{folder}/{run}");
+            let mut found = verify_certificate(place, &run, &keys).await?;
+            found.check_place(&run);
+            found
+                .findings
+                .extend(files.iter().flat_map(layout::of_file));
+            certificates.push(found);
+        }
+        let client = PublishedClient {
+            place,
+            folder,
+            log: &files.log,
+            keys: &keys,
+            certificates: &certificates,
+        };
+        let mut findings = Vec::new();
+        for check in CLIENT_CHECKS {
+            findings.extend(check.check(&client).await?);
+        }
+        clients.push(ClientVerification {
+            folder: folder.clone(),
+            findings,
+            certificates,
+        });
+    }
+    Ok(PlaceVerification {
+        place: place.locate(""),
+        keys,
+        findings,
+        clients,
+    })
+}
+
+/// What the listing could not see.
+fn versions(versions: Versions) -> Option<PublishedFact> {
+    match versions {
+        Versions::Seen => Some(PublishedFact::VersionsSeen),
+        Versions::NotKept => None,
+        Versions::NotAllowed => Some(PublishedFact::VersionsNotSeen),
+    }
+}
