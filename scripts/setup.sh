@@ -44,6 +44,7 @@ missing_packages() {
   has git || echo git
   has jq || echo jq
   has openssl || echo openssl
+  has age || echo age
   has ssh-keygen || echo openssh-client
   find_python >/dev/null || echo python3 python3-venv
   has initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql

@@ -45,8 +45,7 @@ impl Moody {
         let seen = Arc::clone(&requests);
         thread::spawn(move || {
             for (turn, connection) in listener.incoming().enumerate() {
-                let head = exchange(connection.unwrap(), &real, turn, &rule);
-                seen.lock().unwrap().push(head);
+                exchange(connection.unwrap(), &real, turn, &rule, &seen);
             }
         });
         Some(Self { endpoint, requests })
@@ -60,7 +59,14 @@ impl Moody {
     }
 }
 
-fn exchange(connection: TcpStream, real: &str, turn: usize, rule: &Rule) -> String {
+/// Takes a request down before it is answered: whoever has the answer finds the request.
+fn exchange(
+    connection: TcpStream,
+    real: &str,
+    turn: usize,
+    rule: &Rule,
+    seen: &Mutex<Vec<String>>,
+) {
     let mut reader = BufReader::new(connection);
     let mut lines = Vec::new();
     let mut length = 0;
@@ -80,6 +86,7 @@ fn exchange(connection: TcpStream, real: &str, turn: usize, rule: &Rule) -> Stri
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
     let head = lines.concat().to_ascii_lowercase();
+    seen.lock().unwrap().push(head.clone());
     let mut client = reader.into_inner();
     match rule(&head, turn) {
         Mood::Pass => client.write_all(&forward(real, &lines, &body)).unwrap(),
@@ -99,7 +106,6 @@ fn exchange(connection: TcpStream, real: &str, turn: usize, rule: &Rule) -> Stri
         Mood::Cut => {}
         Mood::CutAfter => drop(forward(real, &lines, &body)),
     }
-    head
 }
 
 /// The real server's whole answer.

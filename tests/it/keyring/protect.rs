@@ -1,6 +1,7 @@
 //! A keyring that is encrypted.
 
 use std::fs;
+use std::process::Command;
 
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -86,6 +87,28 @@ async fn a_keyring_is_encrypted_and_serves_a_run_with_its_passphrase_alone() {
     assert_eq!(plain.code, 0, "{}", plain.stderr);
     scene.edit("kigen.toml", &named, "path = \"keyring.toml\"");
     assert_eq!(public_keys(&scene), keys);
+}
+
+#[test]
+fn the_stock_age_program_opens_a_keyring_in_an_emergency() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let run = |command: &mut Command| {
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run(Command::new("age-keygen").arg("-o").arg(at("identity")));
+    run(Command::new(env!("CARGO_BIN_EXE_kigen"))
+        .args(["keyring", "init", "--path"])
+        .arg(at("keyring.age"))
+        .arg("--identity-file")
+        .arg(at("identity")));
+    let opened = run(Command::new("age")
+        .args(["-d", "-i"])
+        .arg(at("identity"))
+        .arg(at("keyring.age")));
+    assert!(opened.contains("version = 2"));
 }
 
 #[tokio::test]

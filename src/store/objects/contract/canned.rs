@@ -38,8 +38,7 @@ impl Canned {
         thread::spawn(move || {
             for (turn, connection) in listener.incoming().enumerate() {
                 let answer = &answers[turn.min(answers.len() - 1)];
-                let request = exchange(connection.unwrap(), answer);
-                seen.lock().unwrap().push(request);
+                exchange(connection.unwrap(), answer, &seen);
             }
         });
         Self { endpoint, requests }
@@ -73,7 +72,8 @@ pub(super) fn store_at(endpoint: &str) -> S3Objects {
     S3Objects::for_tests(config, options)
 }
 
-fn exchange(connection: TcpStream, answer: &Answer) -> String {
+/// Takes a request down before it is answered: whoever has the answer finds the request.
+fn exchange(connection: TcpStream, answer: &Answer, seen: &Mutex<Vec<String>>) {
     let mut reader = BufReader::new(connection);
     let mut request = String::new();
     let mut length = 0;
@@ -94,11 +94,11 @@ fn exchange(connection: TcpStream, answer: &Answer) -> String {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
     request.push_str(&String::from_utf8(body).unwrap());
+    seen.lock().unwrap().push(request);
     let (status, body) = answer;
     let reply = format!(
         "HTTP/1.1 {status} Canned\r\ndate: Sun, 22 Nov 2026 04:13:41 GMT\r\ncontent-type: application/xml\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len(),
     );
     reader.into_inner().write_all(reply.as_bytes()).unwrap();
-    request
 }
