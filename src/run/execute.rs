@@ -8,7 +8,9 @@ use jiff::civil::Date;
 use thiserror::Error;
 
 use super::announce;
+use super::announce::AnnouncedRun;
 use super::client_log::ClientLogError;
+use super::client_log::LogKeeper;
 use super::open;
 use super::open::Stores;
 use super::outcome::FinishedRun;
@@ -16,6 +18,8 @@ use super::outcome::JobError;
 use super::outcome::JobOutcome;
 use super::plan;
 use super::recover;
+use super::recover::with_causes;
+use super::seal::SealError;
 use super::stage::JobRun;
 use super::start;
 use super::start::Ready;
@@ -34,6 +38,8 @@ use crate::ledger::entry::Trigger;
 use crate::ledger::error::LedgerError;
 use crate::ledger::error::LockError;
 use crate::progress::Progress;
+use crate::publish;
+use crate::publish::PublishError;
 use crate::shutdown::Shutdown;
 use crate::store::Announced;
 use crate::store::Disposer;
@@ -71,8 +77,13 @@ pub enum RunError {
     Keyring(#[from] KeyringError),
     #[error("{}", .0.message)]
     Step(JobError),
-    #[error("{0}")]
+    #[error("{}", with_causes(.0))]
     Log(#[from] ClientLogError),
+    #[error("{}", with_causes(.0))]
+    Place(#[from] PublishError),
+    /// The public keys could not be published.
+    #[error("{}", with_causes(.0))]
+    Keys(#[from] SealError),
     #[error("the ledger's entries of run {run} {what}")]
     Damaged { run: String, what: String },
 }
@@ -85,10 +96,41 @@ impl RunError {
             Self::Ledger(error) => of_ledger(error),
             Self::Keyring(_) => exit::CONFIG_INVALID,
             Self::Step(error) => error.exit,
-            Self::Log(ClientLogError::Ledger(error)) => of_ledger(error),
-            Self::Log(ClientLogError::Origin { .. }) => exit::CONFIG_INVALID,
-            Self::Log(ClientLogError::Entry { .. }) | Self::Damaged { .. } => exit::UNEXPECTED,
+            Self::Log(error) => of_log(error),
+            Self::Place(error) => of_place(error),
+            Self::Keys(SealError::Publish(error)) => of_place(error),
+            Self::Keys(SealError::Occupied { .. }) => exit::LOG_DIFFERS,
+            Self::Keys(_) | Self::Damaged { .. } => exit::UNEXPECTED,
         }
+    }
+}
+
+/// Where certificates go must be there before anything is removed.
+fn of_place(error: &PublishError) -> u8 {
+    if error.may_pass() {
+        exit::STORE_UNREACHABLE
+    } else {
+        exit::ACCESS_REFUSED
+    }
+}
+
+fn of_log(error: &ClientLogError) -> u8 {
+    match error {
+        ClientLogError::Ledger(error) | ClientLogError::Lock(LockError::Ledger(error)) => {
+            of_ledger(error)
+        }
+        ClientLogError::Publish(error) => of_place(error),
+        ClientLogError::Lock(_) | ClientLogError::Moved { .. } => exit::BUSY,
+        ClientLogError::Behind { .. }
+        | ClientLogError::Differs { .. }
+        | ClientLogError::ForeignHead { .. }
+        | ClientLogError::Occupied { .. } => exit::LOG_DIFFERS,
+        ClientLogError::Keyring(_)
+        | ClientLogError::Origin { .. }
+        | ClientLogError::KeyName { .. } => exit::CONFIG_INVALID,
+        ClientLogError::Entry { .. }
+        | ClientLogError::Sign { .. }
+        | ClientLogError::Tile { .. } => exit::UNEXPECTED,
     }
 }
 
@@ -260,6 +302,14 @@ async fn execute(
     let started = start::entry(&ready, &targets, request.as_of, request.trigger);
     let clients = announce::clients(environment, stores, &ready).await;
     let clients = clients.map_err(RunError::Step)?;
+    let place = publish::open(&environment.config.certificates.place).await?;
+    let keeper = LogKeeper {
+        ledger: environment.ledger,
+        place: &*place,
+        keyring,
+        origin: environment.config.certificates.origin(),
+    };
+    announce::check_logs(keeper, &clients).await?;
     environment
         .ledger
         .start_run(
@@ -274,8 +324,12 @@ async fn execute(
     for failed in finished.jobs.iter().filter(|job| job.error.is_some()) {
         note_failure(environment, &run_id, failed).await?;
     }
-    let announced =
-        announce::announce(environment, &run_id, &started, &ready, &clients, started_at).await?;
+    let run = AnnouncedRun {
+        run_id: &run_id,
+        started: &started,
+        jobs: &ready,
+    };
+    let announced = announce::announce(environment, keeper, run, &clients, started_at).await?;
     let context = RunContext {
         announced: Announced::to(announced),
         ..context

@@ -16,6 +16,8 @@ pub mod seal;
 mod stage;
 mod start;
 
+pub use client_log::ClientLogError;
+pub use client_log::log_origin;
 pub use execute::RunRequest;
 pub use execute::run;
 pub use outcome::FinishedRun;
