@@ -1,7 +1,7 @@
 //! What a killed run left: its removals are journaled, so they only need to be certified.
 
+use super::error::RunError;
 use super::execute::Environment;
-use super::execute::RunError;
 use super::open::Stores;
 use super::outcome::CertificateLine;
 use super::outcome::RecoveredRun;
