@@ -213,7 +213,7 @@ check_ssh_signature() {
 
 # Whether the certificate agrees with itself.
 check_itself() {
-  local before=$failures id checkpoint line times
+  local before=$failures id checkpoint line times count digest
   jq -e '._type == "https://in-toto.io/Statement/v1"
          and .predicateType == "urn:kigen:deletion-certificate:v1"
          and (.subject | length) == 1 and .subject[0].name == "leaves.bin"
@@ -234,6 +234,14 @@ check_itself() {
     fails 'the certificate contradicts itself: its run checkpoint belongs to another certificate'
   jq -e --arg size "$size" '.predicate.evidence.leaves | (.record + .subject | tostring) == $size' "$work/body" >/dev/null ||
     fails 'the certificate contradicts itself: its run checkpoint has another size than its leaves'
+  count=$(jq '.predicate.clauses // [] | length' "$work/body")
+  for ((line = 0; line < count; line++)); do
+    digest=$(jq -r ".predicate.clauses[$line].textSha256" "$work/body")
+    if [[ $(jq -j ".predicate.clauses[$line].text" "$work/body" | sha256sum | cut -c1-64) != "$digest" ]] ||
+      ! jq -e --arg digest "$digest" 'any(.predicate.targets[]; .rule.clause.textSha256 == $digest)' "$work/body" >/dev/null; then
+      fails 'the certificate contradicts itself: it quotes a clause that no rule of it carries out, or with other words'
+    fi
+  done
   for line in startedAt finishedAt sealedAt; do
     date -u -d "$(jq -r ".predicate.period.$line" "$work/body")" +%s%N
   done >"$work/times" 2>/dev/null

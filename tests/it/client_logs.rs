@@ -122,7 +122,7 @@ async fn a_plan_stands_in_the_published_log_before_the_first_removal() {
     let scene = Scene::sqlite().await;
     let mut command = scene.command(&["run", "--as-of", crate::scene::AS_OF]);
     // The second client's log is announced last.
-    command.env("FAILPOINTS", "run.announced=1*off->abort");
+    command.env("KIGEN_KILL_AT", "run.announced:2");
     let answer = scene.finish(&mut command);
     if !cfg!(feature = "failpoints") {
         return;
