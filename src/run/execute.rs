@@ -331,7 +331,8 @@ async fn one_job(
         targets,
         as_of,
     };
-    suspend::until_suspended(environment, &job.cluster, job_run.execute(outcome)).await
+    let (ledger, shutdown) = (environment.ledger, environment.shutdown);
+    suspend::until_suspended(ledger, shutdown, &job.cluster, job_run.execute(outcome)).await
 }
 
 async fn note_failure(
