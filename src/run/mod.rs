@@ -10,6 +10,7 @@ pub mod execute;
 pub mod open;
 pub mod outcome;
 pub mod plan;
+pub mod recall;
 mod recount;
 pub mod recover;
 pub mod seal;

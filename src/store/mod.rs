@@ -8,6 +8,7 @@ pub mod objects;
 pub mod sql;
 
 mod order;
+mod recall;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -26,6 +27,11 @@ use objects::ObjectDisposer;
 
 pub use order::Resumption;
 pub use order::StageOrder;
+pub use recall::PresentBatch;
+pub use recall::PresentRecord;
+pub use recall::PresentRow;
+pub use recall::PresentSink;
+pub use recall::Recall;
 
 /// How a job and the live schema of its store go together.
 #[derive(Clone, Debug, Default)]
@@ -76,6 +82,17 @@ pub trait Inventory: Send + Sync {
 
     /// Every client (委託元) that has a record in the cluster of `job`, due or not.
     async fn clients(&self, job: &Job) -> Result<BTreeSet<String>, StoreError>;
+
+    /// Shows everything that is present of the cluster of `job` to `sink`, some records at a time,
+    /// in one snapshot: what evidence may know.
+    ///
+    /// `tokens` makes the tokens by which a pseudonymized record names its person.
+    async fn present(
+        &self,
+        job: &Job,
+        tokens: &TokenKey,
+        sink: PresentSink<'_>,
+    ) -> Result<(), StoreError>;
 
     /// Looks one record up by the text of its key columns.
     async fn find(&self, job: &Job, key: &[String]) -> Result<Option<Found>, StoreError>;

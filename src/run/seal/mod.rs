@@ -15,7 +15,7 @@ mod journal;
 mod keys;
 mod leaves;
 mod page;
-mod sorter;
+pub(super) mod sorter;
 mod steps;
 mod work;
 

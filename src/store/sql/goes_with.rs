@@ -40,6 +40,29 @@ impl<'a> Found<'a> {
         self.columns.iter().position(|known| known.name == column)
     }
 
+    /// Index among the job's references whose rows go with the record.
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The key of each row.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &[Value]> {
+        let width = key_columns(self.reference).len();
+        self.rows.iter().map(move |row| &row[..width])
+    }
+
+    /// Leaves out the rows for which `chosen` holds nothing.
+    pub(super) fn retain(&mut self, mut chosen: impl FnMut() -> bool) {
+        let rows = std::mem::take(&mut self.rows);
+        let owners = std::mem::take(&mut self.owners);
+        for (row, owner) in rows.into_iter().zip(owners) {
+            if chosen() {
+                self.rows.push(row);
+                self.owners.push(owner);
+            }
+        }
+    }
+
     /// The rows of the records `chosen` alone, with their owners numbered in that order.
     pub(super) fn of_records(&self, chosen: &[usize]) -> Found<'a> {
         let mut part = Found {
@@ -77,15 +100,55 @@ pub(super) async fn find_all<'a>(
     rows: &[Row],
     lock: bool,
 ) -> Result<Vec<Found<'a>>, StoreError> {
+    let of_stage = |reference: &Reference| reference.stages.contains(&pass.stage().name);
+    find_those(session, pass, rows, &of_stage, lock).await
+}
+
+/// Finds the rows that go with the records in `rows` in any stage of the job; locks nothing.
+pub(super) async fn find_everything<'a>(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'a>,
+    rows: &[Row],
+) -> Result<Vec<Found<'a>>, StoreError> {
+    find_those(session, pass, rows, &|_| true, false).await
+}
+
+async fn find_those<'a>(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'a>,
+    rows: &[Row],
+    wanted: &(dyn Fn(&Reference) -> bool + Sync),
+    lock: bool,
+) -> Result<Vec<Found<'a>>, StoreError> {
     let mut found: Vec<Found<'_>> = Vec::new();
     for (index, reference) in super::evidence::gone_with(pass.job()).enumerate() {
-        if !reference.stages.contains(&pass.stage().name) {
+        if !wanted(reference) {
             continue;
         }
         let next = find(session, pass, rows, &found, reference, index, lock).await?;
         found.push(next);
     }
     Ok(found)
+}
+
+/// Deletes what was found, deepest rows first, and leaves the records themselves. Counts by table.
+pub(super) async fn remove_alone(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    rows: &[Row],
+    found: &[Found<'_>],
+    proof: &mut BatchEvidence<'_, '_>,
+) -> Result<BTreeMap<String, u64>, StoreError> {
+    let mut counts = BTreeMap::new();
+    for part in found.iter().rev() {
+        delete(session, pass, part).await?;
+        certify(pass, rows, part, proof)?;
+        if !part.rows.is_empty() {
+            let records = u64::try_from(part.rows.len()).unwrap_or(u64::MAX);
+            *counts.entry(part.reference.table.to_string()).or_default() += records;
+        }
+    }
+    Ok(counts)
 }
 
 /// Deletes what was found for `rows` and unlinks what names them; deepest rows first. Counts by
@@ -98,16 +161,7 @@ pub(super) async fn remove_found(
     proof: &mut BatchEvidence<'_, '_>,
 ) -> Result<BTreeMap<String, u64>, StoreError> {
     unlink(session, pass, rows).await?;
-    let mut counts = BTreeMap::new();
-    for part in found.iter().rev() {
-        delete(session, pass, part).await?;
-        certify(pass, rows, part, proof)?;
-        if !part.rows.is_empty() {
-            let records = u64::try_from(part.rows.len()).unwrap_or(u64::MAX);
-            *counts.entry(part.reference.table.to_string()).or_default() += records;
-        }
-    }
-    Ok(counts)
+    remove_alone(session, pass, rows, found, proof).await
 }
 
 fn key_columns(reference: &Reference) -> &[String] {

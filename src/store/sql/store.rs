@@ -18,6 +18,8 @@ use super::journal;
 use super::objects_walk;
 use super::pass::Pass;
 use super::pass::uses_marker_table;
+use super::present;
+use super::recall_walk;
 use super::resolved::Tables;
 use super::session::Access;
 use super::survey;
@@ -30,9 +32,11 @@ use crate::store::Found;
 use crate::store::Inventory;
 use crate::store::JournalSink;
 use crate::store::PassOutcome;
+use crate::store::PresentSink;
 use crate::store::Resumption;
 use crate::store::StageOrder;
 use crate::store::Survey;
+use crate::store::TokenKey;
 use crate::store::Watch;
 use crate::store::error::StoreError;
 use crate::store::objects::ObjectDisposer;
@@ -106,6 +110,15 @@ impl Inventory for SqlStore {
         let found = clients::clients(&mut *session, self.backend.dialect(), job, &tables).await?;
         session.rollback().await?;
         Ok(found)
+    }
+
+    async fn present(
+        &self,
+        job: &Job,
+        tokens: &TokenKey,
+        sink: PresentSink<'_>,
+    ) -> Result<(), StoreError> {
+        present::present(&*self.backend, job, tokens, sink).await
     }
 
     async fn find(&self, job: &Job, key: &[String]) -> Result<Option<Found>, StoreError> {
@@ -224,6 +237,9 @@ impl SqlStore {
         let blocks = self.backend.blocks(&mut *session, &work.job.table).await?;
         drop(session);
         let pass = Pass::prepare(self.backend.dialect(), &tables, work)?;
+        if pass.recalled.is_some() {
+            return Ok(recall_walk::walk(&*self.backend, &pass, watch).await);
+        }
         Ok(walk::walk(&*self.backend, &pass, blocks, watch).await)
     }
 

@@ -17,9 +17,11 @@ use crate::store::Inventory;
 use crate::store::JournalRow;
 use crate::store::JournalSink;
 use crate::store::PassOutcome;
+use crate::store::PresentSink;
 use crate::store::Resumption;
 use crate::store::StageOrder;
 use crate::store::Survey;
+use crate::store::TokenKey;
 use crate::store::Watch;
 use crate::store::error::StoreError;
 use crate::store::objects::ObjectDisposer;
@@ -70,6 +72,15 @@ impl Inventory for JournalOnly {
     }
 
     async fn survey(&self, _: &Job, _: usize, _: Date) -> Result<Survey, StoreError> {
+        Err(not_here())
+    }
+
+    async fn present(
+        &self,
+        _: &Job,
+        _: &TokenKey,
+        _: PresentSink<'_>,
+    ) -> Result<(), StoreError> {
         Err(not_here())
     }
 

@@ -1,0 +1,138 @@
+//! What each present record is: never removed, back, or somebody else's.
+
+use crate::domain::value::Value;
+use crate::evidence::leaf::Action;
+use crate::store::PresentBatch;
+use crate::store::PresentRecord;
+
+use super::error::RecallError;
+use super::known::BatchHits;
+use super::known::Encoders;
+use super::known::Hit;
+use super::known::Known;
+use super::persons::Fit;
+
+/// What a present record is. Each one is exactly one of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    NeverRemoved,
+    /// Removed by this stage, and there again.
+    Back { stage: usize },
+    /// A record with its key was removed, and was another person's.
+    KeyReused,
+    /// Pseudonymized, and still so.
+    Pseudonymized,
+    /// Evidence is lost that may concern it, or nobody can tell whose it is.
+    Undecided,
+}
+
+/// The verdicts on a batch, and the hits that make them.
+pub(super) struct Judged {
+    pub(super) records: Vec<Verdict>,
+    pub(super) rows: Vec<Verdict>,
+    /// What said of something that it is back.
+    pub(super) said_by: Vec<Hit>,
+}
+
+pub(super) fn judge(
+    known: &Known<'_>,
+    batch: &PresentBatch,
+    hits: &BatchHits,
+) -> Result<Judged, RecallError> {
+    let mut encoders = Encoders::new(known);
+    let mut said_by = Vec::new();
+    let mut records = Vec::with_capacity(batch.records.len());
+    for (record, hits) in batch.records.iter().zip(&hits.records) {
+        let found = found(known, &mut encoders, record, hits, &mut said_by)?;
+        records.push(found.verdict(known.is_open(&record.client)));
+    }
+    let mut rows = Vec::with_capacity(batch.rows.len());
+    for (row, hits) in batch.rows.iter().zip(&hits.rows) {
+        let owner = &batch.records[row.owner];
+        let found = found(known, &mut encoders, owner, hits, &mut said_by)?;
+        rows.push(found.verdict(known.is_open(&owner.client)));
+    }
+    Ok(Judged {
+        records,
+        rows,
+        said_by,
+    })
+}
+
+/// What the hits of one record say together.
+#[derive(Default)]
+struct Found {
+    back: Option<usize>,
+    other_person: bool,
+    pseudonymized: bool,
+    unknown: bool,
+}
+
+impl Found {
+    /// What is back is back, whatever else is not known.
+    fn verdict(&self, is_open: bool) -> Verdict {
+        if let Some(stage) = self.back {
+            return Verdict::Back { stage };
+        }
+        if self.unknown || is_open {
+            return Verdict::Undecided;
+        }
+        if self.pseudonymized {
+            return Verdict::Pseudonymized;
+        }
+        if self.other_person {
+            return Verdict::KeyReused;
+        }
+        Verdict::NeverRemoved
+    }
+}
+
+fn found(
+    known: &Known<'_>,
+    encoders: &mut Encoders<'_, '_>,
+    record: &PresentRecord,
+    hits: &[Hit],
+    said_by: &mut Vec<Hit>,
+) -> Result<Found, RecallError> {
+    let mut found = Found::default();
+    for hit in hits {
+        let is_done = record.pseudonymized.get(hit.stage) == Some(&true);
+        if hit.action == Action::Pseudonymized && is_done {
+            found.pseudonymized = true;
+            continue;
+        }
+        match fit(known, encoders, *hit, &record.subjects)? {
+            Fit::Fits => {
+                // A later stage removes what an earlier one only rewrote.
+                found.back = found.back.max(Some(hit.stage));
+                said_by.push(*hit);
+            }
+            Fit::OtherPerson => found.other_person = true,
+            Fit::Unknown => found.unknown = true,
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the record is about a person of whom the run removed records.
+fn fit(
+    known: &Known<'_>,
+    encoders: &mut Encoders<'_, '_>,
+    hit: Hit,
+    subjects: &[Value],
+) -> Result<Fit, RecallError> {
+    if subjects.is_empty() {
+        // The row names nobody, so that another person's would look the same.
+        return Ok(Fit::Unknown);
+    }
+    let mut answer = Fit::OtherPerson;
+    for share in known.shares(encoders, hit, subjects)? {
+        let fit = known.persons.fit(&share);
+        match fit.map_err(|source| known.at_work(source))? {
+            Fit::Fits => return Ok(Fit::Fits),
+            Fit::Unknown => answer = Fit::Unknown,
+            Fit::OtherPerson => {}
+        }
+    }
+    Ok(answer)
+}
