@@ -26,6 +26,8 @@ pub const SCHEMA_MISMATCH: u8 = 14;
 pub const ACCESS_REFUSED: u8 = 15;
 /// Published evidence does not hold: it was altered, is incomplete, or was not signed by whom we trust.
 pub const DOES_NOT_HOLD: u8 = 16;
+/// What was removed is there again, or evidence is lost that would say so. A person must look.
+pub const NOT_GONE: u8 = 17;
 /// Something that is due is still there. Trying again may help.
 pub const INCOMPLETE: u8 = 20;
 /// A store could not be reached. Trying again may help.
@@ -86,6 +88,11 @@ pub const ALL: &[(u8, &str, &str)] = &[
         DOES_NOT_HOLD,
         "DOES_NOT_HOLD",
         "published evidence does not hold; a person must look",
+    ),
+    (
+        NOT_GONE,
+        "NOT_GONE",
+        "what was removed is there again, or it cannot be decided; a person must look",
     ),
     (
         INCOMPLETE,

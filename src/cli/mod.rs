@@ -13,6 +13,7 @@ mod load;
 mod migrate;
 mod output;
 mod plan;
+mod reconcile;
 mod render;
 mod report;
 mod run;
@@ -99,6 +100,8 @@ enum Command {
     Certificate(certificate::Command),
     /// Verifies everything that is published, in a folder or a bucket
     Verify(verify::Arguments),
+    /// Finds what a restored backup has brought back, and removes it again (`--apply`)
+    Reconcile(reconcile::Arguments),
     /// Reports what was disposed of, what is overdue and why
     Report(report::Arguments),
     /// kigen's own database
@@ -153,6 +156,7 @@ async fn dispatch(global: &Global, command: Command) -> Result<u8, Failure> {
         Command::Explain(arguments) => explain::explain(global, &arguments).await,
         Command::Certificate(command) => certificate::certificate(global, &command).await,
         Command::Verify(arguments) => verify::verify(global, &arguments).await,
+        Command::Reconcile(arguments) => Box::pin(reconcile::reconcile(global, &arguments)).await,
         Command::Report(arguments) => report::report(global, &arguments).await,
         Command::Ledger(command) => migrate::ledger(global, &command).await,
         Command::Journal(command) => migrate::journal(global, &command).await,

@@ -116,6 +116,7 @@ pub fn statement(leaves: &[Leaf]) -> Statement {
         },
         period: period(),
         targets: targets(&folded),
+        reconciles: Vec::new(),
         residuals: vec![Residual {
             place: "データベースのバックアップ".to_owned(),
             retention: Some("P35D".to_owned()),

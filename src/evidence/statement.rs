@@ -129,9 +129,22 @@ pub struct Predicate {
     pub run: Run,
     pub period: RunPeriod,
     pub targets: Vec<Target>,
+    /// The certificates whose removals a restored backup had undone, and which this run carries out
+    /// again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reconciles: Vec<Reconciled>,
     /// Where copies stay for a while, and until when.
     pub residuals: Vec<Residual>,
     pub evidence: Evidence,
+}
+
+/// An earlier certificate that a run carries out again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Reconciled {
+    pub certificate_id: String,
+    /// Digest of its signed bytes.
+    pub payload_sha256: Sha256,
 }
 
 /// A place in an append-only log.

@@ -103,6 +103,28 @@ pub struct RunStarted {
     pub version: String,
     pub jobs: Vec<JobEntry>,
     pub targets: Vec<TargetEntry>,
+    /// What the run removes again, if it follows the restore of a store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconciles: Option<ReconcilesEntry>,
+}
+
+/// The restore of a store, and the certificates whose removals it has undone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReconcilesEntry {
+    /// Name of the store in `kigen.toml`.
+    pub store: String,
+    /// The time of the backup that it was restored from.
+    pub backup_time: Timestamp,
+    pub certificates: Vec<ReconciledEntry>,
+}
+
+/// A certificate whose removals are carried out again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReconciledEntry {
+    pub certificate_id: String,
+    pub client: String,
+    /// SHA-256 of the signed bytes, in hex.
+    pub payload_sha256: String,
 }
 
 /// Who or what began a run.

@@ -104,6 +104,8 @@ table! {
     STATUS_PARTIAL: "一部未了（未処理の記録が残っています）", "partial (records that were due are left)";
     TRIGGER: "実行の契機", "Trigger";
     TRIGGER_SCHEDULED: "保存期間の終了に基づく定期処理", "scheduled retention";
+    TRIGGER_RECONCILIATION: "バックアップの復元により戻った記録の再処理", "restore reconciliation: records that a restored backup had brought back";
+    RECONCILES: "再処理の根拠となる証明書", "Certificates carried out again";
     AS_OF: "基準日", "Reference day";
     PERIOD: "処理期間", "Period of processing";
     SEALED: "証明書の確定", "Certificate sealed";

@@ -62,6 +62,7 @@ fn started(day: i8) -> Entry {
             job("learner", "受講者", "Learners"),
         ],
         targets: Vec::new(),
+        reconciles: None,
     })
 }
 

@@ -21,7 +21,6 @@ use crate::evidence::log::entry;
 use crate::evidence::log::entry::Plan;
 use crate::evidence::log::entry::PlannedLimit;
 use crate::evidence::log::entry::PlannedTarget;
-use crate::evidence::statement::Trigger;
 use crate::job::Job;
 use crate::ledger::entry::RunStarted;
 use crate::ledger::entry::TargetEntry;
@@ -138,7 +137,7 @@ impl Announcement<'_> {
             log: place,
             issuer: certified::issuer(&config.issuer, env!("CARGO_PKG_VERSION")),
             controller: certified::controller(&config.clients, log.client),
-            trigger: Trigger::ScheduledRetention,
+            trigger: certified::trigger(self.started),
             run: certified::run(self.run_id, self.started.as_of, first),
             recorded_at,
             targets,

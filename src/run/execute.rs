@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use thiserror::Error;
 
 use super::announce;
+use super::announce::Clients;
 use super::client_log::ClientLogError;
 use super::open;
 use super::open::Stores;
@@ -15,7 +16,9 @@ use super::outcome::FinishedRun;
 use super::outcome::JobError;
 use super::outcome::JobOutcome;
 use super::plan;
+use super::recall::RecallError;
 use super::recover;
+use super::stage::JobAgain;
 use super::stage::JobRun;
 use super::start;
 use super::start::Ready;
@@ -30,6 +33,7 @@ use crate::ledger::LedgerLock;
 use crate::ledger::entry::Entry;
 use crate::ledger::entry::JobFailed;
 use crate::ledger::entry::Outcome;
+use crate::ledger::entry::ReconcilesEntry;
 use crate::ledger::entry::Trigger;
 use crate::ledger::error::LedgerError;
 use crate::ledger::error::LockError;
@@ -60,6 +64,15 @@ pub struct RunRequest<'a> {
     pub trigger: Trigger,
 }
 
+/// What a run removes by evidence, where no rule says what is due.
+pub(super) struct Again<'a> {
+    pub(super) reconciles: ReconcilesEntry,
+    /// The clients whose records are back, by cluster.
+    pub(super) clients: Clients,
+    /// By cluster.
+    pub(super) jobs: BTreeMap<String, JobAgain<'a>>,
+}
+
 /// Why a run could not begin, or could not be written down. Nothing was removed unless said.
 #[derive(Debug, Error)]
 pub enum RunError {
@@ -71,6 +84,8 @@ pub enum RunError {
     Keyring(#[from] KeyringError),
     #[error("{}", .0.message)]
     Step(JobError),
+    #[error("{0}")]
+    Recall(#[from] RecallError),
     #[error("{0}")]
     Log(#[from] ClientLogError),
     #[error("the ledger's entries of run {run} {what}")]
@@ -85,6 +100,7 @@ impl RunError {
             Self::Ledger(error) => of_ledger(error),
             Self::Keyring(_) => exit::CONFIG_INVALID,
             Self::Step(error) => error.exit,
+            Self::Recall(error) => of_recall(error),
             Self::Log(ClientLogError::Ledger(error)) => of_ledger(error),
             Self::Log(ClientLogError::Origin { .. }) => exit::CONFIG_INVALID,
             Self::Log(ClientLogError::Entry { .. }) | Self::Damaged { .. } => exit::UNEXPECTED,
@@ -102,6 +118,18 @@ fn of_ledger(error: &LedgerError) -> u8 {
         | LedgerError::Conflict { .. }
         | LedgerError::Damaged { .. }
         | LedgerError::Other { .. } => exit::LEDGER_UNAVAILABLE,
+    }
+}
+
+fn of_recall(error: &RecallError) -> u8 {
+    match error {
+        RecallError::Ledger(error) => of_ledger(error),
+        RecallError::Store(error) => JobError::of_store(error).exit,
+        // Nothing can be certified there either.
+        RecallError::Place(_) => exit::NOT_CERTIFIED,
+        RecallError::Work { .. } | RecallError::Leaf(_) | RecallError::Certificate(_) => {
+            exit::UNEXPECTED
+        }
     }
 }
 
@@ -147,29 +175,51 @@ pub async fn run(
         stopped: false,
         not_certified: None,
     };
-    let (ready, outcomes) = make_ready(environment, &mut stores, request).await;
-    finished.jobs = outcomes;
-    if !ready.is_empty() {
-        let ready = Prepared {
-            ready,
-            run_id,
-            started_at,
-        };
-        execute(
-            environment,
-            keyring,
-            &mut stores,
-            request,
-            ready,
-            &mut finished,
-        )
-        .await?;
-    }
+    let prepared = Prepared {
+        run_id,
+        started_at,
+        again: None,
+    };
+    prepare_and_execute(
+        environment,
+        keyring,
+        &mut stores,
+        request,
+        prepared,
+        &mut finished,
+    )
+    .await?;
     release(lock).await;
     Ok(finished)
 }
 
-async fn release(lock: LedgerLock) {
+/// Runs what fits its store, from the first entry to the certificates.
+pub(super) async fn prepare_and_execute(
+    environment: &Environment<'_>,
+    keyring: &mut Keyring,
+    stores: &mut Stores,
+    request: &RunRequest<'_>,
+    prepared: Prepared<'_>,
+    finished: &mut FinishedRun,
+) -> Result<(), RunError> {
+    let (ready, outcomes) = make_ready(environment, stores, request).await;
+    finished.jobs = outcomes;
+    if ready.is_empty() {
+        return Ok(());
+    }
+    execute(
+        environment,
+        keyring,
+        stores,
+        request,
+        &ready,
+        prepared,
+        finished,
+    )
+    .await
+}
+
+pub(super) async fn release(lock: LedgerLock) {
     if let Err(error) = lock.release().await {
         // The lock ends with the process at the latest.
         tracing::warn!(error = %error, "the run's lock could not be released");
@@ -177,7 +227,7 @@ async fn release(lock: LedgerLock) {
 }
 
 /// One run of a job at a time; never waits.
-async fn take_locks(
+pub(super) async fn take_locks(
     environment: &Environment<'_>,
     request: &RunRequest<'_>,
     run_id: &str,
@@ -198,10 +248,11 @@ async fn take_locks(
         })
 }
 
-struct Prepared<'a> {
-    ready: Vec<Ready<'a>>,
-    run_id: String,
-    started_at: Timestamp,
+/// A run that has its name.
+pub(super) struct Prepared<'a> {
+    pub(super) run_id: String,
+    pub(super) started_at: Timestamp,
+    pub(super) again: Option<&'a Again<'a>>,
 }
 
 /// Opens and compares every job's store. A job that does not fit stops; the others run.
@@ -247,19 +298,25 @@ async fn execute(
     keyring: &mut Keyring,
     stores: &mut Stores,
     request: &RunRequest<'_>,
+    ready: &[Ready<'_>],
     prepared: Prepared<'_>,
     finished: &mut FinishedRun,
 ) -> Result<(), RunError> {
     let Prepared {
-        ready,
         run_id,
         started_at,
+        again,
     } = prepared;
-    let targets = Targets::of(&ready, request.as_of);
+    let targets = Targets::of(ready, request.as_of);
     let (context, wrapped) = start::context(keyring, &run_id, started_at)?;
-    let started = start::entry(&ready, &targets, request.as_of, request.trigger);
-    let clients = announce::clients(environment, stores, &ready).await;
-    let clients = clients.map_err(RunError::Step)?;
+    let mut started = start::entry(ready, &targets, request.as_of, request.trigger);
+    started.reconciles = again.map(|again| again.reconciles.clone());
+    let clients = match again {
+        Some(again) => again.clients.clone(),
+        None => announce::clients(environment, stores, ready)
+            .await
+            .map_err(RunError::Step)?,
+    };
     environment
         .ledger
         .start_run(
@@ -275,13 +332,13 @@ async fn execute(
         note_failure(environment, &run_id, failed).await?;
     }
     let announced =
-        announce::announce(environment, &run_id, &started, &ready, &clients, started_at).await?;
+        announce::announce(environment, &run_id, &started, ready, &clients, started_at).await?;
     let context = RunContext {
         announced: Announced::to(announced),
         ..context
     };
     let mut fenced: BTreeMap<String, Arc<dyn Disposer>> = BTreeMap::new();
-    for ready in &ready {
+    for ready in ready {
         let outcome = finished
             .jobs
             .iter_mut()
@@ -297,6 +354,7 @@ async fn execute(
             &targets,
             ready.job,
             request.as_of,
+            again.and_then(|again| again.jobs.get(&ready.job.cluster)),
             &mut fenced,
             outcome,
         )
@@ -331,6 +389,7 @@ async fn one_job(
     targets: &Targets,
     job: &Job,
     as_of: Date,
+    again: Option<&JobAgain<'_>>,
     fenced: &mut BTreeMap<String, Arc<dyn Disposer>>,
     outcome: &mut JobOutcome,
 ) -> Result<(), JobError> {
@@ -350,6 +409,7 @@ async fn one_job(
         objects: objects.map_err(|error| JobError::of_store(&error))?,
         targets,
         as_of,
+        again,
     };
     job_run.execute(outcome).await
 }

@@ -11,6 +11,7 @@ pub mod open;
 pub mod outcome;
 pub mod plan;
 pub mod recall;
+pub mod reconcile;
 mod recount;
 pub mod recover;
 pub mod seal;

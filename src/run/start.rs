@@ -227,6 +227,7 @@ pub(super) fn entry(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         jobs: jobs.iter().map(|ready| job_entry(ready.job)).collect(),
         targets: targets.entries.clone(),
+        reconciles: None,
     }
 }
 

@@ -54,6 +54,16 @@ pub struct Survey {
     pub oldest_overdue_days: Option<i64>,
 }
 
+impl Survey {
+    /// What is left of it when `records` are disposed of.
+    #[must_use]
+    pub fn without(&self, records: u64) -> Self {
+        let mut left = self.clone();
+        left.due.records = left.due.records.saturating_sub(records);
+        left
+    }
+}
+
 /// Records and the persons they are about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Due {

@@ -30,6 +30,7 @@ mod oulad;
 mod pages;
 mod published;
 mod receipts;
+mod reconcile;
 mod scene;
 mod stores;
 mod support;

@@ -48,6 +48,8 @@ pub enum Status {
 #[serde(rename_all = "kebab-case")]
 pub enum Trigger {
     ScheduledRetention,
+    /// A store was restored from a backup, and what had been removed since is removed again.
+    RestoreReconciliation,
 }
 
 /// What a method reaches. None of them reaches the medium, and none is named as if it did.

@@ -71,6 +71,7 @@ pub(in crate::paper) const fn status(status: Status) -> Word {
 pub(in crate::paper) const fn trigger(trigger: Trigger) -> Word {
     match trigger {
         Trigger::ScheduledRetention => words::TRIGGER_SCHEDULED,
+        Trigger::RestoreReconciliation => words::TRIGGER_RECONCILIATION,
     }
 }
 

@@ -17,7 +17,9 @@ use super::persons::Fit;
 pub(super) enum Verdict {
     NeverRemoved,
     /// Removed by this stage, and there again.
-    Back { stage: usize },
+    Back {
+        stage: usize,
+    },
     /// A record with its key was removed, and was another person's.
     KeyReused,
     /// Pseudonymized, and still so.

@@ -7,12 +7,12 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::thread;
 
+use crate::domain::value::Value;
 use crate::evidence::leaf::Action;
 use crate::evidence::leaf::RecordEncoder;
 use crate::evidence::leaf::RecordPlace;
 use crate::evidence::leaf::SubjectEncoder;
 use crate::evidence::leaf::SubjectRef;
-use crate::domain::value::Value;
 use crate::job::Job;
 use crate::job::OnDispose;
 use crate::job::Reference;
@@ -46,7 +46,7 @@ pub(in crate::run) struct Knowledge<'a> {
 
 /// What it knows of one cluster.
 pub(in crate::run) struct Known<'a> {
-    pub(super) job: &'a Job,
+    pub(in crate::run) job: &'a Job,
     pub(super) knowledge: Knowledge<'a>,
     references: Vec<&'a Reference>,
     /// By client, what each source has removed from the cluster.
@@ -122,7 +122,10 @@ impl<'a> Known<'a> {
             persons: Persons::none(),
             folder: folder.to_owned(),
         };
-        for lost in lost.iter().filter(|lost| lost.clusters.contains(&job.cluster)) {
+        for lost in lost
+            .iter()
+            .filter(|lost| lost.clusters.contains(&job.cluster))
+        {
             match &lost.client {
                 Some(client) => {
                     known.lost_of.insert(client);

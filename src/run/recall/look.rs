@@ -153,7 +153,11 @@ impl Meeting<'_, '_> {
                     pushed.map_err(|source| self.known.at_work(source))?;
                 }
             }
-            count(&mut self.look, self.known, verdict_unmet(self.known, &record.client));
+            count(
+                &mut self.look,
+                self.known,
+                verdict_unmet(self.known, &record.client),
+            );
         }
         for (row, hits) in batch.rows.iter().zip(&hits.rows) {
             let owner = &batch.records[row.owner];

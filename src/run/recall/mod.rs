@@ -17,12 +17,12 @@ mod persons;
 mod shelf;
 mod source;
 
-pub(super) use error::RecallError;
-pub(super) use known::Known;
+pub use error::RecallError;
 pub(super) use known::Knowledge;
+pub(super) use known::Known;
 pub use look::ClusterLook;
-pub(super) use look::look;
 pub use look::RowLook;
+pub(super) use look::look;
 pub use lost::Lost;
 pub use lost::Why;
 pub(super) use shelf::Shelf;

@@ -92,7 +92,9 @@ impl Persons {
             writer.write_all(&[known])?;
             size += 1;
         }
-        let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let file = writer
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?;
         Ok(Self {
             file: Some(file),
             size,

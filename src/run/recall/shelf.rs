@@ -96,12 +96,7 @@ impl Shelf {
 
     /// The most records that one person of `target` can have in `part`: every other person of it has
     /// at least one.
-    pub(super) fn most_of_one(
-        &self,
-        part: usize,
-        action: Action,
-        target: u16,
-    ) -> io::Result<u64> {
+    pub(super) fn most_of_one(&self, part: usize, action: Action, target: u16) -> io::Result<u64> {
         let count = |kind| {
             let head = Head {
                 kind,

@@ -143,7 +143,9 @@ pub(in crate::run) async fn collect(
         for certificate in certificates(archive.ledger, &run.run_id, wanted).await? {
             let statement = statement(&certificate)?;
             let totals = statement.predicate.evidence.leaves;
-            leaves = leaves.saturating_add(totals.record).saturating_add(totals.subject);
+            leaves = leaves
+                .saturating_add(totals.record)
+                .saturating_add(totals.subject);
             open.push((run.clone(), certificate, statement));
         }
     }
@@ -291,16 +293,14 @@ async fn source(
     }))
 }
 
-async fn run_key(
-    archive: &Archive<'_>,
-    run_id: &str,
-) -> Result<Result<RunKey, Why>, RecallError> {
+async fn run_key(archive: &Archive<'_>, run_id: &str) -> Result<Result<RunKey, Why>, RecallError> {
     let Some(stored) = archive.ledger.run_key(run_id).await? else {
         return Ok(Err(Why::KeyDestroyed));
     };
-    let destroyed = archive.keyring.quarters().any(|(quarter, at)| {
-        at.is_some() && Quarter::from_key_id(&stored.kek_id) == Some(quarter)
-    });
+    let destroyed = archive
+        .keyring
+        .quarters()
+        .any(|(quarter, at)| at.is_some() && Quarter::from_key_id(&stored.kek_id) == Some(quarter));
     if destroyed {
         return Ok(Err(Why::KeyDestroyed));
     }

@@ -25,6 +25,7 @@ use crate::evidence::statement::LeafTotals;
 use crate::evidence::statement::Method;
 use crate::evidence::statement::MethodClass;
 use crate::evidence::statement::Predicate;
+use crate::evidence::statement::Reconciled;
 use crate::evidence::statement::Residual;
 use crate::evidence::statement::Run;
 use crate::evidence::statement::RunCheckpoint;
@@ -35,12 +36,13 @@ use crate::evidence::statement::Store;
 use crate::evidence::statement::Target;
 use crate::evidence::statement::Technique;
 use crate::evidence::statement::TreeHash;
-use crate::evidence::statement::Trigger;
 use crate::evidence::statement::Worker;
 use crate::keyring::Quarter;
 use crate::ledger::entry::JobEntry;
 use crate::ledger::entry::TargetEntry;
 use crate::publish::client_folder;
+use crate::run::certified;
+use crate::run::certified::Damaged;
 
 use super::context::SealContext;
 use super::error::SealError;
@@ -113,13 +115,19 @@ impl CertificateWriter<'_> {
             log: None,
             issuer: self.issuer(),
             controller: self.controller(&journal.client),
-            trigger: Trigger::ScheduledRetention,
+            trigger: certified::trigger(&self.facts.run.started),
             run: self.run(&jobs)?,
             period: self.period(),
             targets: self.targets(journal, leaves)?,
+            reconciles: self.reconciles(&journal.client)?,
             residuals: self.residuals(&jobs)?,
             evidence: self.evidence(certificate_id, &journal.client, leaves)?,
         })
+    }
+
+    fn reconciles(&self, client: &str) -> Result<Vec<Reconciled>, SealError> {
+        certified::reconciles(&self.facts.run.started, client)
+            .map_err(|Damaged(what)| self.facts.damaged(what))
     }
 
     /// The jobs that removed something of the client's, in the order of their targets.

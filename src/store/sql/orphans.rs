@@ -48,7 +48,10 @@ pub(super) async fn find(
             table(&reference.table),
             leads_to_a_record(pass, &reference.table, 0)
         );
-        let doing = format!("look for rows of `{}` without their records", reference.table);
+        let doing = format!(
+            "look for rows of `{}` without their records",
+            reference.table
+        );
         let mut batch = PresentBatch::default();
         let mut take = |row: Row| {
             let key = row.into_iter().zip(&columns);

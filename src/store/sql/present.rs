@@ -95,11 +95,14 @@ pub(super) fn batch(
         ..PresentBatch::default()
     };
     for part in found {
-        let rows = part.keys().zip(&part.owners).map(|(key, owner)| PresentRow {
-            reference: part.index(),
-            key: key.to_vec(),
-            owner: *owner,
-        });
+        let rows = part
+            .keys()
+            .zip(&part.owners)
+            .map(|(key, owner)| PresentRow {
+                reference: part.index(),
+                key: key.to_vec(),
+                owner: *owner,
+            });
         batch.rows.extend(rows);
     }
     Ok(batch)

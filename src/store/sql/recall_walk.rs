@@ -31,11 +31,7 @@ use crate::store::add_counts;
 use crate::store::error::StoreError;
 
 /// Walks the table once.
-pub(crate) async fn walk(
-    backend: &dyn Backend,
-    pass: &Pass<'_>,
-    watch: &dyn Watch,
-) -> PassOutcome {
+pub(crate) async fn walk(backend: &dyn Backend, pass: &Pass<'_>, watch: &dyn Watch) -> PassOutcome {
     let mut worker = Worker {
         pass,
         watch,
@@ -157,10 +153,7 @@ impl Worker<'_, '_> {
         window: &Window,
     ) -> Result<Batch, StoreError> {
         let pass = self.pass;
-        let rows = adopt(
-            pass,
-            session.query(&find_window(pass, window, true)).await?,
-        );
+        let rows = adopt(pass, session.query(&find_window(pass, window, true)).await?);
         let mut found = goes_with::find_all(session, pass, &rows, true).await?;
         let back = rows_back(pass, &rows, &found)?;
         let mut back = back.into_iter();
@@ -175,6 +168,7 @@ impl Worker<'_, '_> {
         batch::all_are_announced(pass, &clients.collect())?;
         journal::insert(session, pass, &proof).await?;
         Ok(Batch {
+            disposed: gone_with.values().sum(),
             gone_with,
             ..Batch::default()
         })
@@ -216,11 +210,7 @@ async fn look(
     }))
 }
 
-fn rows_back(
-    pass: &Pass<'_>,
-    rows: &[Row],
-    found: &[Found<'_>],
-) -> Result<Vec<bool>, StoreError> {
+fn rows_back(pass: &Pass<'_>, rows: &[Row], found: &[Found<'_>]) -> Result<Vec<bool>, StoreError> {
     let batch = present::batch(pass, rows, found)?;
     recalled(pass)?.by().rows_back(&batch, pass.order.stage)
 }

@@ -98,7 +98,11 @@ impl<'a> Recalled<'a> {
             key: pass.key_of(row).values().to_vec(),
             client: pass.client_of(row).into_owned(),
             subjects: self.subjects(&value_at(row, pass.selection.subject)),
-            pseudonymized: self.stages.iter().map(|stage| self.is_done(stage, row)).collect(),
+            pseudonymized: self
+                .stages
+                .iter()
+                .map(|stage| self.is_done(stage, row))
+                .collect(),
         }
     }
 
@@ -144,7 +148,6 @@ impl<'a> Recalled<'a> {
         subjects
     }
 }
-
 
 fn changes(disposal: &Disposal) -> &[Change] {
     match disposal {

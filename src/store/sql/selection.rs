@@ -37,7 +37,9 @@ impl Selection {
 
     /// Where the expression stands, as [`Dialect::readable`] writes it.
     pub(super) fn position(&self, expression: &str) -> Option<usize> {
-        self.expressions.iter().position(|known| known == expression)
+        self.expressions
+            .iter()
+            .position(|known| known == expression)
     }
 
     pub(crate) fn list(&self) -> String {
@@ -61,23 +63,29 @@ pub(super) fn own(column: &str) -> String {
 }
 
 impl Selection {
-    pub(super) fn add_own(&mut self, text: &StageText<'_>, column: &str) -> Result<usize, StoreError> {
+    pub(super) fn add_own(
+        &mut self,
+        text: &StageText<'_>,
+        column: &str,
+    ) -> Result<usize, StoreError> {
         let facts = text.own_column(column)?;
         Ok(self.add(text.dialect, &own(column), facts))
     }
 
     fn add_ref(&mut self, text: &StageText<'_>, column: &ColumnRef) -> Result<usize, StoreError> {
-        let facts = text.tables.resolve(text.job, column).ok_or_else(|| {
-            missing(&text.job.table.to_string(), &column.to_string())
-        })?;
+        let facts = text
+            .tables
+            .resolve(text.job, column)
+            .ok_or_else(|| missing(&text.job.table.to_string(), &column.to_string()))?;
         Ok(self.add(text.dialect, &expression(column), facts))
     }
 
     /// Adds a column in the text form that conditions compare.
     fn add_text(&mut self, text: &StageText<'_>, column: &ColumnRef) -> Result<usize, StoreError> {
-        let facts = text.tables.resolve(text.job, column).ok_or_else(|| {
-            missing(&text.job.table.to_string(), &column.to_string())
-        })?;
+        let facts = text
+            .tables
+            .resolve(text.job, column)
+            .ok_or_else(|| missing(&text.job.table.to_string(), &column.to_string()))?;
         let as_text = ColumnFacts {
             column_type: ColumnType::Text { characters: None },
             ..facts.clone()

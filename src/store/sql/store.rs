@@ -9,8 +9,8 @@ use jiff::civil::Date;
 
 use super::backend::Backend;
 use super::backend::tables_of;
-use super::find;
 use super::clients;
+use super::find;
 use super::fit;
 use super::intent;
 use super::intent::Stores;

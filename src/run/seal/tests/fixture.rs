@@ -287,6 +287,7 @@ pub(super) fn started() -> RunStarted {
             target(1, "exam-history", Action::RowDeleted, "lms"),
             target(2, "documents", Action::ObjectVersionDeleted, "scans"),
         ],
+        reconciles: None,
     }
 }
 

@@ -75,12 +75,7 @@ impl Inventory for JournalOnly {
         Err(not_here())
     }
 
-    async fn present(
-        &self,
-        _: &Job,
-        _: &TokenKey,
-        _: PresentSink<'_>,
-    ) -> Result<(), StoreError> {
+    async fn present(&self, _: &Job, _: &TokenKey, _: PresentSink<'_>) -> Result<(), StoreError> {
         Err(not_here())
     }
 
