@@ -15,7 +15,7 @@ use super::execute;
 use super::execute::Again;
 use super::execute::Environment;
 use super::execute::Prepared;
-use super::execute::RunError;
+use super::error::RunError;
 use super::execute::RunRequest;
 use super::open::Inventories;
 use super::open::Stores;
