@@ -36,6 +36,7 @@ use super::statement::Statement;
 use super::statement::Status;
 use super::statement::Store;
 use super::statement::StoreVerification;
+use super::statement::VerificationResult;
 use super::statement::Target;
 use super::statement::Technique;
 use super::statement::TreeHash;
@@ -198,6 +199,9 @@ fn targets(folded: &FoldedLeaves) -> Vec<Target> {
             retained: Some([("not-expired".to_owned(), 9)].into_iter().collect()),
             verification: Some(StoreVerification {
                 method: "requery-full".to_owned(),
+                checked: 17,
+                result: VerificationResult::Verified,
+                reason: None,
                 remaining: 0,
                 at: "2026-11-22T01:02:05Z".parse().unwrap(),
             }),

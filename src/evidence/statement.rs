@@ -35,6 +35,8 @@ pub use words::Status;
 pub use words::Technique;
 pub use words::TreeHash;
 pub use words::Trigger;
+pub use words::Unverifiable;
+pub use words::VerificationResult;
 
 /// The longest payload: an entry of a tiled log has a length of 16 bits.
 pub const LONGEST_PAYLOAD: usize = 65_535;
@@ -300,8 +302,14 @@ pub struct Method {
 pub struct StoreVerification {
     /// `requery-full`, `requery-sample`, `relist-versions`.
     pub method: String,
-    /// How many records were still there.
+    /// How many were looked at: records that are present, or versions that were removed.
+    pub checked: u64,
+    /// How many of those that were removed were still there, or there again.
     pub remaining: u64,
+    pub result: VerificationResult,
+    /// Why nothing can be said, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Unverifiable>,
     #[serde(with = "text::utc")]
     pub at: Timestamp,
 }

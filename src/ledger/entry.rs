@@ -149,6 +149,21 @@ pub struct JobEntry {
     /// IANA name of the time zone whose days count.
     pub time_zone: String,
     pub clause: ClauseEntry,
+    /// By what the run's leaves know a record and a person; none in entries that were written before
+    /// it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<IdentityEntry>,
+}
+
+/// By what leaves know records and persons. If a job changes it, older leaves fit no record any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityEntry {
+    /// The key columns of each table that the job removes rows from, in the job's order.
+    pub keys: BTreeMap<String, Vec<String>>,
+    /// What kind of person a record is about.
+    pub subject_kind: String,
+    /// The column that names the person.
+    pub subject_column: String,
 }
 
 /// What people call a cluster.

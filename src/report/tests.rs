@@ -49,6 +49,7 @@ fn job(job: &str, ja: &str, en: &str) -> JobEntry {
             version: "2025-04-01".to_owned(),
             text_sha256: "bb".repeat(32),
         },
+        identity: None,
     }
 }
 

@@ -322,7 +322,7 @@ async fn execute(
         .await
         .map_err(RunError::Step)?;
     fail::fail_point!("run.finished");
-    match recover::certify(environment, keyring, stores, &run_id).await {
+    match recover::certify(environment, keyring, stores, request.all_jobs, &run_id).await {
         Ok(certificates) => finished.certificates = certificates,
         Err(error) => finished.not_certified = Some(error),
     }

@@ -19,6 +19,7 @@ use crate::keyring::new_run_key;
 use crate::ledger::RunKey;
 use crate::ledger::entry::ClauseEntry;
 use crate::ledger::entry::CutoffEntry;
+use crate::ledger::entry::IdentityEntry;
 use crate::ledger::entry::JobEntry;
 use crate::ledger::entry::RunStarted;
 use crate::ledger::entry::TargetEntry;
@@ -246,6 +247,22 @@ fn job_entry(job: &Job) -> JobEntry {
             version: job.clause.version.clone(),
             text_sha256: job.clause.text_sha256.clone(),
         },
+        identity: Some(identity(job)),
+    }
+}
+
+/// By what the leaves of `job` know records and persons.
+pub(super) fn identity(job: &Job) -> IdentityEntry {
+    let mut keys = BTreeMap::from([(job.table.to_string(), job.key.clone())]);
+    for reference in &job.references {
+        if let OnDispose::GoesWith { key, .. } = &reference.on_dispose {
+            keys.insert(reference.table.to_string(), key.clone());
+        }
+    }
+    IdentityEntry {
+        keys,
+        subject_kind: job.subject.kind.clone(),
+        subject_column: job.subject.column.clone(),
     }
 }
 

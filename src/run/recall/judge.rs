@@ -34,6 +34,8 @@ pub(super) struct Judged {
     pub(super) rows: Vec<Verdict>,
     /// What said of something that it is back.
     pub(super) said_by: Vec<Hit>,
+    /// What met the key of something of which nobody can tell whose it is.
+    pub(super) open: Vec<Hit>,
 }
 
 pub(super) fn judge(
@@ -42,22 +44,27 @@ pub(super) fn judge(
     hits: &BatchHits,
 ) -> Result<Judged, RecallError> {
     let mut encoders = Encoders::new(known);
-    let mut said_by = Vec::new();
+    let (mut said_by, mut open) = (Vec::new(), Vec::new());
     let mut records = Vec::with_capacity(batch.records.len());
     for (record, hits) in batch.records.iter().zip(&hits.records) {
-        let found = found(known, &mut encoders, record, hits, &mut said_by)?;
+        let found = found(known, &mut encoders, record, hits)?;
+        said_by.extend_from_slice(&found.said_by);
+        open.extend_from_slice(&found.open);
         records.push(found.verdict(known.is_open(&record.client)));
     }
     let mut rows = Vec::with_capacity(batch.rows.len());
     for (row, hits) in batch.rows.iter().zip(&hits.rows) {
         let owner = &batch.records[row.owner];
-        let found = found(known, &mut encoders, owner, hits, &mut said_by)?;
+        let found = found(known, &mut encoders, owner, hits)?;
+        said_by.extend_from_slice(&found.said_by);
+        open.extend_from_slice(&found.open);
         rows.push(found.verdict(known.is_open(&owner.client)));
     }
     Ok(Judged {
         records,
         rows,
         said_by,
+        open,
     })
 }
 
@@ -67,7 +74,8 @@ struct Found {
     back: Option<usize>,
     other_person: bool,
     pseudonymized: bool,
-    unknown: bool,
+    said_by: Vec<Hit>,
+    open: Vec<Hit>,
 }
 
 impl Found {
@@ -76,7 +84,7 @@ impl Found {
         if let Some(stage) = self.back {
             return Verdict::Back { stage };
         }
-        if self.unknown || is_open {
+        if !self.open.is_empty() || is_open {
             return Verdict::Undecided;
         }
         if self.pseudonymized {
@@ -94,7 +102,6 @@ fn found(
     encoders: &mut Encoders<'_, '_>,
     record: &PresentRecord,
     hits: &[Hit],
-    said_by: &mut Vec<Hit>,
 ) -> Result<Found, RecallError> {
     let mut found = Found::default();
     for hit in hits {
@@ -107,10 +114,10 @@ fn found(
             Fit::Fits => {
                 // A later stage removes what an earlier one only rewrote.
                 found.back = found.back.max(Some(hit.stage));
-                said_by.push(*hit);
+                found.said_by.push(*hit);
             }
             Fit::OtherPerson => found.other_person = true,
-            Fit::Unknown => found.unknown = true,
+            Fit::Unknown => found.open.push(*hit),
         }
     }
     Ok(found)

@@ -169,7 +169,8 @@ impl<'a> Known<'a> {
             let stage = self.job.stages.iter();
             let mut stages = stage.enumerate();
             let stage = stages.find(|(_, stage)| stage.name == target.stage);
-            let Some((stage, _)) = stage.filter(|_| target.store == self.job.store) else {
+            let fits = target.store == self.job.store && target.is_known_by(self.job);
+            let Some((stage, _)) = stage.filter(|_| fits) else {
                 whole = false;
                 continue;
             };
@@ -258,20 +259,18 @@ impl<'a> Known<'a> {
         Ok(hits)
     }
 
-    /// Whether a row of `reference` without a record is known, whoever it belonged to.
-    pub(super) fn knows_orphan(
+    /// What is known of a row of `reference` without a record, whoever it belonged to.
+    pub(super) fn orphan_hits(
         &self,
         reference: usize,
         key: &[Value],
-    ) -> Result<bool, RecallError> {
+    ) -> Result<Vec<Hit>, RecallError> {
         let mut encoders = Encoders::new(self);
+        let mut hits = Vec::new();
         for client in self.by_client.keys() {
-            let hits = self.row_hits(&mut encoders, client, reference, key)?;
-            if !hits.is_empty() {
-                return Ok(true);
-            }
+            hits.extend(self.row_hits(&mut encoders, client, reference, key)?);
         }
-        Ok(false)
+        Ok(hits)
     }
 
     /// What each hit says of whom: for each of `subjects` that the record may be about.

@@ -50,6 +50,9 @@ pub struct ClusterLook {
     /// Records and rows that are back, by the number of the source that had removed them.
     #[serde(skip)]
     pub(in crate::run) by_source: BTreeMap<usize, BTreeMap<u16, u64>>,
+    /// What met a key of something removed and cannot be told apart, in the same way.
+    #[serde(skip)]
+    pub(in crate::run) open_by_source: BTreeMap<usize, BTreeMap<u16, u64>>,
 }
 
 /// Rows of one table that go with a record.
@@ -200,6 +203,10 @@ impl Judging<'_, '_> {
             let of_source = self.look.by_source.entry(hit.source).or_default();
             *of_source.entry(hit.target).or_default() += 1;
         }
+        for hit in &judged.open {
+            let of_source = self.look.open_by_source.entry(hit.source).or_default();
+            *of_source.entry(hit.target).or_default() += 1;
+        }
         let mut encoders = Encoders::new(self.known);
         for (record, verdict) in batch.records.iter().zip(&judged.records) {
             count(&mut self.look, self.known, *verdict);
@@ -269,7 +276,12 @@ fn orphans(
     for (reference, key) in &batch.orphans {
         let of_table = look.rows.entry(known.table(*reference)).or_default();
         of_table.present += 1;
-        of_table.without_record += u64::from(known.knows_orphan(*reference, key)?);
+        let hits = known.orphan_hits(*reference, key)?;
+        of_table.without_record += u64::from(!hits.is_empty());
+        for hit in hits {
+            let of_source = look.open_by_source.entry(hit.source).or_default();
+            *of_source.entry(hit.target).or_default() += 1;
+        }
     }
     Ok(())
 }

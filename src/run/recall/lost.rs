@@ -33,7 +33,7 @@ pub enum Why {
     KeyDestroyed,
     /// The key of the run does not open.
     KeyUnusable,
-    /// The job no longer has the stage, the table or the store that the run removed from.
+    /// The job no longer has the stage, the table, the key or the store that the run removed from.
     JobChanged,
 }
 
@@ -49,7 +49,7 @@ impl Why {
             }
             Self::KeyDestroyed => "the key of its quarter was destroyed at its time",
             Self::KeyUnusable => "the key of the run does not open with this keyring",
-            Self::JobChanged => "the job no longer has its stage, its table or its store",
+            Self::JobChanged => "the job no longer has its stage, its table, its key or its store",
         }
     }
 

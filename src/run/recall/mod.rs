@@ -31,4 +31,5 @@ pub(super) use source::Collected;
 pub(super) use source::Source;
 pub(super) use source::SourceTarget;
 pub(super) use source::Wanted;
+pub(super) use source::run_key;
 pub(super) use source::collect;

@@ -14,6 +14,7 @@ use crate::evidence::leaf::RunKey;
 use crate::evidence::statement::Statement;
 use crate::evidence::statement::Target;
 use crate::evidence::statement::Technique;
+use crate::job::Job;
 use crate::keyring::Keyring;
 use crate::keyring::Quarter;
 use crate::keyring::WrappedRunKey;
@@ -21,11 +22,15 @@ use crate::ledger::CertificateFilter;
 use crate::ledger::CertificateMatch;
 use crate::ledger::Ledger;
 use crate::ledger::StoredCertificate;
+use crate::ledger::entry::IdentityEntry;
+use crate::ledger::entry::JobEntry;
 use crate::ledger::entry::TargetEntry;
+use crate::ledger::error::LedgerError;
 use crate::ledger::fold::RunRecord;
 use crate::ledger::fold::fold_runs;
 use crate::publish::EvidencePlace;
 use crate::publish::client_folder;
+use crate::run::start;
 
 use super::error::RecallError;
 use super::lost::Lost;
@@ -56,11 +61,15 @@ pub(in crate::run) struct SourceTarget {
     pub(in crate::run) store: String,
     pub(in crate::run) object: String,
     pub(in crate::run) action: Action,
+    /// Digest of the job's file as it was.
+    pub(in crate::run) rule_sha256: String,
+    /// By what the leaves know a record and a person.
+    pub(in crate::run) identity: Option<IdentityEntry>,
 }
 
 impl SourceTarget {
     /// A certified target, or `None` if it is no table.
-    fn certified(target: &Target) -> Option<Self> {
+    fn certified(target: &Target, jobs: &[JobEntry]) -> Option<Self> {
         let action = match target.method.technique {
             Technique::SqlDelete => Action::RowDeleted,
             Technique::SqlUpdate => Action::Pseudonymized,
@@ -73,11 +82,24 @@ impl SourceTarget {
             store: target.store.id.clone(),
             object: target.object.clone(),
             action,
+            rule_sha256: target.rule.sha256.to_string(),
+            identity: identity(&target.job, jobs),
         })
     }
 
+    /// Whether the leaves of the target know records and persons by what `job` knows them now.
+    pub(super) fn is_known_by(&self, job: &Job) -> bool {
+        let Some(then) = &self.identity else {
+            return self.rule_sha256 == job.sha256;
+        };
+        let now = start::identity(job);
+        then.keys.get(&self.object) == now.keys.get(&self.object)
+            && then.subject_kind == now.subject_kind
+            && then.subject_column == now.subject_column
+    }
+
     /// A target of a run that is to be certified, or `None` if it is no table.
-    pub(in crate::run) fn recorded(target: &TargetEntry) -> Option<Self> {
+    pub(in crate::run) fn recorded(target: &TargetEntry, jobs: &[JobEntry]) -> Option<Self> {
         let action = Action::from_code(target.action)?;
         let is_row = matches!(action, Action::RowDeleted | Action::Pseudonymized);
         is_row.then(|| Self {
@@ -87,8 +109,15 @@ impl SourceTarget {
             store: target.store.clone(),
             object: target.object.clone(),
             action,
+            rule_sha256: target.rule_sha256.clone(),
+            identity: identity(&target.job, jobs),
         })
     }
+}
+
+fn identity(job: &str, jobs: &[JobEntry]) -> Option<IdentityEntry> {
+    let mut jobs = jobs.iter();
+    jobs.find(|entry| entry.job == job)?.identity.clone()
 }
 
 /// Which removals are asked about.
@@ -260,7 +289,7 @@ async fn source(
     statement: &Statement,
     shelf: &mut Shelf,
 ) -> Result<Result<Source, Why>, RecallError> {
-    let key = match run_key(archive, &run.run_id).await? {
+    let key = match run_key(archive.ledger, archive.keyring, &run.run_id).await? {
         Ok(key) => key,
         Err(why) => return Ok(Err(why)),
     };
@@ -288,17 +317,23 @@ async fn source(
         client: summary.client.clone(),
         payload_sha256: Sha256::of(&certificate.payload),
         key,
-        targets: targets.filter_map(SourceTarget::certified).collect(),
+        targets: targets
+            .filter_map(|target| SourceTarget::certified(target, &run.started.jobs))
+            .collect(),
         part,
     }))
 }
 
-async fn run_key(archive: &Archive<'_>, run_id: &str) -> Result<Result<RunKey, Why>, RecallError> {
-    let Some(stored) = archive.ledger.run_key(run_id).await? else {
+/// The key of a run; or why it cannot be had.
+pub(in crate::run) async fn run_key(
+    ledger: &dyn Ledger,
+    keyring: &Keyring,
+    run_id: &str,
+) -> Result<Result<RunKey, Why>, LedgerError> {
+    let Some(stored) = ledger.run_key(run_id).await? else {
         return Ok(Err(Why::KeyDestroyed));
     };
-    let destroyed = archive
-        .keyring
+    let destroyed = keyring
         .quarters()
         .any(|(quarter, at)| at.is_some() && Quarter::from_key_id(&stored.kek_id) == Some(quarter));
     if destroyed {
@@ -311,7 +346,7 @@ async fn run_key(archive: &Archive<'_>, run_id: &str) -> Result<Result<RunKey, W
         key_id: stored.kek_id,
         bytes,
     };
-    let opened = archive.keyring.unwrap(run_id, &wrapped);
+    let opened = keyring.unwrap(run_id, &wrapped);
     Ok(opened.map_err(|_| Why::KeyUnusable))
 }
 

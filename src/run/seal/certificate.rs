@@ -36,6 +36,7 @@ use super::error::SealError;
 use super::facts::RunFacts;
 use super::journal::ClientJournal;
 use super::leaves::ClosedLeaves;
+use super::look_back::LookedBack;
 
 const ID_TAG: &[u8] = b"kigen/certificate/v1\0";
 
@@ -73,6 +74,8 @@ pub(super) struct CertificateWriter<'a> {
     pub(super) facts: &'a RunFacts,
     /// Name of the key under which the run's key is kept.
     pub(super) evidence_key: &'a str,
+    /// What the stores said when they were asked again.
+    pub(super) looked_back: &'a LookedBack,
 }
 
 impl CertificateWriter<'_> {
@@ -92,7 +95,8 @@ impl CertificateWriter<'_> {
         let (journal, leaves) = (&draft.journal, &draft.leaves);
         let jobs = self.jobs_of(journal)?;
         let names: BTreeSet<&str> = jobs.iter().map(|job| job.job.as_str()).collect();
-        let status = if self.facts.left_something(&names) {
+        let is_there = self.looked_back.found_something(&journal.client);
+        let status = if is_there || self.facts.left_something(&names) {
             Status::Partial
         } else {
             Status::Complete
@@ -174,8 +178,7 @@ impl CertificateWriter<'_> {
                 ended_by: ended_by.clone().into_iter().collect(),
                 // The survey counts the records of all clients together.
                 retained: None,
-                // Nobody has read the store back yet, so nothing is claimed.
-                verification: None,
+                verification: self.looked_back.of(&journal.client, target.index),
             });
         }
         Ok(targets)

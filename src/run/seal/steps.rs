@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::evidence::dsse;
 use crate::evidence::sshsig;
 use crate::evidence::statement::Statement;
+use crate::evidence::statement::VerificationResult;
 use crate::ledger::Envelope;
 use crate::ledger::entry::Entry;
 use crate::publish::Content;
@@ -14,6 +15,7 @@ use crate::publish::client_folder;
 
 use super::certificate::Draft;
 use super::certificate::certificate_id;
+use super::closing::BeforeTheLog;
 use super::closing::Prepared;
 use super::closing::close_plans;
 use super::context::SealContext;
@@ -26,6 +28,7 @@ use super::journal::close_fences;
 use super::journal::gather;
 use super::keys::publish_keys;
 use super::leaves::LeavesWriter;
+use super::look_back::look_back;
 use super::page::page;
 use super::work;
 
@@ -54,8 +57,14 @@ pub async fn seal(
     close_fences(context, &facts).await?;
     fail::fail_point!("seal.after-fence");
     let (drafts, evidence_key) = draft(context, &facts, progress).await?;
+    let looked_back = look_back(context, &facts, &drafts, now).await?;
+    fail::fail_point!("seal.after-look-back");
     publish_keys(context.keeper()).await?;
-    let prepared = close_plans(context, &facts, drafts, &evidence_key, now).await?;
+    let before = BeforeTheLog {
+        evidence_key: &evidence_key,
+        looked_back: &looked_back,
+    };
+    let prepared = close_plans(context, &facts, drafts, before, now).await?;
     say_that_these_are_all(context, &facts, &prepared, now).await?;
     let mut certificates = Vec::with_capacity(prepared.len());
     for one in prepared {
@@ -251,6 +260,7 @@ async fn publish(
         };
         context.ledger.append(Some(run_id), now, &published).await?;
     }
+    let (remaining, unverifiable) = looked_back(facts, &one.payload)?;
     Ok(SealedCertificate {
         certificate_id: one.certificate_id,
         client: one.client,
@@ -258,5 +268,24 @@ async fn publish(
         records: one.folded.record_total(),
         subjects: one.folded.subject_total(),
         repeated: one.repeated,
+        remaining,
+        unverifiable,
     })
+}
+
+/// What the certificate says of the look back: records that are there, targets that nobody knows of.
+fn looked_back(facts: &RunFacts, payload: &[u8]) -> Result<(u64, u64), SealError> {
+    // The payload that was stored, or was made just now.
+    let statement: Statement = serde_json::from_slice(payload)
+        .map_err(|_| facts.damaged("have a certificate that cannot be read".to_owned()))?;
+    let targets = statement.predicate.targets.iter();
+    let found: Vec<_> = targets
+        .filter_map(|target| target.verification.as_ref())
+        .collect();
+    let remaining = found.iter().map(|found| found.remaining).sum();
+    let unverifiable = found
+        .iter()
+        .filter(|found| found.result == VerificationResult::Unverifiable);
+    let unverifiable = u64::try_from(unverifiable.count()).unwrap_or(u64::MAX);
+    Ok((remaining, unverifiable))
 }

@@ -5,6 +5,7 @@ use kigen::exit;
 use super::Restored;
 use super::cluster;
 use super::lists;
+use crate::scene::Scene;
 
 #[tokio::test]
 async fn a_key_that_belongs_to_another_person_by_now_is_reported_and_not_touched() {
@@ -120,4 +121,65 @@ async fn more_than_the_limit_of_the_job_is_refused_and_nothing_goes() {
         applied.stdout
     );
     assert_eq!(restored.rows().await, before);
+}
+
+/// Answers go when their attempt is pseudonymized; the attempt stays.
+const ANSWERS: &str = r#"
+[[reference]]
+table = "exam_answer"
+on = { attempt_id = "attempt_id" }
+on-dispose = "goes-with"
+stages = ["pseudonymize", "delete"]
+key = ["answer_id"]
+[reference.columns]
+free-text = ["answer"]
+not-personal = ["answer_id", "attempt_id"]
+"#;
+
+#[tokio::test]
+async fn a_row_that_came_back_without_its_record_goes_alone() {
+    let scene = Scene::sqlite().await;
+    let database = &scene.database;
+    database
+        .execute(
+            "create table exam_answer (answer_id bigint not null primary key, attempt_id bigint, answer text);
+             create index exam_answer_attempt on exam_answer (attempt_id);
+             insert into exam_answer values (501, 11, 'x'), (502, 11, 'y'), (503, 14, 'z'), (504, 13, 'kept')",
+        )
+        .await;
+    let job = std::fs::read_to_string(scene.path("jobs/exam-history.toml")).unwrap();
+    scene.write("jobs/exam-history.toml", &format!("{job}{ANSWERS}"));
+    let run = scene.on_the_day(&["run"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(database.number("select count(*) from exam_answer").await, 1);
+
+    // The table of answers is restored alone: its attempt is still pseudonymized.
+    database
+        .execute("insert into exam_answer values (501, 11, 'x'), (505, 11, 'new')")
+        .await;
+    let reconcile = |further: &[&str]| {
+        let mut words = vec!["reconcile", "--store", "school", "--format", "json"];
+        words.extend(["--backup-time", "2020-01-01T00:00:00Z"]);
+        words.extend(further);
+        scene.on_the_day(&words)
+    };
+    let found = reconcile(&[]).json();
+    let answers = &cluster(&found, "exam-history")["rows"]["exam_answer"];
+    assert_eq!((&answers["back"], &answers["back_alone"]), (&1.into(), &1.into()));
+    let applied = reconcile(&["--apply"]);
+    assert_eq!(applied.code, 0, "{}{}", applied.stdout, applied.stderr);
+    let left = "select group_concat(answer_id, ' ') from (select answer_id from exam_answer order by 1)";
+    assert_eq!(database.text(left).await, "504 505");
+    assert_eq!(reconcile(&[]).code, 0);
+
+    // Of an answer whose attempt is gone nobody can tell whose it is.
+    database
+        .execute("insert into exam_answer values (503, 14, 'z')")
+        .await;
+    let found = reconcile(&["--apply"]);
+    assert_eq!(found.code, i32::from(exit::NOT_GONE), "{}", found.stdout);
+    let found = found.json();
+    let answers = &cluster(&found, "exam-history")["rows"]["exam_answer"];
+    assert_eq!(answers["without_record"], 1);
+    assert_eq!(database.text(left).await, "503 504 505");
 }

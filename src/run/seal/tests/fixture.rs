@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::config::Client;
 use crate::config::Issuer;
+use crate::config::ReadBack;
 use crate::config::Residual;
 use crate::domain::calendar::Period;
 use crate::evidence::leaf::Action;
@@ -186,6 +187,8 @@ impl Fixture {
             origin: &self.origin,
             place,
             work_folder: &self.work(),
+            read_back: ReadBack::Off,
+            jobs: &[],
             version: "0.1.0",
         };
         seal(&context, RUN, at(second), progress).await
@@ -310,6 +313,7 @@ fn job(name: &str, title: &str) -> JobEntry {
             version: "2025-04-01".to_owned(),
             text_sha256: "cd".repeat(32),
         },
+        identity: None,
     }
 }
 
