@@ -1,6 +1,6 @@
 //! `kigen reconcile`: after a restore, what had been removed since the backup.
 
-mod text;
+pub(super) mod text;
 
 use jiff::Timestamp;
 
@@ -36,7 +36,7 @@ pub(super) struct Arguments {
 
 /// Looks at the restored store; removes again what is back if asked to.
 pub(super) async fn reconcile(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
-    let backup_time = moment(&arguments.backup_time)?;
+    let backup_time = moment("--backup-time", &arguments.backup_time)?;
     let config = load::config(global)?;
     let progress = Progress::on_stderr();
     load::log(global, config.log_format, &progress)?;
@@ -81,16 +81,16 @@ pub(super) async fn reconcile(global: &Global, arguments: &Arguments) -> Result<
     Ok(found.exit())
 }
 
-/// The moment of the backup: with a zone, and not in the future.
-fn moment(text: &str) -> Result<Timestamp, Failure> {
+/// A moment on the command line: with a zone, and not in the future.
+pub(super) fn moment(option: &str, text: &str) -> Result<Timestamp, Failure> {
     let moment: Timestamp = text.parse().map_err(|_| {
         let message = format!(
-            "`--backup-time {text}` is no moment\nhint: write day, time and zone: 2026-11-20T03:00:00+09:00, or 2026-11-19T18:00:00Z"
+            "`{option} {text}` is no moment\nhint: write day, time and zone: 2026-11-20T03:00:00+09:00, or 2026-11-19T18:00:00Z"
         );
         Failure::new(exit::USAGE, message)
     })?;
     if moment > clock::now() {
-        let message = format!("`--backup-time {text}` lies in the future");
+        let message = format!("`{option} {text}` lies in the future");
         return Err(Failure::new(exit::USAGE, message));
     }
     Ok(moment)

@@ -111,7 +111,9 @@ pub struct CertificatesConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadBack {
     /// Every present record of a cluster is compared with what was removed, unless there are more.
-    Full { most_records: u64 },
+    Full {
+        most_records: u64,
+    },
     Off,
 }
 

@@ -36,11 +36,11 @@ use super::statement::Statement;
 use super::statement::Status;
 use super::statement::Store;
 use super::statement::StoreVerification;
-use super::statement::VerificationResult;
 use super::statement::Target;
 use super::statement::Technique;
 use super::statement::TreeHash;
 use super::statement::Trigger;
+use super::statement::VerificationResult;
 use super::statement::Worker;
 
 pub const CERTIFICATE_ID: &str = "0193536c-5a00-7000-8000-000000000001";

@@ -4,6 +4,7 @@
 //! `stage` (survey, approve, execute), `recover` (what a killed run left), `seal` (certificates).
 
 mod announce;
+pub mod audit;
 mod certified;
 mod client_log;
 mod error;

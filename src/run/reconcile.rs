@@ -11,11 +11,11 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::announce::Clients;
+use super::error::RunError;
 use super::execute;
 use super::execute::Again;
 use super::execute::Environment;
 use super::execute::Prepared;
-use super::error::RunError;
 use super::execute::RunRequest;
 use super::open::Inventories;
 use super::open::Stores;
@@ -121,25 +121,12 @@ const OBJECTS: &str = "objects are looked for through the rows that name them; o
 impl Reconciliation {
     /// Records, and rows without their records, that are there again.
     pub fn back(&self) -> u64 {
-        let records = self.clusters.iter().map(|cluster| cluster.back);
-        let rows = self
-            .clusters
-            .iter()
-            .flat_map(|cluster| cluster.rows.values());
-        records.sum::<u64>() + rows.map(|rows| rows.back_alone).sum::<u64>()
+        self.clusters.iter().map(ClusterLook::all_back).sum()
     }
 
     /// Records and rows of which nobody can tell.
     pub fn undecided(&self) -> u64 {
-        let records = self.clusters.iter().map(|cluster| cluster.undecided);
-        let rows = self
-            .clusters
-            .iter()
-            .flat_map(|cluster| cluster.rows.values());
-        records.sum::<u64>()
-            + rows
-                .map(|rows| rows.undecided + rows.without_record)
-                .sum::<u64>()
+        self.clusters.iter().map(ClusterLook::all_undecided).sum()
     }
 
     /// The documented exit code: the first of the reasons that asks most of a person.
@@ -335,7 +322,7 @@ async fn look_at<'a>(
     Ok((found, all))
 }
 
-async fn look_at_one(
+pub(super) async fn look_at_one(
     environment: &Environment<'_>,
     keyring: &Keyring,
     inventories: &mut Inventories,
@@ -357,7 +344,7 @@ async fn look_at_one(
 }
 
 /// Which certificates are undone, and in how much.
-fn undone(clusters: &[ClusterLook], sources: &[Source]) -> Vec<UndoneCertificate> {
+pub(super) fn undone(clusters: &[ClusterLook], sources: &[Source]) -> Vec<UndoneCertificate> {
     let mut by_source: BTreeMap<usize, BTreeMap<u16, u64>> = BTreeMap::new();
     for cluster in clusters {
         for (source, targets) in &cluster.by_source {

@@ -22,11 +22,13 @@ use crate::domain::rule::Candidate;
 use crate::domain::rule::RetainReason;
 use crate::evidence::leaf::RunKey;
 use crate::job::Job;
+use crate::job::Leftover;
 use error::StoreError;
 use objects::ObjectDisposer;
 
 pub use order::Resumption;
 pub use order::StageOrder;
+pub use recall::PersonSink;
 pub use recall::PresentBatch;
 pub use recall::PresentRecord;
 pub use recall::PresentRow;
@@ -103,6 +105,18 @@ pub trait Inventory: Send + Sync {
         tokens: &TokenKey,
         sink: PresentSink<'_>,
     ) -> Result<(), StoreError>;
+
+    /// Shows the ids in the column `leftover`, each once, of persons that have no record in the cluster
+    /// of `job`.
+    async fn leftovers(
+        &self,
+        job: &Job,
+        leftover: &Leftover,
+        sink: PersonSink<'_>,
+    ) -> Result<(), StoreError>;
+
+    /// Hands on every journal row of a run.
+    async fn journal(&self, run_id: &str, sink: JournalSink<'_>) -> Result<(), StoreError>;
 
     /// Looks one record up by the text of its key columns.
     async fn find(&self, job: &Job, key: &[String]) -> Result<Option<Found>, StoreError>;
@@ -300,7 +314,4 @@ pub trait Disposer: Inventory {
         objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
         watch: &dyn Watch,
     ) -> PassOutcome;
-
-    /// Hands on every journal row of a run.
-    async fn journal(&self, run_id: &str, sink: JournalSink<'_>) -> Result<(), StoreError>;
 }

@@ -45,6 +45,9 @@ pub struct PresentBatch {
 /// Takes what is present, some records at a time.
 pub type PresentSink<'a> = &'a mut (dyn FnMut(PresentBatch) -> Result<(), StoreError> + Send);
 
+/// Takes the ids of persons, one by one.
+pub type PersonSink<'a> = &'a mut (dyn FnMut(Value) -> Result<(), StoreError> + Send);
+
 /// Knows by evidence which present records were removed before.
 pub trait Recall: Send + Sync {
     /// For each of `batch`'s records, whether stage `stage` has removed it and it is there again.

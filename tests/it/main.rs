@@ -15,6 +15,7 @@
 )]
 
 mod architecture;
+mod audit;
 mod bad_input;
 mod bad_input_files;
 mod bad_input_postgres;

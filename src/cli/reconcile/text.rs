@@ -4,6 +4,7 @@ use crate::cli::render;
 use crate::run::recall::ClusterLook;
 use crate::run::recall::Lost;
 use crate::run::reconcile::Reconciliation;
+use crate::run::reconcile::UndoneCertificate;
 
 /// What `kigen reconcile` prints.
 pub(super) fn reconciliation(found: &Reconciliation) -> String {
@@ -16,7 +17,7 @@ pub(super) fn reconciliation(found: &Reconciliation) -> String {
     lines.push(String::new());
     lines.push(clusters(&found.clusters));
     lines.extend(rows(&found.clusters));
-    lines.extend(undone(found));
+    lines.extend(undone(&found.certificates));
     lines.extend(lost(&found.lost));
     for not in &found.not_looked_for {
         lines.push(format!(
@@ -102,9 +103,10 @@ pub(in crate::cli) fn rows(clusters: &[ClusterLook]) -> Vec<String> {
     lines
 }
 
-fn undone(found: &Reconciliation) -> Vec<String> {
+/// The certificates of which something is there again.
+pub(in crate::cli) fn undone(certificates: &[UndoneCertificate]) -> Vec<String> {
     let mut lines = Vec::new();
-    for certificate in &found.certificates {
+    for certificate in certificates {
         lines.push(format!(
             "certificate {} (run {}, {}): {} of what it removed is there again",
             certificate.certificate_id, certificate.run_id, certificate.client, certificate.back

@@ -55,6 +55,21 @@ pub struct ClusterLook {
     pub(in crate::run) open_by_source: BTreeMap<usize, BTreeMap<u16, u64>>,
 }
 
+impl ClusterLook {
+    /// Records, and rows without their records, that are there again.
+    pub fn all_back(&self) -> u64 {
+        let rows = self.rows.values().map(|rows| rows.back_alone);
+        self.back + rows.sum::<u64>()
+    }
+
+    /// Records and rows of which nobody can tell.
+    pub fn all_undecided(&self) -> u64 {
+        let rows = self.rows.values();
+        let rows = rows.map(|rows| rows.undecided + rows.without_record);
+        self.undecided + rows.sum::<u64>()
+    }
+}
+
 /// Rows of one table that go with a record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RowLook {

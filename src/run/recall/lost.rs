@@ -33,6 +33,8 @@ pub enum Why {
     KeyDestroyed,
     /// The key of the run does not open.
     KeyUnusable,
+    /// The store's journal does not have the run: nobody knows whose records it removed.
+    JournalMissing,
     /// The job no longer has the stage, the table, the key or the store that the run removed from.
     JobChanged,
 }
@@ -49,6 +51,9 @@ impl Why {
             }
             Self::KeyDestroyed => "the key of its quarter was destroyed at its time",
             Self::KeyUnusable => "the key of the run does not open with this keyring",
+            Self::JournalMissing => {
+                "the store's journal does not have its run, so its persons cannot be looked for"
+            }
             Self::JobChanged => "the job no longer has its stage, its table, its key or its store",
         }
     }
@@ -61,6 +66,7 @@ impl Why {
             | Self::NotPublished
             | Self::KeyDestroyed
             | Self::KeyUnusable
+            | Self::JournalMissing
             | Self::JobChanged => false,
         }
     }

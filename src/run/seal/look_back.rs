@@ -120,12 +120,7 @@ pub(super) async fn look_back(
 }
 
 /// The run's removals for one client.
-fn source(
-    facts: &RunFacts,
-    draft: &Draft,
-    key: &RunKey,
-    part: usize,
-) -> Result<Source, SealError> {
+fn source(facts: &RunFacts, draft: &Draft, key: &RunKey, part: usize) -> Result<Source, SealError> {
     let jobs = &facts.run.started.jobs;
     let targets = facts.targets()?;
     let of_client = targets

@@ -15,6 +15,7 @@ use super::fit;
 use super::intent;
 use super::intent::Stores;
 use super::journal;
+use super::leftovers;
 use super::objects_walk;
 use super::pass::Pass;
 use super::pass::uses_marker_table;
@@ -26,12 +27,14 @@ use super::survey;
 use super::text::StageText;
 use super::walk;
 use crate::job::Job;
+use crate::job::Leftover;
 use crate::store::Disposer;
 use crate::store::Fit;
 use crate::store::Found;
 use crate::store::Inventory;
 use crate::store::JournalSink;
 use crate::store::PassOutcome;
+use crate::store::PersonSink;
 use crate::store::PresentSink;
 use crate::store::Resumption;
 use crate::store::StageOrder;
@@ -121,6 +124,22 @@ impl Inventory for SqlStore {
         present::present(&*self.backend, job, tokens, sink).await
     }
 
+    async fn leftovers(
+        &self,
+        job: &Job,
+        leftover: &Leftover,
+        sink: PersonSink<'_>,
+    ) -> Result<(), StoreError> {
+        leftovers::leftovers(&*self.backend, job, leftover, sink).await
+    }
+
+    async fn journal(&self, run_id: &str, sink: JournalSink<'_>) -> Result<(), StoreError> {
+        let mut session = self.backend.session().await?;
+        session.begin(Access::Read).await?;
+        journal::read(&mut *session, self.backend.dialect(), run_id, sink).await?;
+        session.rollback().await
+    }
+
     async fn find(&self, job: &Job, key: &[String]) -> Result<Option<Found>, StoreError> {
         let mut session = self.backend.session().await?;
         session.begin(Access::Read).await?;
@@ -194,13 +213,6 @@ impl Disposer for SqlStore {
         }
         let finished = self.finish_open(work, objects, watch).await;
         finished.unwrap_or_else(stopped)
-    }
-
-    async fn journal(&self, run_id: &str, sink: JournalSink<'_>) -> Result<(), StoreError> {
-        let mut session = self.backend.session().await?;
-        session.begin(Access::Read).await?;
-        journal::read(&mut *session, self.backend.dialect(), run_id, sink).await?;
-        session.rollback().await
     }
 }
 

@@ -165,10 +165,14 @@ async fn a_row_that_came_back_without_its_record_goes_alone() {
     };
     let found = reconcile(&[]).json();
     let answers = &cluster(&found, "exam-history")["rows"]["exam_answer"];
-    assert_eq!((&answers["back"], &answers["back_alone"]), (&1.into(), &1.into()));
+    assert_eq!(
+        (&answers["back"], &answers["back_alone"]),
+        (&1.into(), &1.into())
+    );
     let applied = reconcile(&["--apply"]);
     assert_eq!(applied.code, 0, "{}{}", applied.stdout, applied.stderr);
-    let left = "select group_concat(answer_id, ' ') from (select answer_id from exam_answer order by 1)";
+    let left =
+        "select group_concat(answer_id, ' ') from (select answer_id from exam_answer order by 1)";
     assert_eq!(database.text(left).await, "504 505");
     assert_eq!(reconcile(&[]).code, 0);
 
