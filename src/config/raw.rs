@@ -144,7 +144,6 @@ pub(super) struct RawEvidence {
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "ReadBack")]
 pub(super) enum RawReadBack {
-    /// Every record that is present is compared with what was removed.
     Full,
     Off,
 }

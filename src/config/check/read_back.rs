@@ -29,3 +29,36 @@ impl Checker<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::ReadBack;
+    use crate::config::check::tests::GOOD;
+    use crate::config::check::tests::read;
+
+    #[test]
+    fn the_stores_are_asked_again_unless_the_file_says_otherwise() {
+        let read_back = |text: &str| read(&format!("{GOOD}{text}")).map(|config| config.read_back);
+        let full = |most_records| Some(ReadBack::Full { most_records });
+        assert_eq!(read_back("").ok(), full(10_000_000));
+        assert_eq!(
+            read_back("[evidence]\nread-back-most-records = 5\n").ok(),
+            full(5)
+        );
+        assert_eq!(
+            read_back("[evidence]\nread-back = \"off\"\n").ok(),
+            Some(ReadBack::Off)
+        );
+        for (text, says) in [
+            ("read-back = \"sometimes\"", "sometimes"),
+            ("read-back-most-records = 0", "0"),
+            (
+                "read-back = \"off\"\nread-back-most-records = 5",
+                "nothing is looked at",
+            ),
+        ] {
+            let problems = read_back(&format!("[evidence]\n{text}\n")).unwrap_err();
+            assert!(problems.to_string().contains(says), "{problems}");
+        }
+    }
+}

@@ -7,12 +7,11 @@ use crate::config::Config;
 use crate::config::KeyringProtection;
 use crate::config::LockMode;
 use crate::config::ObjectsConfig;
-use crate::config::ReadBack;
 use crate::config::Retain;
 use crate::config::StoreKind;
 use crate::problem::Problems;
 
-const GOOD: &str = r#"version = 1
+pub(super) const GOOD: &str = r#"version = 1
 [ledger]
 url = "sqlite://ledger.db"
 [stores.lms]
@@ -57,7 +56,7 @@ fn env(name: &str) -> Option<String> {
     }
 }
 
-fn read(text: &str) -> Result<Config, Problems> {
+pub(super) fn read(text: &str) -> Result<Config, Problems> {
     Config::parse("kigen.toml", text, Path::new("/etc/kigen"), &env)
 }
 
@@ -102,33 +101,6 @@ fn a_keyring_is_protected_in_one_of_four_ways() {
         with("kms-key-id = \"alias/kigen\"\nkms-region = \"ap-northeast-1\""),
         kms
     );
-}
-
-#[test]
-fn the_stores_are_asked_again_unless_the_file_says_otherwise() {
-    let read_back =
-        |text: &str| read(&format!("{GOOD}{text}")).map(|config| config.read_back);
-    let full = |most_records| Some(ReadBack::Full { most_records });
-    assert_eq!(read_back("").ok(), full(10_000_000));
-    assert_eq!(
-        read_back("[evidence]\nread-back-most-records = 5\n").ok(),
-        full(5)
-    );
-    assert_eq!(
-        read_back("[evidence]\nread-back = \"off\"\n").ok(),
-        Some(ReadBack::Off)
-    );
-    for (text, says) in [
-        ("read-back = \"sometimes\"", "sometimes"),
-        ("read-back-most-records = 0", "0"),
-        (
-            "read-back = \"off\"\nread-back-most-records = 5",
-            "nothing is looked at",
-        ),
-    ] {
-        let problems = read_back(&format!("[evidence]\n{text}\n")).unwrap_err();
-        assert!(problems.to_string().contains(says), "{problems}");
-    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::evidence::leaf::Action;
 use crate::evidence::statement::StoreVerification;
 use crate::evidence::statement::Target;
+use crate::evidence::statement::VerificationResult;
 
 use super::Block;
 use super::Column;
@@ -178,11 +179,16 @@ impl Writer<'_> {
             result.push('\n');
             result.push_str(self.say(words::unverifiable(reason)));
         }
+        // What nobody looked at is not nothing.
+        let number = |number| match verification.result {
+            VerificationResult::Verified | VerificationResult::NotVerified => form::number(number),
+            VerificationResult::Unverifiable => "—".to_owned(),
+        };
         [
             method,
             result,
-            form::number(verification.checked),
-            form::number(verification.remaining),
+            number(verification.checked),
+            number(verification.remaining),
             self.time(verification.at),
         ]
     }

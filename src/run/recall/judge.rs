@@ -53,9 +53,10 @@ pub(super) fn judge(
         records.push(found.verdict(known.is_open(&record.client)));
     }
     let mut rows = Vec::with_capacity(batch.rows.len());
-    for (row, hits) in batch.rows.iter().zip(&hits.rows) {
+    for (row, of_row) in batch.rows.iter().zip(&hits.rows) {
         let owner = &batch.records[row.owner];
-        let found = found(known, &mut encoders, owner, hits)?;
+        let mut found = found(known, &mut encoders, owner, of_row)?;
+        found.add_of_pseudonymized(owner, &hits.records[row.owner], of_row);
         said_by.extend_from_slice(&found.said_by);
         open.extend_from_slice(&found.open);
         rows.push(found.verdict(known.is_open(&owner.client)));
@@ -79,6 +80,28 @@ struct Found {
 }
 
 impl Found {
+    /// A row that went when its record was pseudonymized belonged to a person whom the record does not
+    /// name any more. It is back if the same stage of the same run met them both, and the record is
+    /// as that stage left it.
+    fn add_of_pseudonymized(&mut self, owner: &PresentRecord, of_owner: &[Hit], of_row: &[Hit]) {
+        for hit in of_row.iter().copied() {
+            if self.said_by.contains(&hit) {
+                continue;
+            }
+            let is_done = owner.pseudonymized.get(hit.stage) == Some(&true);
+            let met_both = of_owner.iter().any(|owner| {
+                owner.action == Action::Pseudonymized
+                    && owner.source == hit.source
+                    && owner.stage == hit.stage
+            });
+            if is_done && met_both {
+                self.back = self.back.max(Some(hit.stage));
+                self.open.retain(|open| *open != hit);
+                self.said_by.push(hit);
+            }
+        }
+    }
+
     /// What is back is back, whatever else is not known.
     fn verdict(&self, is_open: bool) -> Verdict {
         if let Some(stage) = self.back {

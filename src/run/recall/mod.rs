@@ -17,6 +17,8 @@ mod persons;
 mod removed;
 mod shelf;
 mod source;
+#[cfg(test)]
+mod tests;
 
 pub use error::RecallError;
 pub(super) use known::Knowledge;
