@@ -12,6 +12,8 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::evidence::log::entry::SuspensionReason;
+
 /// An entry as the ledger holds it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordedEntry {
@@ -57,11 +59,15 @@ pub enum Entry {
     KeyRotated(KeyRotated),
     /// The key that wraps the run keys of a quarter is destroyed; belongs to no run.
     EvidenceKeyDestroyed(EvidenceKeyDestroyed),
+    /// From here on nothing of a job is disposed of; belongs to no run.
+    JobSuspended(JobSuspended),
+    /// A suspended job is carried out again; belongs to no run.
+    JobResumed { job: String },
 }
 
 impl Entry {
     /// Every kind that this version writes.
-    pub const KINDS: [&str; 11] = [
+    pub const KINDS: [&str; 13] = [
         "run-started",
         "stage-surveyed",
         "stage-refused",
@@ -73,6 +79,8 @@ impl Entry {
         "published",
         "key-rotated",
         "evidence-key-destroyed",
+        "job-suspended",
+        "job-resumed",
     ];
 
     /// The entry's kind, as in its JSON and in the ledger's column.
@@ -89,6 +97,8 @@ impl Entry {
             Self::Published { .. } => "published",
             Self::KeyRotated(_) => "key-rotated",
             Self::EvidenceKeyDestroyed(_) => "evidence-key-destroyed",
+            Self::JobSuspended(_) => "job-suspended",
+            Self::JobResumed { .. } => "job-resumed",
         }
     }
 }
@@ -149,6 +159,9 @@ pub struct JobEntry {
     /// IANA name of the time zone whose days count.
     pub time_zone: String,
     pub clause: ClauseEntry,
+    /// Who approved the rule, if its file says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalEntry>,
     /// By what the run's leaves know a record and a person; none in entries that were written before
     /// it was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -166,6 +179,13 @@ pub struct IdentityEntry {
     pub subject_column: String,
 }
 
+/// Who approved a rule: a role, and where it is written down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalEntry {
+    pub role: String,
+    pub ticket: String,
+}
+
 /// What people call a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TitleEntry {
@@ -173,13 +193,16 @@ pub struct TitleEntry {
     pub en: String,
 }
 
-/// The published clause that a job carries out; its text is known by its digest.
+/// The published clause that a job carries out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClauseEntry {
     pub document: String,
     pub version: String,
     /// SHA-256 of the clause's text, in hex.
     pub text_sha256: String,
+    /// The clause, word by word; empty in entries that were written before it was kept.
+    #[serde(default)]
+    pub text: String,
 }
 
 /// One thing that a run removes from: a table or a place of objects, in one stage.
@@ -195,6 +218,10 @@ pub struct TargetEntry {
     pub engine: String,
     /// The table, bucket or folder.
     pub object: String,
+    /// Where copies of objects go that a removal does not reach; none if the store did not say, or is
+    /// no store of objects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<Vec<String>>,
     /// What is done to each record, as the first bytes of its leaf say it.
     pub action: u8,
     /// `delete` or `pseudonymize`.
@@ -333,6 +360,15 @@ pub struct EvidenceKeyDestroyed {
     pub last_day_kept: Date,
     /// Runs whose wrapped keys were in the ledger.
     pub runs: u64,
+}
+
+/// A job that is not carried out until somebody resumes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobSuspended {
+    pub job: String,
+    pub reason: SuspensionReason,
+    /// When somebody looks again whether the reason still holds.
+    pub review_on: Option<Date>,
 }
 
 /// How a run ended.

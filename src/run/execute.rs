@@ -11,11 +11,11 @@ use super::announce::AnnouncedRun;
 use super::announce::Clients;
 use super::client_log::LogKeeper;
 use super::error::RunError;
-use super::open;
 use super::open::Stores;
 use super::outcome::FinishedRun;
 use super::outcome::JobError;
 use super::outcome::JobOutcome;
+use super::outcome::SuspendedJob;
 use super::plan;
 use super::recover;
 use super::stage::JobAgain;
@@ -23,6 +23,7 @@ use super::stage::JobRun;
 use super::start;
 use super::start::Ready;
 use super::start::Targets;
+use super::suspend;
 use crate::config::Config;
 use crate::exit;
 use crate::job::Job;
@@ -35,6 +36,7 @@ use crate::ledger::entry::Outcome;
 use crate::ledger::entry::ReconcilesEntry;
 use crate::ledger::entry::Trigger;
 use crate::ledger::error::LockError;
+use crate::ledger::suspension::Suspended;
 use crate::progress::Progress;
 use crate::publish;
 use crate::shutdown::Shutdown;
@@ -141,7 +143,8 @@ pub(super) async fn prepare_and_execute(
     prepared: Prepared<'_>,
     finished: &mut FinishedRun,
 ) -> Result<(), RunError> {
-    let (ready, outcomes) = make_ready(environment, stores, request).await;
+    let suspended = suspend::now(environment.ledger).await?;
+    let (ready, outcomes) = make_ready(environment, stores, request, &suspended).await;
     finished.jobs = outcomes;
     if ready.is_empty() {
         return Ok(());
@@ -199,16 +202,26 @@ async fn make_ready<'a>(
     environment: &Environment<'_>,
     stores: &mut Stores,
     request: &RunRequest<'a>,
+    suspended: &BTreeMap<String, Suspended>,
 ) -> (Vec<Ready<'a>>, Vec<JobOutcome>) {
     let mut ready = Vec::new();
     let mut outcomes = Vec::new();
     for job in request.jobs.iter().copied() {
         let mut outcome = JobOutcome::of(job);
+        if let Some(standing) = suspended.get(&job.cluster) {
+            outcome.suspended = Some(SuspendedJob {
+                since: standing.since,
+                reason: standing.why.reason,
+                review_on: standing.why.review_on,
+            });
+            outcomes.push(outcome);
+            continue;
+        }
         match fits(environment, stores, job).await {
             Ok(engine) => ready.push(Ready {
                 job,
                 engine,
-                object_places: open::object_places(environment.config, job),
+                object_places: stores.object_places(environment.config, job).await,
             }),
             Err(error) => outcome.error = Some(error),
         }
@@ -362,7 +375,7 @@ async fn one_job(
         as_of,
         again,
     };
-    job_run.execute(outcome).await
+    suspend::until_suspended(environment, &job.cluster, job_run.execute(outcome)).await
 }
 
 async fn note_failure(

@@ -19,6 +19,7 @@ pub mod recover;
 pub mod seal;
 mod stage;
 mod start;
+pub mod suspend;
 
 pub use client_log::ClientLogError;
 pub use client_log::log_origin;

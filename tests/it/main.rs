@@ -22,6 +22,7 @@ mod bad_input_postgres;
 mod bucket;
 mod cli;
 mod cli_signals;
+mod client_logs;
 mod crash;
 mod demo;
 mod keyring;
