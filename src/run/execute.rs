@@ -11,6 +11,8 @@ use super::announce::AnnouncedRun;
 use super::announce::Clients;
 use super::client_log::LogKeeper;
 use super::error::RunError;
+use super::locks::release;
+use super::locks::take_locks;
 use super::open::Stores;
 use super::outcome::FinishedRun;
 use super::outcome::JobError;
@@ -29,13 +31,11 @@ use crate::exit;
 use crate::job::Job;
 use crate::keyring::Keyring;
 use crate::ledger::Ledger;
-use crate::ledger::LedgerLock;
 use crate::ledger::entry::Entry;
 use crate::ledger::entry::JobFailed;
 use crate::ledger::entry::Outcome;
 use crate::ledger::entry::ReconcilesEntry;
 use crate::ledger::entry::Trigger;
-use crate::ledger::error::LockError;
 use crate::ledger::suspension::Suspended;
 use crate::progress::Progress;
 use crate::publish;
@@ -104,7 +104,7 @@ pub async fn run(
     environment.ledger.probe_writable().await?;
     let started_at = (environment.now)();
     let run_id = crate::clock::uuid_at(started_at).to_string();
-    let lock = take_locks(environment, request, &run_id).await?;
+    let lock = take_locks(environment.ledger, request.jobs, &run_id).await?;
     let mut stores = Stores::default();
     let recovered = recover::recover(environment, keyring, &mut stores, request.all_jobs).await?;
     let mut finished = FinishedRun {
@@ -159,35 +159,6 @@ pub(super) async fn prepare_and_execute(
         finished,
     )
     .await
-}
-
-pub(super) async fn release(lock: LedgerLock) {
-    if let Err(error) = lock.release().await {
-        // The lock ends with the process at the latest.
-        tracing::warn!(error = %error, "the run's lock could not be released");
-    }
-}
-
-/// One run of a job at a time; never waits.
-pub(super) async fn take_locks(
-    environment: &Environment<'_>,
-    request: &RunRequest<'_>,
-    run_id: &str,
-) -> Result<LedgerLock, RunError> {
-    let mut names: Vec<String> = request
-        .jobs
-        .iter()
-        .map(|job| format!("job:{}", job.cluster))
-        .collect();
-    names.push(format!("run:{run_id}"));
-    environment
-        .ledger
-        .lock(&names)
-        .await
-        .map_err(|error| match error {
-            LockError::Ledger(error) => RunError::Ledger(error),
-            busy => RunError::Busy(busy),
-        })
 }
 
 /// A run that has its name.

@@ -9,6 +9,7 @@ mod certified;
 mod client_log;
 mod error;
 pub mod execute;
+mod locks;
 pub mod open;
 pub mod outcome;
 pub mod plan;

@@ -3,12 +3,13 @@
 //! Journal and fences of the restored database are as old as the backup, so nothing is taken from
 //! them: the ledger says what was removed, the leaves say of which records.
 
+mod report;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde::Serialize;
 
 use super::announce::Clients;
 use super::error::RunError;
@@ -17,6 +18,8 @@ use super::execute::Again;
 use super::execute::Environment;
 use super::execute::Prepared;
 use super::execute::RunRequest;
+use super::locks::release;
+use super::locks::take_locks;
 use super::open::Inventories;
 use super::open::Stores;
 use super::outcome::FinishedRun;
@@ -28,13 +31,11 @@ use super::recall::ClusterLook;
 use super::recall::Collected;
 use super::recall::Knowledge;
 use super::recall::Known;
-use super::recall::Lost;
 use super::recall::RecallError;
 use super::recall::Source;
 use super::recall::Wanted;
 use super::recover;
 use super::stage::JobAgain;
-use crate::exit;
 use crate::job::Job;
 use crate::keyring::Keyring;
 use crate::ledger::entry::ReconciledEntry;
@@ -45,9 +46,19 @@ use crate::store::Due;
 use crate::store::Survey;
 use crate::store::TokenKey;
 
+pub use report::NotLookedFor;
+pub use report::Reconciliation;
+pub use report::UndoneCertificate;
+pub use report::UndoneTarget;
+pub(super) use report::undone;
+
 /// The most certificates of one client that a new one can refer to: a certificate has at most
 /// 65,535 bytes.
 const MOST_CERTIFICATES: usize = 200;
+
+/// Objects lie behind their rows only: a bucket is not listed as a whole.
+const OBJECTS: &str = "objects are looked for through the rows that name them; one whose row is not \
+                       there again is not found";
 
 /// What is to be reconciled.
 pub struct ReconcileRequest<'a> {
@@ -60,94 +71,6 @@ pub struct ReconcileRequest<'a> {
     /// Every job of the folder: a killed run may have had others.
     pub all_jobs: &'a [Job],
     pub as_of: Date,
-}
-
-/// What was found, and what was removed again. Counts only.
-#[derive(Clone, Debug, Serialize)]
-pub struct Reconciliation {
-    pub store: String,
-    pub backup_time: Timestamp,
-    /// Runs that went on after the backup, and touched these clusters.
-    pub runs: u64,
-    pub clusters: Vec<ClusterLook>,
-    /// The certificates whose removals the restore has undone.
-    pub certificates: Vec<UndoneCertificate>,
-    /// Evidence that cannot be looked up.
-    pub lost: Vec<Lost>,
-    /// What is not looked for, and why.
-    pub not_looked_for: Vec<NotLookedFor>,
-    /// Jobs that could not be looked at.
-    pub errors: BTreeMap<String, JobError>,
-    /// The run that removed again what had come back; none if nothing was removed.
-    pub applied: Option<FinishedRun>,
-    /// Why nothing was removed, although it was asked for.
-    pub refused: Option<String>,
-}
-
-/// A certificate some of whose records are there again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct UndoneCertificate {
-    pub certificate_id: String,
-    pub run_id: String,
-    pub client: String,
-    /// Records and rows that are there again.
-    pub back: u64,
-    pub targets: Vec<UndoneTarget>,
-}
-
-/// One target of such a certificate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct UndoneTarget {
-    pub index: u16,
-    pub job: String,
-    pub stage: String,
-    pub object: String,
-    pub back: u64,
-}
-
-/// Something that was removed and is not looked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct NotLookedFor {
-    pub job: String,
-    /// The object store's name in `kigen.toml`.
-    pub store: String,
-    pub why: &'static str,
-}
-
-/// Objects lie behind their rows only: a bucket is not listed as a whole.
-const OBJECTS: &str = "objects are looked for through the rows that name them; one whose row is not \
-                       there again is not found";
-
-impl Reconciliation {
-    /// Records, and rows without their records, that are there again.
-    pub fn back(&self) -> u64 {
-        self.clusters.iter().map(ClusterLook::all_back).sum()
-    }
-
-    /// Records and rows of which nobody can tell.
-    pub fn undecided(&self) -> u64 {
-        self.clusters.iter().map(ClusterLook::all_undecided).sum()
-    }
-
-    /// The documented exit code: the first of the reasons that asks most of a person.
-    pub fn exit(&self) -> u8 {
-        if let Some(error) = self.errors.values().next() {
-            return error.exit;
-        }
-        if self.lost.iter().any(|lost| lost.why.is_tampering()) {
-            return exit::DOES_NOT_HOLD;
-        }
-        if let Some(applied) = &self.applied
-            && applied.exit() != exit::DONE
-        {
-            return applied.exit();
-        }
-        let is_left = self.applied.is_none() && self.back() > 0;
-        if is_left || self.undecided() > 0 || self.refused.is_some() {
-            return exit::NOT_GONE;
-        }
-        exit::DONE
-    }
 }
 
 /// Looks, and removes nothing. Stores are opened to be read only.
@@ -179,7 +102,7 @@ pub async fn apply(
         as_of: request.as_of,
         trigger: Trigger::Hand,
     };
-    let lock = execute::take_locks(environment, &run, &run_id).await?;
+    let lock = take_locks(environment.ledger, request.jobs, &run_id).await?;
     let mut stores = Stores::default();
     let recovered = recover::recover(environment, keyring, &mut stores, request.all_jobs).await?;
     let collected = collect(environment, keyring, request).await?;
@@ -197,7 +120,7 @@ pub async fn apply(
     if found.back() == 0 || found.refused.is_some() {
         // What had been killed was taken up all the same.
         found.applied = (!finished.recovered.is_empty()).then_some(finished);
-        execute::release(lock).await;
+        release(lock).await;
         return Ok(found);
     }
     let again = again(request, &found, &known, &collected.sources);
@@ -223,7 +146,7 @@ pub async fn apply(
     )
     .await?;
     found.applied = Some(finished);
-    execute::release(lock).await;
+    release(lock).await;
     Ok(found)
 }
 
@@ -341,45 +264,6 @@ pub(super) async fn look_at_one(
             JobError::new(error.exit(), error.to_string())
         }
     })
-}
-
-/// Which certificates are undone, and in how much.
-pub(super) fn undone(clusters: &[ClusterLook], sources: &[Source]) -> Vec<UndoneCertificate> {
-    let mut by_source: BTreeMap<usize, BTreeMap<u16, u64>> = BTreeMap::new();
-    for cluster in clusters {
-        for (source, targets) in &cluster.by_source {
-            for (target, back) in targets {
-                *by_source
-                    .entry(*source)
-                    .or_default()
-                    .entry(*target)
-                    .or_default() += back;
-            }
-        }
-    }
-    let found = by_source.into_iter().filter_map(|(number, targets)| {
-        let source = sources.get(number)?;
-        let targets = targets.into_iter().filter_map(|(index, back)| {
-            let mut known = source.targets.iter();
-            let target = known.find(|target| target.index == index)?;
-            Some(UndoneTarget {
-                index,
-                job: target.job.clone(),
-                stage: target.stage.clone(),
-                object: target.object.clone(),
-                back,
-            })
-        });
-        let targets: Vec<UndoneTarget> = targets.collect();
-        Some(UndoneCertificate {
-            certificate_id: source.certificate_id.clone(),
-            run_id: source.run_id.clone(),
-            client: source.client.clone(),
-            back: targets.iter().map(|target| target.back).sum(),
-            targets,
-        })
-    });
-    found.collect()
 }
 
 /// What the run is to remove again.

@@ -50,7 +50,7 @@ mod tests {
             Some(ReadBack::Off)
         );
         for (text, says) in [
-            ("read-back = \"sometimes\"", "sometimes"),
+            ("read-back = \"sometimes\"", "one of `full`, `off`"),
             ("read-back-most-records = 0", "0"),
             (
                 "read-back = \"off\"\nread-back-most-records = 5",

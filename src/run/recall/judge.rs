@@ -5,9 +5,9 @@ use crate::evidence::leaf::Action;
 use crate::store::PresentBatch;
 use crate::store::PresentRecord;
 
+use super::encoders::Encoders;
 use super::error::RecallError;
 use super::known::BatchHits;
-use super::known::Encoders;
 use super::known::Hit;
 use super::known::Known;
 use super::persons::Fit;

@@ -2,17 +2,11 @@
 
 use std::collections::HashMap;
 use std::collections::HashSet;
-use std::collections::hash_map::Entry;
 use std::path::Path;
 use std::path::PathBuf;
-use std::thread;
 
 use crate::domain::value::Value;
 use crate::evidence::leaf::Action;
-use crate::evidence::leaf::RecordEncoder;
-use crate::evidence::leaf::RecordPlace;
-use crate::evidence::leaf::SubjectEncoder;
-use crate::evidence::leaf::SubjectRef;
 use crate::job::Job;
 use crate::job::OnDispose;
 use crate::job::Reference;
@@ -20,22 +14,18 @@ use crate::store::PresentBatch;
 use crate::store::Recall;
 use crate::store::error::StoreError;
 
+use super::encoders::Encoders;
 use super::error::RecallError;
 use super::judge::Judged;
 use super::judge::Verdict;
 use super::lost::Lost;
 use super::lost::Why;
+use super::parts::in_parts;
 use super::persons::Persons;
 use super::persons::SHARE_LENGTH;
 use super::shelf::Shelf;
 use super::source::Source;
 use super::source::SourceTarget;
-
-/// Fewer records than this are not worth another thread.
-const WORTH_A_THREAD: usize = 256;
-
-/// The most threads that make leaves at the same time.
-const MOST_THREADS: usize = 8;
 
 /// The evidence that is at hand.
 #[derive(Clone, Copy)]
@@ -48,7 +38,7 @@ pub(in crate::run) struct Knowledge<'a> {
 pub(in crate::run) struct Known<'a> {
     pub(in crate::run) job: &'a Job,
     pub(super) knowledge: Knowledge<'a>,
-    references: Vec<&'a Reference>,
+    pub(super) references: Vec<&'a Reference>,
     /// By client, what each source has removed from the cluster.
     by_client: HashMap<&'a str, Vec<OfSource>>,
     /// Clients of which some evidence is lost.
@@ -62,17 +52,17 @@ pub(in crate::run) struct Known<'a> {
 }
 
 /// What one source has removed from the cluster.
-struct OfSource {
-    source: usize,
+pub(super) struct OfSource {
+    pub(super) source: usize,
     own: Vec<Place>,
     rows: Vec<RowPlace>,
 }
 
 /// A target whose records may be met.
 #[derive(Clone, Copy)]
-struct Place {
-    target: u16,
-    action: Action,
+pub(super) struct Place {
+    pub(super) target: u16,
+    pub(super) action: Action,
     stage: usize,
 }
 
@@ -235,7 +225,7 @@ impl<'a> Known<'a> {
         Ok(BatchHits { records, rows })
     }
 
-    fn of(&self, client: &str) -> &[OfSource] {
+    pub(super) fn of(&self, client: &str) -> &[OfSource] {
         self.by_client.get(client).map_or(&[], Vec::as_slice)
     }
 
@@ -301,126 +291,6 @@ fn hit(source: usize, place: Place) -> Hit {
         action: place.action,
         stage: place.stage,
     }
-}
-
-/// Encoders of all sources, each made when it is first needed.
-pub(super) struct Encoders<'k, 'a> {
-    known: &'k Known<'a>,
-    /// By source, target and reference: the own table's has none.
-    records: HashMap<(usize, u16, Option<usize>), RecordEncoder>,
-    subjects: HashMap<usize, SubjectEncoder>,
-}
-
-impl<'k, 'a> Encoders<'k, 'a> {
-    pub(super) fn new(known: &'k Known<'a>) -> Self {
-        Self {
-            known,
-            records: HashMap::new(),
-            subjects: HashMap::new(),
-        }
-    }
-
-    /// Whether the source has the leaf of this record or row.
-    fn is_known(
-        &mut self,
-        number: usize,
-        reference: Option<usize>,
-        place: &Place,
-        key: &[Value],
-    ) -> Result<bool, RecallError> {
-        let known = self.known;
-        let source = &known.knowledge.sources[number];
-        let encoder = match self.records.entry((number, place.target, reference)) {
-            Entry::Occupied(made) => made.into_mut(),
-            Entry::Vacant(free) => {
-                free.insert(known.record_encoder(source, place.target, reference)?)
-            }
-        };
-        // A key goes once in a run: its leaf is that of the first time.
-        let leaf = encoder.leaf(place.action, key, 0)?;
-        let held = known.knowledge.shelf.holds(source.part, &leaf);
-        held.map_err(|source| known.at_work(source))
-    }
-
-    fn subject(&mut self, number: usize) -> Result<&mut SubjectEncoder, RecallError> {
-        let known = self.known;
-        let source = &known.knowledge.sources[number];
-        match self.subjects.entry(number) {
-            Entry::Occupied(made) => Ok(made.into_mut()),
-            Entry::Vacant(free) => {
-                let kind = &known.job.subject.kind;
-                Ok(free.insert(SubjectEncoder::new(&source.key, &source.client, kind)?))
-            }
-        }
-    }
-}
-
-impl Known<'_> {
-    /// The person of a record, under the key of the first source of its client: only to count.
-    pub(super) fn person(
-        &self,
-        encoders: &mut Encoders<'_, '_>,
-        client: &str,
-        subject: &Value,
-    ) -> Result<Option<SubjectRef>, RecallError> {
-        let Some(first) = self.of(client).first() else {
-            return Ok(None);
-        };
-        Ok(Some(encoders.subject(first.source)?.reference(subject)?))
-    }
-
-    fn record_encoder(
-        &self,
-        source: &Source,
-        target: u16,
-        reference: Option<usize>,
-    ) -> Result<RecordEncoder, RecallError> {
-        let (object, key) = match reference.map(|reference| self.references[reference]) {
-            None => (self.job.table.to_string(), &self.job.key),
-            Some(reference) => match &reference.on_dispose {
-                OnDispose::GoesWith { key, .. } => (reference.table.to_string(), key),
-                OnDispose::Unlink | OnDispose::Blocks => {
-                    (reference.table.to_string(), &self.job.key)
-                }
-            },
-        };
-        let place = RecordPlace {
-            client: &source.client,
-            store: &self.job.store,
-            object: &object,
-        };
-        let columns: Vec<&str> = key.iter().map(String::as_str).collect();
-        Ok(RecordEncoder::new(&source.key, place, &columns, target)?)
-    }
-}
-
-/// Does `work` for parts of `0..length`, each on a thread of its own, and joins the results.
-fn in_parts<T: Send>(
-    length: usize,
-    work: impl Fn(usize, usize) -> Result<Vec<T>, RecallError> + Sync,
-) -> Result<Vec<T>, RecallError> {
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let threads = threads.min(MOST_THREADS).min(length / WORTH_A_THREAD);
-    if threads < 2 {
-        return work(0, length);
-    }
-    let part = length.div_ceil(threads);
-    let work = &work;
-    thread::scope(|scope| {
-        let borders = (0..length).step_by(part);
-        let running: Vec<_> = borders
-            .map(|from| scope.spawn(move || work(from, (from + part).min(length))))
-            .collect();
-        let mut joined = Vec::with_capacity(length);
-        for thread in running {
-            let done = thread.join().map_err(|_| {
-                let broken = StoreError::Unusable("look records up".to_owned());
-                RecallError::Store(broken)
-            })?;
-            joined.extend(done?);
-        }
-        Ok(joined)
-    })
 }
 
 impl Recall for Known<'_> {

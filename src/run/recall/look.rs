@@ -13,9 +13,9 @@ use crate::store::PresentBatch;
 use crate::store::TokenKey;
 use crate::store::error::StoreError;
 
+use super::encoders::Encoders;
 use super::error::RecallError;
 use super::judge::Verdict;
-use super::known::Encoders;
 use super::known::Known;
 use super::persons::Persons;
 use super::persons::SHARE_LENGTH;

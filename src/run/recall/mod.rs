@@ -7,12 +7,14 @@
 //!
 //! Memory holds a filter over all leaves and a few thousand records, whatever the size of the tables.
 
+mod encoders;
 mod error;
 mod filter;
 mod judge;
 mod known;
 mod look;
 mod lost;
+mod parts;
 mod persons;
 mod removed;
 mod shelf;

@@ -1,5 +1,7 @@
 //! Rows of other tables that go with a record, in its own transaction.
 
+mod found;
+
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -22,65 +24,7 @@ use crate::job::OnDispose;
 use crate::job::Reference;
 use crate::store::error::StoreError;
 
-/// Rows of one goes-with table, and which of the batch's records each belongs to.
-pub(super) struct Found<'a> {
-    pub(super) reference: &'a Reference,
-    /// Index among the job's goes-with references.
-    index: usize,
-    /// Columns read, key first.
-    columns: Vec<&'a ColumnFacts>,
-    pub(super) rows: Vec<Row>,
-    /// For each row, the index of its record in the batch.
-    pub(super) owners: Vec<usize>,
-}
-
-impl<'a> Found<'a> {
-    /// Where its rows have `column`.
-    pub(super) fn position(&self, column: &str) -> Option<usize> {
-        self.columns.iter().position(|known| known.name == column)
-    }
-
-    /// Index among the job's references whose rows go with the record.
-    pub(super) fn index(&self) -> usize {
-        self.index
-    }
-
-    /// The key of each row.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &[Value]> {
-        let width = key_columns(self.reference).len();
-        self.rows.iter().map(move |row| &row[..width])
-    }
-
-    /// Leaves out the rows for which `chosen` holds nothing.
-    pub(super) fn retain(&mut self, mut chosen: impl FnMut() -> bool) {
-        let rows = std::mem::take(&mut self.rows);
-        let owners = std::mem::take(&mut self.owners);
-        for (row, owner) in rows.into_iter().zip(owners) {
-            if chosen() {
-                self.rows.push(row);
-                self.owners.push(owner);
-            }
-        }
-    }
-
-    /// The rows of the records `chosen` alone, with their owners numbered in that order.
-    pub(super) fn of_records(&self, chosen: &[usize]) -> Found<'a> {
-        let mut part = Found {
-            reference: self.reference,
-            index: self.index,
-            columns: self.columns.clone(),
-            rows: Vec::new(),
-            owners: Vec::new(),
-        };
-        for (row, owner) in self.rows.iter().zip(&self.owners) {
-            if let Some(place) = chosen.iter().position(|record| record == owner) {
-                part.rows.push(row.clone());
-                part.owners.push(place);
-            }
-        }
-        part
-    }
-}
+pub(super) use found::Found;
 
 /// Deletes and unlinks what names the records in `rows`; deepest rows first. Counts by table.
 pub(crate) async fn remove(

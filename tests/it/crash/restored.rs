@@ -95,6 +95,20 @@ impl Restorable {
         self.start(further, &[]).wait().await
     }
 
+    /// A look takes nothing up, and does not pass over what it cannot know.
+    async fn names_the_run_that_is_not_certified(&self) {
+        let looked = self.reconcile(&[]).await;
+        let code = i32::from(kigen::exit::NOT_GONE);
+        assert_eq!(looked.code(), Some(code), "{looked}");
+        let found: Json = serde_json::from_str(&looked.stdout).unwrap();
+        let lost = found["lost"].as_array().unwrap();
+        let named = lost.iter().filter(|one| one["why"] == "not-certified");
+        assert_eq!(named.count(), 1, "{found}");
+        for cluster in found["clusters"].as_array().unwrap() {
+            assert_eq!(cluster["never_removed"], 0, "{cluster}");
+        }
+    }
+
     /// Carries it out again, and everything is as it was before the restore.
     async fn finish(&self, place: &str) {
         let applied = self.reconcile(&["--apply"]).await;
@@ -170,6 +184,9 @@ async fn killed_anywhere_it_is_carried_out_again(restorable: &Restorable, points
         let killed = restorable.start(&["--apply"], &[("KIGEN_KILL_AT", place)]);
         let ended = killed.wait().await;
         assert_eq!(ended.signal(), Some(SIGABRT), "{place}: {ended}");
+        if *place == "run.finished" {
+            restorable.names_the_run_that_is_not_certified().await;
+        }
         restorable.finish(place).await;
     }
 }
