@@ -498,9 +498,9 @@ check_entry() {
   type=$(jq -r '.predicateType' "$entry")
   case $type in
     urn:kigen:plan:v1)
-      plans[index]=$(sha256 "$entry")
-      plan_runs[index]=$(jq -r '.predicate.run.id' "$entry")
-      plan_times[index]=$at
+      plans[$index]=$(sha256 "$entry")
+      plan_runs[$index]=$(jq -r '.predicate.run.id' "$entry")
+      plan_times[$index]=$at
       ;;
     urn:kigen:deletion-certificate:v1 | urn:kigen:abort:v1)
       plan=$(jq -r '.predicate.log.plan.index // "none"' "$entry")
@@ -512,7 +512,7 @@ check_entry() {
       fi
       unset "plans[$plan]"
       if [[ $type == urn:kigen:deletion-certificate:v1 && $(jq -r '.predicate.kind' "$entry") != noop ]]; then
-        certified[index]=$(jq -r '.predicate.certificateId' "$entry")
+        certified[$index]=$(jq -r '.predicate.certificateId' "$entry")
       fi
       ;;
   esac
@@ -590,7 +590,7 @@ check_certified() {
     check_proof "$run" "${entry_of[$run]}"
   done
   for index in "${!certified[@]}"; do
-    fails "entry $index of the log is the certificate ${certified[index]}, which is not published: it was taken away, or is being published just now"
+    fails "entry $index of the log is the certificate ${certified[$index]}, which is not published: it was taken away, or is being published just now"
   done
 }
 
@@ -615,8 +615,9 @@ check_policy() {
   [[ -f $1 ]] || return
   while read -r word name; do
     [[ $word == log ]] || continue
-    # A name, an id, and after one byte of type the key itself.
-    key=$(printf '%s' "${name##*+}" | base64 -d 2>/dev/null | tail -c +2 | xxd -p -c64)
+    # A name, an id, and after one byte of type the key itself; its base64 may have a plus too.
+    key=${name#*+}
+    key=$(printf '%s' "${key#*+}" | base64 -d 2>/dev/null | tail -c +2 | xxd -p -c64)
     known=no
     for pem in ${log_pems[@]+"${log_pems[@]}"}; do
       [[ $key != "$(openssl pkey -pubin -in "$pem" -outform DER | tail -c 32 | xxd -p -c64)" ]] || known=yes

@@ -346,7 +346,8 @@ async fn one_job(
         as_of,
         again,
     };
-    suspend::until_suspended(environment, &job.cluster, job_run.execute(outcome)).await
+    let (ledger, shutdown) = (environment.ledger, environment.shutdown);
+    suspend::until_suspended(ledger, shutdown, &job.cluster, job_run.execute(outcome)).await
 }
 
 async fn note_failure(

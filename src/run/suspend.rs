@@ -38,6 +38,7 @@ use crate::ledger::log::LogRole;
 use crate::ledger::suspension::Suspended;
 use crate::ledger::suspension::suspended;
 use crate::publish;
+use crate::shutdown::Shutdown;
 
 /// How often a run asks whether its job was suspended meanwhile.
 const ASKED_EVERY: Duration = Duration::from_secs(2);
@@ -138,7 +139,8 @@ pub(super) async fn now(ledger: &dyn Ledger) -> Result<BTreeMap<String, Suspende
 /// Carries `work` out, which is that of `job`; stops the run at the border of a batch once somebody
 /// suspends the job, or nobody can say any more whether it is suspended.
 pub(super) async fn until_suspended<T>(
-    environment: &Environment<'_>,
+    ledger: &dyn Ledger,
+    shutdown: &Shutdown,
     job: &str,
     work: impl Future<Output = T>,
 ) -> T {
@@ -146,7 +148,7 @@ pub(super) async fn until_suspended<T>(
     let asking = async {
         loop {
             tokio::time::sleep(ASKED_EVERY).await;
-            match now(environment.ledger).await {
+            match now(ledger).await {
                 Ok(suspended) if !suspended.contains_key(job) => {}
                 Ok(_) => {
                     tracing::warn!(job.name = job, "job `{job}` was suspended; the run stops");
@@ -161,7 +163,7 @@ pub(super) async fn until_suspended<T>(
     };
     tokio::select! {
         done = &mut work => return done,
-        () = asking => environment.shutdown.request(),
+        () = asking => shutdown.request(),
     }
     work.await
 }
@@ -310,5 +312,60 @@ impl OpenLog<'_> {
             }
         }
         Ok(open.pop())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::until_suspended;
+    use crate::evidence::log::entry::SuspensionReason;
+    use crate::ledger;
+    use crate::ledger::Ledger;
+    use crate::ledger::entry::Entry;
+    use crate::ledger::entry::JobSuspended;
+    use crate::shutdown::Shutdown;
+
+    async fn suspend(ledger: &dyn Ledger, job: &str) {
+        let entry = Entry::JobSuspended(JobSuspended {
+            job: job.to_owned(),
+            reason: SuspensionReason::LegalHold,
+            review_on: None,
+        });
+        ledger
+            .append(None, Timestamp::UNIX_EPOCH, &entry)
+            .await
+            .unwrap();
+    }
+
+    /// A hold outranks every period, from the next batch on.
+    #[tokio::test]
+    async fn a_job_that_is_suspended_while_it_runs_stops_at_the_border_of_a_batch() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("ledger.db").display());
+        let ledger = ledger::open(&url).await.unwrap();
+        ledger.migrate(Timestamp::UNIX_EPOCH).await.unwrap();
+        suspend(&*ledger, "another-job").await;
+        let shutdown = Shutdown::new();
+        // Batches go on until they are asked to stop.
+        let batches = async {
+            suspend(&*ledger, "learner").await;
+            shutdown.requested().await;
+            "the rest of the batch"
+        };
+        let done = until_suspended(&*ledger, &shutdown, "learner", batches).await;
+        assert_eq!(done, "the rest of the batch");
+
+        let shutdown = Shutdown::new();
+        let done = until_suspended(&*ledger, &shutdown, "exam-history", async { 7 }).await;
+        assert_eq!((done, shutdown.is_requested()), (7, false));
+
+        // Whether it is suspended cannot be read: nothing goes on.
+        drop(std::fs::remove_file(folder.path().join("ledger.db")));
+        ledger.close().await;
+        let batches = async { shutdown.requested().await };
+        until_suspended(&*ledger, &shutdown, "exam-history", batches).await;
+        assert!(shutdown.is_requested());
     }
 }

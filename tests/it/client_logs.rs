@@ -152,11 +152,9 @@ async fn a_plan_stands_in_the_published_log_before_the_first_removal() {
 #[tokio::test]
 async fn a_run_over_its_limit_ends_as_an_abort_with_its_reason() {
     let scene = Scene::sqlite().await;
-    for job in ["learner", "exam-history"] {
-        let file = format!("jobs/{job}.toml");
-        scene.edit(&file, "max-records = 100", "max-records = 1");
-    }
-    let run = scene.on_the_day(&["run"]);
+    let file = "jobs/exam-history.toml";
+    scene.edit(file, "max-records = 100", "max-records = 1");
+    let run = scene.on_the_day(&["run", "--job", "exam-history"]);
     assert_eq!(run.code, i32::from(exit::NOT_APPROVED), "{}", run.stderr);
     for client in CLIENTS {
         let entries = entries(&scene, client);
@@ -404,42 +402,4 @@ async fn nobody_suspends_everything_by_leaving_an_option_out() {
     }
     let run = scene.on_the_day(&["run"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
-}
-
-/// A hold outranks every period, from the next batch on.
-#[tokio::test]
-async fn a_job_that_is_suspended_while_it_runs_stops_at_the_border_of_a_batch() {
-    let scene = Scene::sqlite().await;
-    // While somebody else writes, the first batch waits.
-    scene.database.execute("begin immediate").await;
-    let words = [
-        "run",
-        "--job",
-        "exam-history",
-        "--as-of",
-        crate::scene::AS_OF,
-    ];
-    let worker = scene.command(&words).spawn().unwrap();
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-    let words = ["suspend", "--job", "exam-history", "--reason", "incident"];
-    let suspended = scene.kigen(&words);
-    assert_eq!(suspended.code, 0, "{}", suspended.stderr);
-    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
-    scene.database.execute("rollback").await;
-    let ended = worker.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&ended.stderr);
-    assert_eq!(
-        ended.status.code(),
-        Some(i32::from(exit::TERMINATED)),
-        "{said}"
-    );
-    assert!(said.contains("was suspended; the run stops"), "{said}");
-    // What was under way is certified; the rest stays.
-    assert!(
-        scene
-            .on_the_day(&["run"])
-            .stdout
-            .contains("is suspended since")
-    );
-    holds(&scene, &[]);
 }

@@ -20,6 +20,7 @@ use super::facts::is_object;
 use crate::config::ReadBack;
 use crate::evidence::digest::Sha256;
 use crate::evidence::leaf::RunKey;
+use crate::evidence::statement::Statement;
 use crate::evidence::statement::StoreVerification;
 use crate::evidence::statement::Unverifiable;
 use crate::evidence::statement::VerificationResult;
@@ -117,6 +118,23 @@ pub(super) async fn look_back(
         look.note(&mut back, &drafts, &found)?;
     }
     Ok(back)
+}
+
+/// What the certificate says of the look back: records that are there, targets that nobody knows of.
+pub(super) fn says(facts: &RunFacts, payload: &[u8]) -> Result<(u64, u64), SealError> {
+    // The payload that was stored, or was made just now.
+    let statement: Statement = serde_json::from_slice(payload)
+        .map_err(|_| facts.damaged("have a certificate that cannot be read".to_owned()))?;
+    let targets = statement.predicate.targets.iter();
+    let found: Vec<_> = targets
+        .filter_map(|target| target.verification.as_ref())
+        .collect();
+    let remaining = found.iter().map(|found| found.remaining).sum();
+    let unverifiable = found
+        .iter()
+        .filter(|found| found.result == VerificationResult::Unverifiable);
+    let unverifiable = u64::try_from(unverifiable.count()).unwrap_or(u64::MAX);
+    Ok((remaining, unverifiable))
 }
 
 /// The run's removals for one client.

@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use crate::evidence::dsse;
 use crate::evidence::sshsig;
 use crate::evidence::statement::Statement;
-use crate::evidence::statement::VerificationResult;
 use crate::ledger::Envelope;
 use crate::ledger::entry::Entry;
 use crate::publish::Content;
@@ -26,9 +25,10 @@ use super::facts::RunFacts;
 use super::journal::ClientJournal;
 use super::journal::close_fences;
 use super::journal::gather;
+use super::journal::mark_published;
 use super::keys::publish_keys;
 use super::leaves::LeavesWriter;
-use super::look_back::look_back;
+use super::look_back;
 use super::page::page;
 use super::work;
 
@@ -57,7 +57,7 @@ pub async fn seal(
     close_fences(context, &facts).await?;
     fail::fail_point!("seal.after-fence");
     let (drafts, evidence_key) = draft(context, &facts, progress).await?;
-    let looked_back = look_back(context, &facts, &drafts, now).await?;
+    let looked_back = look_back::look_back(context, &facts, &drafts, now).await?;
     fail::fail_point!("seal.after-look-back");
     publish_keys(context.keeper()).await?;
     let before = BeforeTheLog {
@@ -67,9 +67,16 @@ pub async fn seal(
     let prepared = close_plans(context, &facts, drafts, before, now).await?;
     say_that_these_are_all(context, &facts, &prepared, now).await?;
     let mut certificates = Vec::with_capacity(prepared.len());
-    for one in prepared {
+    let last = prepared.len();
+    for (number, one) in (1..).zip(prepared) {
         let envelope = sign(context, &facts, &one).await?;
-        certificates.push(publish(context, &facts, one, &envelope, now).await?);
+        let certificate = publish(context, &facts, one, &envelope).await?;
+        if number == last {
+            // Before the run counts as published: nobody would do it afterwards.
+            mark_published(context, &facts).await?;
+        }
+        say_that_it_is_published(context, &facts, &certificate, now).await?;
+        certificates.push(certificate);
     }
     Ok(SealedRun {
         run_id: run_id.to_owned(),
@@ -228,7 +235,6 @@ async fn publish(
     facts: &RunFacts,
     one: Prepared,
     envelope: &Envelope,
-    now: Timestamp,
 ) -> Result<SealedCertificate, SealError> {
     let run_id = facts.run_id();
     let folder = format!("{}/{}", client_folder(&one.client), client_folder(run_id));
@@ -252,15 +258,7 @@ async fn publish(
         put(context.place, &path(name), Content::Bytes(bytes)).await?;
         fail::fail_point!("seal.after-file");
     }
-    fail::fail_point!("seal.before-published");
-    if !facts.run.published.contains(&one.certificate_id) {
-        let published = Entry::Published {
-            certificate_id: one.certificate_id.clone(),
-            folder: folder.clone(),
-        };
-        context.ledger.append(Some(run_id), now, &published).await?;
-    }
-    let (remaining, unverifiable) = looked_back(facts, &one.payload)?;
+    let (remaining, unverifiable) = look_back::says(facts, &one.payload)?;
     Ok(SealedCertificate {
         certificate_id: one.certificate_id,
         client: one.client,
@@ -273,19 +271,21 @@ async fn publish(
     })
 }
 
-/// What the certificate says of the look back: records that are there, targets that nobody knows of.
-fn looked_back(facts: &RunFacts, payload: &[u8]) -> Result<(u64, u64), SealError> {
-    // The payload that was stored, or was made just now.
-    let statement: Statement = serde_json::from_slice(payload)
-        .map_err(|_| facts.damaged("have a certificate that cannot be read".to_owned()))?;
-    let targets = statement.predicate.targets.iter();
-    let found: Vec<_> = targets
-        .filter_map(|target| target.verification.as_ref())
-        .collect();
-    let remaining = found.iter().map(|found| found.remaining).sum();
-    let unverifiable = found
-        .iter()
-        .filter(|found| found.result == VerificationResult::Unverifiable);
-    let unverifiable = u64::try_from(unverifiable.count()).unwrap_or(u64::MAX);
-    Ok((remaining, unverifiable))
+async fn say_that_it_is_published(
+    context: &SealContext<'_>,
+    facts: &RunFacts,
+    certificate: &SealedCertificate,
+    now: Timestamp,
+) -> Result<(), SealError> {
+    fail::fail_point!("seal.before-published");
+    if facts.run.published.contains(&certificate.certificate_id) {
+        return Ok(());
+    }
+    let published = Entry::Published {
+        certificate_id: certificate.certificate_id.clone(),
+        folder: certificate.folder.clone(),
+    };
+    let run_id = Some(facts.run_id());
+    context.ledger.append(run_id, now, &published).await?;
+    Ok(())
 }
