@@ -30,6 +30,8 @@ ON_EXIT = {
     "SCHEMA_MISMATCH": (14, "FailJob"),
     "ACCESS_REFUSED": (15, "FailJob"),
     "DOES_NOT_HOLD": (16, None),
+    "LOG_DIFFERS": (17, "FailJob"),
+    "NOT_GONE": (18, "FailJob"),
     "INCOMPLETE": (20, "Count"),
     "STORE_UNREACHABLE": (21, "Count"),
     "LEDGER_UNAVAILABLE": (22, "Count"),

@@ -29,6 +29,8 @@ pub const DOES_NOT_HOLD: u8 = 16;
 /// The ledger's log is not the one that was published: perhaps a ledger was restored from a backup.
 /// Nothing was removed or signed.
 pub const LOG_DIFFERS: u8 = 17;
+/// What was removed is there again, or evidence is lost that would say so. A person must look.
+pub const NOT_GONE: u8 = 18;
 /// Something that is due is still there. Trying again may help.
 pub const INCOMPLETE: u8 = 20;
 /// A store, or the place of certificates, could not be reached. Trying again may help.
@@ -94,6 +96,11 @@ pub const ALL: &[(u8, &str, &str)] = &[
         LOG_DIFFERS,
         "LOG_DIFFERS",
         "the ledger's log is not the published one; nothing was removed or signed",
+    ),
+    (
+        NOT_GONE,
+        "NOT_GONE",
+        "what was removed is there again, or it cannot be decided; a person must look",
     ),
     (
         INCOMPLETE,

@@ -15,6 +15,7 @@
 )]
 
 mod architecture;
+mod audit;
 mod bad_input;
 mod bad_input_files;
 mod bad_input_postgres;
@@ -32,6 +33,7 @@ mod oulad;
 mod pages;
 mod published;
 mod receipts;
+mod reconcile;
 mod scene;
 mod stores;
 mod support;
