@@ -26,6 +26,8 @@ pub const SCHEMA_MISMATCH: u8 = 14;
 pub const ACCESS_REFUSED: u8 = 15;
 /// Published evidence does not hold: it was altered, is incomplete, or was not signed by whom we trust.
 pub const DOES_NOT_HOLD: u8 = 16;
+/// No certificate that could be searched has the removal that was asked for.
+pub const NO_SUCH_REMOVAL: u8 = 17;
 /// Something that is due is still there. Trying again may help.
 pub const INCOMPLETE: u8 = 20;
 /// A store could not be reached. Trying again may help.
@@ -86,6 +88,11 @@ pub const ALL: &[(u8, &str, &str)] = &[
         DOES_NOT_HOLD,
         "DOES_NOT_HOLD",
         "published evidence does not hold; a person must look",
+    ),
+    (
+        NO_SUCH_REMOVAL,
+        "NO_SUCH_REMOVAL",
+        "no certificate that could be searched has the removal",
     ),
     (
         INCOMPLETE,

@@ -40,6 +40,8 @@ pub mod keyring;
 #[cfg(feature = "worker")]
 pub mod ledger;
 #[cfg(feature = "worker")]
+pub mod prove;
+#[cfg(feature = "worker")]
 pub mod publish;
 #[cfg(feature = "worker")]
 pub mod run;

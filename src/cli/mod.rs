@@ -68,9 +68,9 @@ pub enum Format {
     Text,
     /// One stable, documented JSON document
     Json,
-    /// `certificate show`: a page for people, with the signed data in it
+    /// `certificate show`, `certificate prove`: a page for people, with the signed data in it
     Html,
-    /// `certificate show`: the same as PDF/A-3
+    /// `certificate show`, `certificate prove`: the same as PDF/A-3
     Pdf,
 }
 
@@ -120,7 +120,9 @@ enum Command {
 
 impl Command {
     fn makes_pages(&self) -> bool {
-        matches!(self, Self::Certificate(certificate::Command::Show { .. }))
+        use certificate::Command::Prove;
+        use certificate::Command::Show;
+        matches!(self, Self::Certificate(Show { .. } | Prove(_)))
     }
 }
 
@@ -143,7 +145,7 @@ pub async fn main() -> ExitCode {
 
 async fn dispatch(global: &Global, command: Command) -> Result<u8, Failure> {
     if global.format.is_page() && !command.makes_pages() {
-        let message = "`--format html` and `--format pdf` belong to `kigen certificate show`";
+        let message = "`--format html` and `--format pdf` belong to `kigen certificate show` and `kigen certificate prove`";
         return Err(Failure::new(exit::USAGE, message));
     }
     match command {

@@ -168,6 +168,7 @@ fn the_core_knows_no_edge() {
         "crate::demo",
         "crate::exit",
         "crate::publish",
+        "crate::prove",
         "crate::verify",
     ];
     let core: Vec<&Source> = sources
@@ -213,7 +214,8 @@ fn the_edge_does_not_know_the_face() {
         .iter()
         .filter(|source| {
             [
-                "store", "ledger", "publish", "verify", "run", "schedule", "keyring", "config",
+                "store", "ledger", "publish", "prove", "verify", "run", "schedule", "keyring",
+                "config",
             ]
             .iter()
             .any(|name| source.name.starts_with(&format!("src/{name}")))

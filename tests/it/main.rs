@@ -28,6 +28,7 @@ mod keyring;
 mod keyring_crash;
 mod oulad;
 mod pages;
+mod prove;
 mod published;
 mod receipts;
 mod scene;
