@@ -26,11 +26,14 @@ pub const SCHEMA_MISMATCH: u8 = 14;
 pub const ACCESS_REFUSED: u8 = 15;
 /// Published evidence does not hold: it was altered, is incomplete, or was not signed by whom we trust.
 pub const DOES_NOT_HOLD: u8 = 16;
+/// The ledger's log is not the one that was published: perhaps a ledger was restored from a backup.
+/// Nothing was removed or signed.
+pub const LOG_DIFFERS: u8 = 17;
 /// No certificate that could be searched has the removal that was asked for.
-pub const NO_SUCH_REMOVAL: u8 = 17;
+pub const NO_SUCH_REMOVAL: u8 = 18;
 /// Something that is due is still there. Trying again may help.
 pub const INCOMPLETE: u8 = 20;
-/// A store could not be reached. Trying again may help.
+/// A store, or the place of certificates, could not be reached. Trying again may help.
 pub const STORE_UNREACHABLE: u8 = 21;
 /// The ledger could not be read or written. Trying again may help.
 pub const LEDGER_UNAVAILABLE: u8 = 22;
@@ -90,6 +93,11 @@ pub const ALL: &[(u8, &str, &str)] = &[
         "published evidence does not hold; a person must look",
     ),
     (
+        LOG_DIFFERS,
+        "LOG_DIFFERS",
+        "the ledger's log is not the published one; nothing was removed or signed",
+    ),
+    (
         NO_SUCH_REMOVAL,
         "NO_SUCH_REMOVAL",
         "no certificate that could be searched has the removal",
@@ -102,7 +110,7 @@ pub const ALL: &[(u8, &str, &str)] = &[
     (
         STORE_UNREACHABLE,
         "STORE_UNREACHABLE",
-        "a store could not be reached; trying again may help",
+        "a store, or the place of certificates, could not be reached; trying again may help",
     ),
     (
         LEDGER_UNAVAILABLE,

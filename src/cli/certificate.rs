@@ -239,7 +239,7 @@ async fn check_place(
     place: &Arc<dyn EvidencePlace>,
     keys: &[PathBuf],
 ) -> Result<(Vec<Verified>, bool), Failure> {
-    let found = verify::check(place, keys).await?;
+    let found = verify::check(place, verify::trust(keys)?.into()).await?;
     let verified = found
         .certificates()
         .map(|one| verify::verified(&**place, one));

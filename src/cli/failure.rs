@@ -3,7 +3,7 @@
 use crate::exit;
 use crate::ledger::error::LedgerError;
 use crate::problem::Problems;
-use crate::run::execute::RunError;
+use crate::run::RunError;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]

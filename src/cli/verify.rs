@@ -13,6 +13,10 @@ use super::load;
 use super::output;
 use crate::config::CertificatesBucket;
 use crate::config::CertificatesPlace;
+use crate::evidence::log::checkpoint::Checkpoint;
+use crate::evidence::log::checkpoint::CheckpointError;
+use crate::evidence::log::note::Note;
+use crate::evidence::log::note::NoteError;
 use crate::evidence::public_key;
 use crate::exit;
 use crate::progress::Progress;
@@ -21,6 +25,7 @@ use crate::publish::EvidencePlace;
 use crate::publish::FolderPlace;
 use crate::publish::PublishError;
 use crate::verify;
+use crate::verify::Basis;
 use crate::verify::CertificateVerification;
 use crate::verify::PlaceVerification;
 use crate::verify::PublishedFinding;
@@ -36,6 +41,14 @@ pub(super) struct Arguments {
     /// place's own `keys/` if left out
     #[arg(long = "key", value_name = "FILE")]
     keys: Vec<PathBuf>,
+    /// The public key that signs the heads of the clients' logs (PEM), got by another way than the
+    /// place; may be repeated. The place's own `keys/` if left out
+    #[arg(long = "log-key", value_name = "FILE")]
+    log_keys: Vec<PathBuf>,
+    /// A checkpoint of a client's log that you kept from earlier: the log must contain it; may be
+    /// repeated
+    #[arg(long = "checkpoint", value_name = "FILE")]
+    checkpoints: Vec<PathBuf>,
     /// The bucket's region; what the environment says if left out
     #[arg(long, value_name = "NAME")]
     region: Option<String>,
@@ -55,6 +68,8 @@ struct Checked {
     /// Whether the keys were given with `--key`, or come from the place itself.
     keys_from: &'static str,
     key_ids: Vec<String>,
+    log_keys_from: &'static str,
+    log_key_ids: Vec<String>,
     findings: Vec<Sentence>,
     clients: Vec<CheckedClient>,
 }
@@ -86,9 +101,19 @@ pub(super) struct Sentence {
 /// Verifies a place as a whole.
 pub(super) async fn verify(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
     let place = open(global, arguments).await?;
-    let found = check(&place, &arguments.keys).await?;
+    let held: Result<Vec<Checkpoint>, Failure> = arguments
+        .checkpoints
+        .iter()
+        .map(|file| read_checkpoint(file))
+        .collect();
+    let basis = Basis {
+        certificates: trust(&arguments.keys)?,
+        logs: trust(&arguments.log_keys)?,
+        held: held?,
+    };
+    let found = check(&place, basis).await?;
     let holds = found.holds();
-    let checked = checked(&*place, &found, &arguments.keys);
+    let checked = checked(&*place, &found, arguments);
     output::print(global.format, &checked, render)?;
     Ok(code(holds))
 }
@@ -134,18 +159,37 @@ pub(super) async fn open_place(
     opened.map_err(|error| failed(&VerifyError::Place(error)))
 }
 
-/// Checks a place under the keys in `files`, or under its own if there are none.
+/// Checks a place.
 pub(super) async fn check(
     place: &Arc<dyn EvidencePlace>,
-    files: &[PathBuf],
+    basis: Basis,
 ) -> Result<PlaceVerification, Failure> {
-    let trust = if files.is_empty() {
-        Trust::Published
-    } else {
-        Trust::Given(public_keys(files)?)
-    };
-    let found = verify::verify_place(place, trust).await;
+    let found = verify::verify_place(place, basis).await;
     found.map_err(|error| failed(&error))
+}
+
+/// The keys in `files`, or those that are published if there are none.
+pub(super) fn trust(files: &[PathBuf]) -> Result<Trust, Failure> {
+    if files.is_empty() {
+        return Ok(Trust::Published);
+    }
+    Ok(Trust::Given(public_keys(files)?))
+}
+
+/// A checkpoint out of a signed note. Who kept it knows that it is right; its signature is not asked
+/// for again.
+fn read_checkpoint(file: &Path) -> Result<Checkpoint, Failure> {
+    let wrong = |why: String| {
+        let message = format!("read the checkpoint `{}`: {why}", file.display());
+        Failure::new(exit::USAGE, message)
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    let note: Note = text
+        .parse()
+        .map_err(|error: NoteError| wrong(error.to_string()))?;
+    note.text()
+        .parse()
+        .map_err(|error: CheckpointError| wrong(error.to_string()))
 }
 
 /// Checks the one certificate that lies in `folder`.
@@ -205,7 +249,7 @@ fn failed(error: &VerifyError) -> Failure {
     Failure::new(code, format!("{message}{hint}"))
 }
 
-fn checked(place: &dyn EvidencePlace, found: &PlaceVerification, given: &[PathBuf]) -> Checked {
+fn checked(place: &dyn EvidencePlace, found: &PlaceVerification, arguments: &Arguments) -> Checked {
     let clients = found.clients.iter().map(|client| CheckedClient {
         folder: place.locate(&client.folder),
         holds: client.holds(),
@@ -219,14 +263,20 @@ fn checked(place: &dyn EvidencePlace, found: &PlaceVerification, given: &[PathBu
     Checked {
         place: found.place.clone(),
         holds: found.holds(),
-        keys_from: if given.is_empty() {
-            "published"
-        } else {
-            "given"
-        },
+        keys_from: from(&arguments.keys),
         key_ids: found.keys.iter().map(public_key::key_id).collect(),
+        log_keys_from: from(&arguments.log_keys),
+        log_key_ids: found.log_keys.iter().map(public_key::key_id).collect(),
         findings: sentences(&found.findings),
         clients: clients.collect(),
+    }
+}
+
+fn from(given: &[PathBuf]) -> &'static str {
+    if given.is_empty() {
+        "published"
+    } else {
+        "given"
     }
 }
 
@@ -282,9 +332,13 @@ fn render(checked: &Checked) -> String {
     if checked.keys_from == "published" {
         text.push_str(&format!("\n{PUBLISHED_KEY}"));
     }
+    if checked.log_keys_from == "published" && !checked.log_key_ids.is_empty() {
+        text.push_str(&format!("\n{PUBLISHED_LOG_KEY}"));
+    }
     text
 }
 
+const PUBLISHED_LOG_KEY: &str = "so did the key of the logs (`--log-key`); a checkpoint that you kept shows that nothing was rewritten (`--checkpoint`)";
 const PUBLISHED_KEY: &str =
     "the key came from the same place; compare it with the one you got by another way (`--key`)";
 

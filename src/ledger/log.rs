@@ -95,6 +95,9 @@ pub trait LogLedger: Send + Sync {
         until: u64,
     ) -> Result<Vec<LogEntry>, LedgerError>;
 
+    /// The notices of a client's log, in their order.
+    async fn log_notices(&self, client: &str) -> Result<Vec<LogEntry>, LedgerError>;
+
     /// Appends an entry, and stores the certificate that it is, in one transaction; durable on
     /// return.
     ///

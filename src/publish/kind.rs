@@ -35,7 +35,7 @@ pub enum Kind {
     PublicKey,
     /// `keys/allowed_signers`
     AllowedSigners,
-    /// `policy.txt`
+    /// `CLIENT/log/policy.txt`
     Policy,
 }
 
@@ -47,7 +47,6 @@ impl Kind {
             return None;
         }
         match *parts.as_slice() {
-            ["policy.txt"] => Some(Self::Policy),
             [KEYS, "allowed_signers"] => Some(Self::AllowedSigners),
             [KEYS, name] => is_public_key(name).then_some(Self::PublicKey),
             [KEYS, ..] => None,
@@ -126,6 +125,7 @@ fn of_run(file: &str) -> Option<Kind> {
 /// The layout of C2SP tlog-tiles below the log's own checkpoint.
 fn of_log(parts: &[&str]) -> Option<Kind> {
     match parts {
+        ["policy.txt"] => Some(Kind::Policy),
         ["checkpoint"] => Some(Kind::Checkpoint),
         ["checkpoint.tsr"] => Some(Kind::TimeStamp),
         ["tile", level, rest @ ..] => {
@@ -187,7 +187,7 @@ mod tests {
         ("keys/certificate.pub.pem", Kind::PublicKey),
         ("keys/34750f98bd59fcfc.pub.pem", Kind::PublicKey),
         ("keys/allowed_signers", Kind::AllowedSigners),
-        ("policy.txt", Kind::Policy),
+        ("own/log/policy.txt", Kind::Policy),
     ];
 
     #[test]
@@ -204,6 +204,7 @@ mod tests {
             "",
             "/",
             "leaves.bin",
+            "policy.txt",
             "own/leaves.bin",
             "/own/0193536c/leaves.bin",
             "own//leaves.bin",

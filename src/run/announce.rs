@@ -12,22 +12,29 @@ use super::certified;
 use super::certified::Damaged;
 use super::client_log::ClientLog;
 use super::client_log::ClientLogError;
+use super::client_log::EntryMark;
+use super::client_log::LogKeeper;
+use super::client_log::NewPayload;
+use super::client_log::OpenLog;
+use super::error::RunError;
 use super::execute::Environment;
-use super::execute::RunError;
 use super::open::Stores;
 use super::outcome::JobError;
+use super::seal;
 use super::start::Ready;
+use crate::config::Config;
 use crate::evidence::log::entry;
 use crate::evidence::log::entry::Plan;
 use crate::evidence::log::entry::PlannedLimit;
 use crate::evidence::log::entry::PlannedTarget;
+use crate::evidence::statement::Controller;
+use crate::evidence::statement::Issuer;
+use crate::evidence::statement::LogPlace;
 use crate::evidence::statement::Trigger;
 use crate::job::Job;
 use crate::ledger::entry::RunStarted;
 use crate::ledger::entry::TargetEntry;
-use crate::ledger::log::Appended;
 use crate::ledger::log::LogRole;
-use crate::ledger::log::NewLogEntry;
 
 /// The clients of each job, by cluster.
 pub(super) type Clients = BTreeMap<String, BTreeSet<String>>;
@@ -50,40 +57,65 @@ pub(super) async fn clients(
     Ok(clients)
 }
 
-/// Writes the run's plan into the log of each client. Returns the clients.
+/// Compares the log of each client with what was published before. Writes nothing: a ledger that was
+/// restored from a backup must be seen by a person before a run begins.
+pub(super) async fn check_logs(
+    keeper: LogKeeper<'_>,
+    clients: &Clients,
+) -> Result<(), ClientLogError> {
+    for client in all(clients) {
+        ClientLog::new(keeper, client).check().await?;
+    }
+    Ok(())
+}
+
+/// Writes the run's plan into the log of each client and publishes it. Returns the clients.
 pub(super) async fn announce(
     environment: &Environment<'_>,
-    run_id: &str,
-    started: &RunStarted,
-    jobs: &[Ready<'_>],
+    keeper: LogKeeper<'_>,
+    run: AnnouncedRun<'_>,
     clients: &Clients,
     now: Timestamp,
 ) -> Result<BTreeSet<String>, RunError> {
-    let all: BTreeSet<String> = clients.values().flatten().cloned().collect();
+    let all = all(clients);
+    if !all.is_empty() {
+        seal::publish_keys(keeper).await?;
+    }
     for client in &all {
-        let origin = environment.config.certificates.origin();
-        let log = ClientLog::new(environment.ledger, origin, client);
-        let concerned = |ready: &&Ready<'_>| clients[&ready.job.cluster].contains(client);
-        let jobs: Vec<&Job> = jobs
-            .iter()
-            .filter(concerned)
-            .map(|ready| ready.job)
-            .collect();
+        let concerned = |ready: &&Ready<'_>| clients[&ready.job.cluster].contains(*client);
+        let jobs = run.jobs.iter().filter(concerned);
+        let jobs: Vec<&Job> = jobs.map(|ready| ready.job).collect();
         let announcement = Announcement {
-            environment,
-            run_id,
-            started,
+            config: environment.config,
+            client,
+            run_id: run.run_id,
+            started: run.started,
             jobs: &jobs,
         };
-        announcement.append(&log, now).await?;
-        fail::fail_point!("run.announced");
+        let mut log = ClientLog::new(keeper, client).open().await?;
+        let published = announcement.publish(&mut log, now).await;
+        log.close().await;
+        published?;
     }
-    Ok(all)
+    Ok(all.into_iter().cloned().collect())
+}
+
+fn all(clients: &Clients) -> BTreeSet<&String> {
+    clients.values().flatten().collect()
+}
+
+/// What is announced.
+#[derive(Clone, Copy)]
+pub(super) struct AnnouncedRun<'a> {
+    pub(super) run_id: &'a str,
+    pub(super) started: &'a RunStarted,
+    pub(super) jobs: &'a [Ready<'a>],
 }
 
 /// What one client is told.
 struct Announcement<'a> {
-    environment: &'a Environment<'a>,
+    config: &'a Config,
+    client: &'a str,
     run_id: &'a str,
     started: &'a RunStarted,
     /// The jobs that keep records of the client.
@@ -91,34 +123,41 @@ struct Announcement<'a> {
 }
 
 impl Announcement<'_> {
-    async fn append(&self, log: &ClientLog<'_>, now: Timestamp) -> Result<(), RunError> {
-        loop {
-            let end = log.end().await?;
-            let plan = self.plan(log, end.place(None), end.time(now))?;
-            let entry = NewLogEntry {
-                client: log.client.to_owned(),
-                index: end.index(),
-                role: LogRole::Plan,
-                run_id: Some(self.run_id.to_owned()),
-                payload: entry::to_payload(&plan).map_err(|error| log.unusable(error))?,
-                at: plan.recorded_at,
-            };
-            let appended = log.ledger.append_to_log(&entry, None).await;
-            match appended.map_err(ClientLogError::Ledger)? {
-                Appended::New | Appended::AlreadyThere(_) => return Ok(()),
-                // Another run was quicker.
-                Appended::Moved => {}
-            }
-        }
+    async fn publish(&self, log: &mut OpenLog<'_>, now: Timestamp) -> Result<(), RunError> {
+        let issuer = certified::issuer(&self.config.issuer, env!("CARGO_PKG_VERSION"));
+        let controller = certified::controller(&self.config.clients, self.client);
+        log.announce_keys(&issuer, &controller, now).await?;
+        let mark = EntryMark {
+            role: LogRole::Plan,
+            run_id: Some(self.run_id),
+            plan: None,
+            at: now,
+        };
+        let make = |place: LogPlace, at: Timestamp| -> Result<NewPayload, RunError> {
+            let plan = self.plan(place, at, issuer, controller)?;
+            let payload = entry::to_payload(&plan);
+            Ok(NewPayload {
+                payload: payload.map_err(|error| ClientLogError::Entry {
+                    client: self.client.to_owned(),
+                    error,
+                })?,
+                certificate: None,
+            })
+        };
+        log.append(&mark, make).await?;
+        fail::fail_point!("run.planned");
+        log.publish(now).await?;
+        fail::fail_point!("run.announced");
+        Ok(())
     }
 
     fn plan(
         &self,
-        log: &ClientLog<'_>,
-        place: crate::evidence::statement::LogPlace,
+        place: LogPlace,
         recorded_at: Timestamp,
+        issuer: Issuer,
+        controller: Controller,
     ) -> Result<Plan, RunError> {
-        let config = self.environment.config;
         let damaged = |Damaged(what): Damaged| RunError::Damaged {
             run: self.run_id.to_owned(),
             what,
@@ -136,8 +175,8 @@ impl Announcement<'_> {
         let first = first.ok_or_else(|| damaged(Damaged("have no job".to_owned())))?;
         Ok(Plan {
             log: place,
-            issuer: certified::issuer(&config.issuer, env!("CARGO_PKG_VERSION")),
-            controller: certified::controller(&config.clients, log.client),
+            issuer,
+            controller,
             trigger: Trigger::ScheduledRetention,
             run: certified::run(self.run_id, self.started.as_of, first),
             recorded_at,

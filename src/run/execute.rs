@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use thiserror::Error;
 
 use super::announce;
-use super::client_log::ClientLogError;
+use super::announce::AnnouncedRun;
+use super::client_log::LogKeeper;
+use super::error::RunError;
 use super::open;
 use super::open::Stores;
 use super::outcome::FinishedRun;
@@ -24,16 +25,15 @@ use crate::config::Config;
 use crate::exit;
 use crate::job::Job;
 use crate::keyring::Keyring;
-use crate::keyring::KeyringError;
 use crate::ledger::Ledger;
 use crate::ledger::LedgerLock;
 use crate::ledger::entry::Entry;
 use crate::ledger::entry::JobFailed;
 use crate::ledger::entry::Outcome;
 use crate::ledger::entry::Trigger;
-use crate::ledger::error::LedgerError;
 use crate::ledger::error::LockError;
 use crate::progress::Progress;
+use crate::publish;
 use crate::shutdown::Shutdown;
 use crate::store::Announced;
 use crate::store::Disposer;
@@ -58,51 +58,6 @@ pub struct RunRequest<'a> {
     pub all_jobs: &'a [Job],
     pub as_of: Date,
     pub trigger: Trigger,
-}
-
-/// Why a run could not begin, or could not be written down. Nothing was removed unless said.
-#[derive(Debug, Error)]
-pub enum RunError {
-    #[error("{0}")]
-    Busy(LockError),
-    #[error("{0}")]
-    Ledger(#[from] LedgerError),
-    #[error("{0}")]
-    Keyring(#[from] KeyringError),
-    #[error("{}", .0.message)]
-    Step(JobError),
-    #[error("{0}")]
-    Log(#[from] ClientLogError),
-    #[error("the ledger's entries of run {run} {what}")]
-    Damaged { run: String, what: String },
-}
-
-impl RunError {
-    /// The documented exit code.
-    pub fn exit(&self) -> u8 {
-        match self {
-            Self::Busy(_) => exit::BUSY,
-            Self::Ledger(error) => of_ledger(error),
-            Self::Keyring(_) => exit::CONFIG_INVALID,
-            Self::Step(error) => error.exit,
-            Self::Log(ClientLogError::Ledger(error)) => of_ledger(error),
-            Self::Log(ClientLogError::Origin { .. }) => exit::CONFIG_INVALID,
-            Self::Log(ClientLogError::Entry { .. }) | Self::Damaged { .. } => exit::UNEXPECTED,
-        }
-    }
-}
-
-/// A ledger that is of another version, or that nobody can find, is for a person to look at.
-fn of_ledger(error: &LedgerError) -> u8 {
-    match error {
-        LedgerError::NotMigrated { .. } | LedgerError::NewerVersion { .. } => exit::NOT_MIGRATED,
-        LedgerError::BadUrl { .. } => exit::CONFIG_INVALID,
-        LedgerError::Unreachable { .. }
-        | LedgerError::ReadOnly { .. }
-        | LedgerError::Conflict { .. }
-        | LedgerError::Damaged { .. }
-        | LedgerError::Other { .. } => exit::LEDGER_UNAVAILABLE,
-    }
 }
 
 impl Environment<'_> {
@@ -260,6 +215,14 @@ async fn execute(
     let started = start::entry(&ready, &targets, request.as_of, request.trigger);
     let clients = announce::clients(environment, stores, &ready).await;
     let clients = clients.map_err(RunError::Step)?;
+    let place = publish::open(&environment.config.certificates.place).await?;
+    let keeper = LogKeeper {
+        ledger: environment.ledger,
+        place: &*place,
+        keyring,
+        origin: environment.config.certificates.origin(),
+    };
+    announce::check_logs(keeper, &clients).await?;
     environment
         .ledger
         .start_run(
@@ -274,8 +237,12 @@ async fn execute(
     for failed in finished.jobs.iter().filter(|job| job.error.is_some()) {
         note_failure(environment, &run_id, failed).await?;
     }
-    let announced =
-        announce::announce(environment, &run_id, &started, &ready, &clients, started_at).await?;
+    let run = AnnouncedRun {
+        run_id: &run_id,
+        started: &started,
+        jobs: &ready,
+    };
+    let announced = announce::announce(environment, keeper, run, &clients, started_at).await?;
     let context = RunContext {
         announced: Announced::to(announced),
         ..context

@@ -6,6 +6,7 @@
 mod announce;
 mod certified;
 mod client_log;
+mod error;
 pub mod execute;
 pub mod open;
 pub mod outcome;
@@ -16,6 +17,9 @@ pub mod seal;
 mod stage;
 mod start;
 
+pub use client_log::ClientLogError;
+pub use client_log::log_origin;
+pub use error::RunError;
 pub use execute::RunRequest;
 pub use execute::run;
 pub use outcome::FinishedRun;

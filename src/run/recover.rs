@@ -1,7 +1,7 @@
 //! What a killed run left: its removals are journaled, so they only need to be certified.
 
+use super::error::RunError;
 use super::execute::Environment;
-use super::execute::RunError;
 use super::open::Stores;
 use super::outcome::CertificateLine;
 use super::outcome::RecoveredRun;
@@ -123,7 +123,7 @@ pub(super) async fn certify(
     drop(recount::journals(environment, stores, &run).await?);
     let config = environment.config;
     let opened = publish::open(&config.certificates.place).await;
-    let place = opened.map_err(|error| whole(&error))?;
+    let place = opened.map_err(|error| with_causes(&error))?;
     let context = SealContext {
         ledger: environment.ledger,
         stores: &stores.opened(),
@@ -146,7 +146,7 @@ pub(super) async fn certify(
     })
     .await;
     environment.progress.finish();
-    let sealed = sealed.map_err(|error| whole(&error))?;
+    let sealed = sealed.map_err(|error| with_causes(&error))?;
     Ok(sealed
         .certificates
         .into_iter()
@@ -161,7 +161,7 @@ pub(super) async fn certify(
 }
 
 /// An error with its causes, on one line.
-fn whole(error: &dyn std::error::Error) -> String {
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ed25519_dalek::VerifyingKey;
 
+use crate::evidence::log::checkpoint::Checkpoint;
 use crate::publish::EvidencePlace;
 use crate::publish::Listed;
 
@@ -14,6 +15,7 @@ use super::certificate::CertificateVerification;
 use super::finding::PublishedFact;
 use super::finding::PublishedFinding;
 use super::finding::PublishedProblem;
+use super::log::LogHolds;
 
 /// Everything that one client has published, after each certificate was checked alone.
 pub struct PublishedClient<'a> {
@@ -24,6 +26,10 @@ pub struct PublishedClient<'a> {
     pub log: &'a [Listed],
     /// Whose signatures count.
     pub keys: &'a [VerifyingKey],
+    /// Whose signatures of heads of the log count.
+    pub log_keys: &'a [VerifyingKey],
+    /// Heads of logs that the caller kept from earlier; perhaps of other clients too.
+    pub held: &'a [Checkpoint],
     pub certificates: &'a [CertificateVerification],
 }
 
@@ -38,7 +44,7 @@ pub trait ClientCheck: Sync {
 }
 
 /// The checks, in their order.
-pub const CLIENT_CHECKS: &[&dyn ClientCheck] = &[&EachOnce];
+pub const CLIENT_CHECKS: &[&dyn ClientCheck] = &[&EachOnce, &LogHolds];
 
 /// Each certificate is published once.
 struct EachOnce;

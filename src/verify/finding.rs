@@ -2,8 +2,13 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use thiserror::Error;
 
+use crate::evidence::log::checkpoint::CheckpointError;
+use crate::evidence::log::history::EntryCounts;
+use crate::evidence::log::note::NoteError;
+use crate::evidence::log::proof::LogProofError;
 use crate::evidence::sshsig::SshSignatureError;
 use crate::evidence::verify::Finding;
 use crate::publish::PublishError;
@@ -76,6 +81,41 @@ pub enum PublishedFact {
     },
     VersionsSeen,
     VersionsNotSeen,
+    /// The head of the client's log.
+    HeadIsSigned {
+        size: u64,
+        key_id: String,
+    },
+    EntriesAreThere {
+        size: u64,
+    },
+    StoryHolds {
+        counts: EntryCounts,
+    },
+    /// A plan without an end that may still get one.
+    Open {
+        index: u64,
+        run: String,
+        at: Timestamp,
+    },
+    Suspended {
+        index: u64,
+    },
+    /// The log contains the head that somebody kept.
+    OnlyAddedTo {
+        size: u64,
+    },
+    /// Everything that the log certifies is published, and the other way round.
+    AllPublished {
+        certificates: usize,
+        in_log: usize,
+    },
+    ProofsHold {
+        proofs: usize,
+    },
+    AheadOfHead {
+        files: usize,
+    },
 }
 
 impl fmt::Display for PublishedFact {
@@ -96,6 +136,48 @@ impl fmt::Display for PublishedFact {
                 write!(f, "`{path}` is not finished; it is no evidence yet")
             }
             Self::VersionsSeen => f.write_str("all versions were listed, also what is hidden"),
+            Self::HeadIsSigned { size, key_id } => write!(
+                f,
+                "the head of the log, over {size} entries, is signed with the key `{key_id}`"
+            ),
+            Self::EntriesAreThere { size } => {
+                write!(f, "all {size} entries are there and have the root that was signed")
+            }
+            Self::StoryHolds { counts } => write!(
+                f,
+                "the log tells a whole story: {} plans, {} certificates, {} runs without removals, {} aborted, {} notices",
+                counts.plans,
+                counts.certificates,
+                counts.noops,
+                counts.aborts,
+                counts.suspensions + counts.resumptions + counts.key_rotations
+            ),
+            Self::Open { index, run, at } => write!(
+                f,
+                "entry {index} plans run {run} of {at}, which has no end yet: it goes on, or was stopped"
+            ),
+            Self::Suspended { index } => {
+                write!(f, "disposal is suspended since entry {index}")
+            }
+            Self::OnlyAddedTo { size } => write!(
+                f,
+                "the log was only added to since the checkpoint over {size} entries that you kept"
+            ),
+            Self::AllPublished {
+                certificates,
+                in_log,
+            } => write!(
+                f,
+                "all {certificates} certificates of the log are published, and {in_log} published ones are in the log"
+            ),
+            Self::ProofsHold { proofs } => write!(
+                f,
+                "{proofs} proofs show that their certificates are in the log"
+            ),
+            Self::AheadOfHead { files } => write!(
+                f,
+                "{files} files of the log are ahead of its head: somebody is publishing, or was killed and will go on"
+            ),
             Self::VersionsNotSeen => f.write_str(
                 "older versions may not be listed here: whether a delete marker hides something was not looked at",
             ),
@@ -140,4 +222,53 @@ pub enum PublishedProblem {
     NotAKey { path: String },
     #[error("`{path}` names a key that is not trusted")]
     UntrustedKey { path: String },
+    #[error("`{path}` is missing: the log has no head, so nobody can tell what was taken away")]
+    NoHead { path: String },
+    #[error("the head of the log does not hold, `{path}`: {error}")]
+    Head { path: String, error: NoteError },
+    #[error("`{path}` is no checkpoint: {error}")]
+    NoCheckpoint {
+        path: String,
+        error: CheckpointError,
+    },
+    #[error("`{path}` is the head of another log, `{origin}`")]
+    OtherLog { path: String, origin: String },
+    #[error("the {size} entries of the log do not have the root that was signed")]
+    OtherRoot { size: u64 },
+    #[error("entry {index} of the log: {problem}")]
+    Entry { index: u64, problem: String },
+    #[error(
+        "entry {index} of the log plans run {run} of {at}, and nothing closes it: what the run did is concealed, or nobody took it up again"
+    )]
+    LeftOpen {
+        index: u64,
+        run: String,
+        at: Timestamp,
+    },
+    #[error(
+        "you kept a checkpoint over {held} entries, and the log has only {now}: it was shortened"
+    )]
+    Shortened { held: u64, now: u64 },
+    #[error(
+        "the first {size} entries of the log are not those of the checkpoint that you kept: its history was rewritten"
+    )]
+    History { size: u64 },
+    #[error("the certificate in `{folder}` is not in the log at the place that it names")]
+    NotInLog { folder: String },
+    #[error(
+        "entry {index} of the log is the certificate `{certificate_id}`, which is not published: it was taken away, or is being published just now"
+    )]
+    NotPublished { index: u64, certificate_id: String },
+    #[error("`{path}` is missing")]
+    NoProof { path: String },
+    #[error("`{path}` does not prove that the certificate is in the log: {error}")]
+    Proof { path: String, error: LogProofError },
+    #[error("`{path}` is under a head over {size} entries that is none of this log: two histories")]
+    ProofOfOtherLog { path: String, size: u64 },
+    #[error("`{path}` is missing: the log is not whole")]
+    NoTile { path: String },
+    #[error("the tiles below `{folder}` do not hold: {what}")]
+    Tile { folder: String, what: String },
+    #[error("`{path}` is not the beginning of what was published later")]
+    OtherTile { path: String },
 }

@@ -18,22 +18,42 @@ use super::finding::PublishedProblem;
 /// The beginning of the names of keys that sign certificates.
 const OF_CERTIFICATES: &str = "keys/certificate";
 
+/// The beginning of the names of keys that sign heads of logs.
+const OF_LOGS: &str = "keys/log-";
+
 /// The keys for certificates among `files`; at least one.
 pub async fn published_keys(
     place: &dyn EvidencePlace,
     files: &[Listed],
 ) -> Result<Vec<VerifyingKey>, VerifyError> {
+    let keys = keys_of(place, files, OF_CERTIFICATES).await?;
+    if keys.is_empty() {
+        let place = place.locate("");
+        return Err(VerifyError::NoKeys { place });
+    }
+    Ok(keys)
+}
+
+/// The keys for heads of logs among `files`; perhaps none.
+pub(super) async fn published_log_keys(
+    place: &dyn EvidencePlace,
+    files: &[Listed],
+) -> Result<Vec<VerifyingKey>, VerifyError> {
+    keys_of(place, files, OF_LOGS).await
+}
+
+async fn keys_of(
+    place: &dyn EvidencePlace,
+    files: &[Listed],
+    beginning: &str,
+) -> Result<Vec<VerifyingKey>, VerifyError> {
     let mut keys = Vec::new();
-    for file in files.iter().filter(|file| is_of_certificates(file)) {
+    for file in files.iter().filter(|file| is_key(file, beginning)) {
         if let Some(key) = read_key(place, &file.path).await?
             && !keys.contains(&key)
         {
             keys.push(key);
         }
-    }
-    if keys.is_empty() {
-        let place = place.locate("");
-        return Err(VerifyError::NoKeys { place });
     }
     Ok(keys)
 }
@@ -44,6 +64,7 @@ pub(super) async fn check(
     place: &dyn EvidencePlace,
     files: &[Listed],
     trusted: &[VerifyingKey],
+    log_keys: &[VerifyingKey],
 ) -> Result<Vec<PublishedFinding>, VerifyError> {
     let mut findings = Vec::new();
     for file in files {
@@ -56,8 +77,10 @@ pub(super) async fn check(
             }
             _ => match read_key(place, &path).await? {
                 None => Some(PublishedProblem::NotAKey { path }),
-                // Keys for other purposes are checked with what they sign.
-                Some(key) if is_of_certificates(file) && !trusted.contains(&key) => {
+                Some(key) if is_key(file, OF_CERTIFICATES) && !trusted.contains(&key) => {
+                    Some(PublishedProblem::UntrustedKey { path })
+                }
+                Some(key) if is_key(file, OF_LOGS) && !log_keys.contains(&key) => {
                     Some(PublishedProblem::UntrustedKey { path })
                 }
                 Some(_) => None,
@@ -72,8 +95,8 @@ pub(super) async fn check(
     Ok(findings)
 }
 
-fn is_of_certificates(file: &Listed) -> bool {
-    Kind::of(&file.path) == Some(Kind::PublicKey) && file.path.starts_with(OF_CERTIFICATES)
+fn is_key(file: &Listed, beginning: &str) -> bool {
+    Kind::of(&file.path) == Some(Kind::PublicKey) && file.path.starts_with(beginning)
 }
 
 async fn read_key(

@@ -44,7 +44,7 @@ impl Layout {
         let folder = parts.next().unwrap_or_default().to_owned();
         match kind {
             Some(Kind::PublicKey | Kind::AllowedSigners) => self.keys.push(file),
-            Some(Kind::Checkpoint | Kind::TimeStamp | Kind::Tile) => {
+            Some(Kind::Checkpoint | Kind::TimeStamp | Kind::Tile | Kind::Policy) => {
                 self.clients.entry(client).or_default().log.push(file);
             }
             Some(
@@ -59,7 +59,7 @@ impl Layout {
                 let client = self.clients.entry(client).or_default();
                 client.runs.entry(folder).or_default().push(file);
             }
-            Some(Kind::Policy) | None => self.others.push(file),
+            None => self.others.push(file),
         }
     }
 

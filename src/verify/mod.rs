@@ -9,6 +9,7 @@ mod clients;
 mod finding;
 mod keys;
 mod layout;
+mod log;
 mod reader;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use ed25519_dalek::VerifyingKey;
 use thiserror::Error;
 
+use crate::evidence::log::checkpoint::Checkpoint;
 use crate::publish::EvidencePlace;
 use crate::publish::PublishError;
 use crate::publish::Versions;
@@ -41,6 +43,28 @@ pub enum Trust {
     Published,
 }
 
+/// Against what a place is checked.
+#[derive(Clone, Debug)]
+pub struct Basis {
+    /// The keys of certificates.
+    pub certificates: Trust,
+    /// The keys of heads of logs.
+    pub logs: Trust,
+    /// Heads of logs that were kept from earlier: each log must contain its own.
+    pub held: Vec<Checkpoint>,
+}
+
+impl From<Trust> for Basis {
+    /// Certificates under these keys, logs under the published ones, and nothing kept.
+    fn from(certificates: Trust) -> Self {
+        Self {
+            certificates,
+            logs: Trust::Published,
+            held: Vec::new(),
+        }
+    }
+}
+
 /// What a check of a whole place found.
 #[derive(Debug)]
 pub struct PlaceVerification {
@@ -48,6 +72,8 @@ pub struct PlaceVerification {
     pub place: String,
     /// The keys under which signatures counted.
     pub keys: Vec<VerifyingKey>,
+    /// The keys under which signatures of heads of logs counted.
+    pub log_keys: Vec<VerifyingKey>,
     /// What is true of the place as a whole, and of files that belong to no client.
     pub findings: Vec<PublishedFinding>,
     /// In the order of their folders' names.
@@ -99,23 +125,28 @@ pub enum VerifyError {
 
 /// Checks everything that is published in `place`.
 ///
-/// Finds what was altered, is incomplete, misplaced, foreign or hidden. That a certificate was taken
-/// away as a whole, only a log can tell. Memory does not grow with the leaves.
+/// Finds what was altered, is incomplete, misplaced, foreign or hidden, and by the clients' logs what
+/// was taken away. Memory does not grow with the leaves.
 pub async fn verify_place(
     place: &Arc<dyn EvidencePlace>,
-    trust: Trust,
+    basis: impl Into<Basis>,
 ) -> Result<PlaceVerification, VerifyError> {
+    let basis = basis.into();
     let listing = place.list("").await?;
-    let keys = match trust {
+    let keys = match basis.certificates {
         Trust::Given(keys) => keys,
         Trust::Published => published_keys(&**place, &listing.files).await?,
+    };
+    let log_keys = match basis.logs {
+        Trust::Given(keys) => keys,
+        Trust::Published => keys::published_log_keys(&**place, &listing.files).await?,
     };
     let layout = Layout::of(listing.files);
     let mut findings = Vec::new();
     if let Some(note) = versions(listing.versions) {
         findings.push(note.into());
     }
-    findings.extend(keys::check(&**place, &layout.keys, &keys).await?);
+    findings.extend(keys::check(&**place, &layout.keys, &keys, &log_keys).await?);
     findings.extend(layout.findings());
     let mut clients = Vec::new();
     for (folder, files) in &layout.clients {
@@ -134,6 +165,8 @@ pub async fn verify_place(
             folder,
             log: &files.log,
             keys: &keys,
+            log_keys: &log_keys,
+            held: &basis.held,
             certificates: &certificates,
         };
         let mut findings = Vec::new();
@@ -149,6 +182,7 @@ pub async fn verify_place(
     Ok(PlaceVerification {
         place: place.locate(""),
         keys,
+        log_keys,
         findings,
         clients,
     })

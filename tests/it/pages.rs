@@ -60,7 +60,7 @@ async fn a_page_can_be_asked_for_in_one_language_and_goes_to_a_file() {
 fn published_key(scene: &Scene) -> PathBuf {
     let keys = fs::read_dir(scene.path("certificates/keys")).unwrap();
     let mut keys = keys.map(|entry| entry.unwrap().path());
-    keys.find(|path| path.to_string_lossy().ends_with(".pub.pem"))
+    keys.find(|path| path.to_string_lossy().contains("/certificate-"))
         .unwrap()
 }
 

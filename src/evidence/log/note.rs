@@ -111,6 +111,11 @@ impl Note {
         Ok(())
     }
 
+    /// The text, under signatures that were not checked.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The signature lines, none of them checked.
     pub fn signatures(&self) -> &[NoteSignature] {
         &self.signatures

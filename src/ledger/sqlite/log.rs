@@ -101,6 +101,19 @@ impl LogLedger for SqliteLedger {
         rows.into_iter().map(entry).collect()
     }
 
+    async fn log_notices(&self, client: &str) -> Result<Vec<LogEntry>, LedgerError> {
+        let mut connection = self.reader(READ).await?;
+        let rows: Vec<LogRow> = sqlx::query_as(
+            "select log_index, role, run_id, payload, leaf_hash from kigen_log_entry \
+             where client = $1 and role = 'notice' order by log_index",
+        )
+        .bind(client)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(failed(READ))?;
+        rows.into_iter().map(entry).collect()
+    }
+
     async fn append_to_log(
         &self,
         new: &NewLogEntry,

@@ -10,48 +10,33 @@ use sha2::Digest;
 use uuid::Uuid;
 
 use crate::domain::calendar::FirstDay;
-use crate::evidence::digest::Sha256;
-use crate::evidence::leaf::Action;
 use crate::evidence::statement::CertificateKind;
-use crate::evidence::statement::CertifiedClause;
-use crate::evidence::statement::CertifiedPurpose;
-use crate::evidence::statement::CertifiedRule;
-use crate::evidence::statement::Controller;
 use crate::evidence::statement::Evidence;
 use crate::evidence::statement::EvidenceKey;
-use crate::evidence::statement::Issuer;
 use crate::evidence::statement::LeafFormat;
 use crate::evidence::statement::LeafTotals;
-use crate::evidence::statement::Method;
-use crate::evidence::statement::MethodClass;
+use crate::evidence::statement::LogPlace;
 use crate::evidence::statement::Predicate;
 use crate::evidence::statement::Residual;
 use crate::evidence::statement::Run;
 use crate::evidence::statement::RunCheckpoint;
-use crate::evidence::statement::RunPeriod;
 use crate::evidence::statement::Statement;
 use crate::evidence::statement::Status;
-use crate::evidence::statement::Store;
 use crate::evidence::statement::Target;
-use crate::evidence::statement::Technique;
 use crate::evidence::statement::TreeHash;
 use crate::evidence::statement::Trigger;
-use crate::evidence::statement::Worker;
 use crate::keyring::Quarter;
 use crate::ledger::entry::JobEntry;
-use crate::ledger::entry::TargetEntry;
-use crate::publish::client_folder;
+use crate::run::certified;
+use crate::run::client_log::log_origin;
 
 use super::context::SealContext;
 use super::error::SealError;
 use super::facts::RunFacts;
 use super::journal::ClientJournal;
-use super::leaves::LeavesFile;
+use super::leaves::ClosedLeaves;
 
 const ID_TAG: &[u8] = b"kigen/certificate/v1\0";
-
-/// What folder stores call themselves.
-const FOLDER_ENGINE: &str = "folder";
 
 /// The id of the certificate of this run and client: a UUID of version 8 made of their digest, so
 /// that sealing again cannot make a second one.
@@ -66,26 +51,35 @@ pub(super) fn certificate_id(run_id: &str, client: &str) -> String {
     Uuid::new_v8(bytes).to_string()
 }
 
+/// One client's certificate before it has its place in the log.
+pub(super) struct Draft {
+    pub(super) certificate_id: String,
+    pub(super) journal: ClientJournal,
+    pub(super) leaves: ClosedLeaves,
+}
+
+/// What the client's log gives to the entry that closes a plan.
+pub(super) struct Closing {
+    pub(super) place: LogPlace,
+    /// The run, as its plan names it.
+    pub(super) run: Run,
+    pub(super) at: Timestamp,
+}
+
 /// Makes certificates of one run.
 pub(super) struct CertificateWriter<'a> {
     pub(super) context: &'a SealContext<'a>,
     pub(super) facts: &'a RunFacts,
     /// Name of the key under which the run's key is kept.
     pub(super) evidence_key: &'a str,
-    /// When the run is sealed, for certificates that do not stand in the ledger yet.
-    pub(super) now: Timestamp,
 }
 
 impl CertificateWriter<'_> {
     /// The certificate of `journal`'s client as bytes to be stored.
-    pub(super) fn payload(
-        &self,
-        certificate_id: &str,
-        journal: &ClientJournal,
-        leaves: &LeavesFile,
-    ) -> Result<Vec<u8>, SealError> {
-        let predicate = self.predicate(certificate_id, journal, leaves)?;
-        Statement::new(leaves.folded.sha256, predicate)
+    pub(super) fn payload(&self, draft: &Draft, closing: Closing) -> Result<Vec<u8>, SealError> {
+        let certificate_id = &draft.certificate_id;
+        let predicate = self.predicate(draft, closing)?;
+        Statement::new(draft.leaves.folded.sha256, predicate)
             .to_payload()
             .map_err(|source| SealError::Statement {
                 certificate_id: certificate_id.to_owned(),
@@ -93,12 +87,8 @@ impl CertificateWriter<'_> {
             })
     }
 
-    fn predicate(
-        &self,
-        certificate_id: &str,
-        journal: &ClientJournal,
-        leaves: &LeavesFile,
-    ) -> Result<Predicate, SealError> {
+    fn predicate(&self, draft: &Draft, closing: Closing) -> Result<Predicate, SealError> {
+        let (journal, leaves) = (&draft.journal, &draft.leaves);
         let jobs = self.jobs_of(journal)?;
         let names: BTreeSet<&str> = jobs.iter().map(|job| job.job.as_str()).collect();
         let status = if self.facts.left_something(&names) {
@@ -107,18 +97,18 @@ impl CertificateWriter<'_> {
             Status::Complete
         };
         Ok(Predicate {
-            certificate_id: certificate_id.to_owned(),
+            certificate_id: draft.certificate_id.clone(),
             kind: CertificateKind::Deletion,
             status,
-            log: None,
-            issuer: self.issuer(),
-            controller: self.controller(&journal.client),
+            log: Some(closing.place),
+            issuer: certified::issuer(self.context.issuer, self.context.version),
+            controller: certified::controller(self.context.clients, &journal.client),
             trigger: Trigger::ScheduledRetention,
-            run: self.run(&jobs)?,
-            period: self.period(),
+            run: closing.run,
+            period: self.facts.period(closing.at),
             targets: self.targets(journal, leaves)?,
             residuals: self.residuals(&jobs)?,
-            evidence: self.evidence(certificate_id, &journal.client, leaves)?,
+            evidence: self.evidence(draft)?,
         })
     }
 
@@ -134,38 +124,6 @@ impl CertificateWriter<'_> {
         Ok(jobs)
     }
 
-    fn issuer(&self) -> Issuer {
-        let issuer = self.context.issuer;
-        Issuer {
-            organization: issuer.organization.clone(),
-            corporate_number: issuer.corporate_number.clone(),
-            worker: Worker {
-                name: "kigen".to_owned(),
-                version: self.context.version.to_owned(),
-            },
-        }
-    }
-
-    fn controller(&self, client: &str) -> Controller {
-        let listed = self
-            .context
-            .clients
-            .iter()
-            .find(|listed| listed.name == client);
-        Controller {
-            client: client.to_owned(),
-            organization: listed.map(|listed| listed.organization.clone()),
-        }
-    }
-
-    fn run(&self, jobs: &[&JobEntry]) -> Result<Run, SealError> {
-        Ok(Run {
-            id: self.facts.run_id().to_owned(),
-            as_of: self.facts.run.started.as_of,
-            time_zone: self.first(jobs)?.time_zone.clone(),
-        })
-    }
-
     /// The job whose calendar stands for the run.
     fn first<'a>(&self, jobs: &[&'a JobEntry]) -> Result<&'a JobEntry, SealError> {
         let first = jobs.first().copied();
@@ -175,21 +133,11 @@ impl CertificateWriter<'_> {
         })
     }
 
-    fn period(&self) -> RunPeriod {
-        let finished_at = self.facts.finished_at;
-        RunPeriod {
-            started_at: self.facts.run.started_at,
-            finished_at,
-            // A clock that was set back meanwhile does not seal before the end.
-            sealed_at: self.now.max(finished_at),
-        }
-    }
-
     /// The targets that the client has removals of; the others are nobody's business here.
     fn targets(
         &self,
         journal: &ClientJournal,
-        leaves: &LeavesFile,
+        leaves: &ClosedLeaves,
     ) -> Result<Vec<Target>, SealError> {
         let mut targets = Vec::new();
         for (target, counts) in self
@@ -207,14 +155,13 @@ impl CertificateWriter<'_> {
                 index: target.index,
                 job: target.job.clone(),
                 stage: target.stage.clone(),
-                store: Store {
-                    id: target.store.clone(),
-                    engine: target.engine.clone(),
-                },
+                store: certified::store(target),
                 object: target.object.clone(),
                 data_categories: vec![category(job)],
-                rule: self.rule(target, job)?,
-                method: self.method(target)?,
+                rule: certified::rule(target, job)
+                    .map_err(|damage| self.facts.contradict(damage))?,
+                method: certified::method(target)
+                    .map_err(|damage| self.facts.contradict(damage))?,
                 counts: (*counts).into(),
                 repeated: repeated.unwrap_or_default(),
                 ended_by: ended_by.clone().into_iter().collect(),
@@ -225,52 +172,6 @@ impl CertificateWriter<'_> {
             });
         }
         Ok(targets)
-    }
-
-    fn rule(&self, target: &TargetEntry, job: &JobEntry) -> Result<CertifiedRule, SealError> {
-        let purposes = target.cutoffs.iter().map(|cutoff| CertifiedPurpose {
-            name: cutoff.purpose.clone(),
-            starting_point: cutoff.starting_point.clone(),
-            period: cutoff.period.clone(),
-            cutoff: cutoff.cutoff,
-        });
-        Ok(CertifiedRule {
-            cluster: job.job.clone(),
-            sha256: self.digest(&target.rule_sha256)?,
-            clause: CertifiedClause {
-                document: job.clause.document.clone(),
-                version: job.clause.version.clone(),
-                text_sha256: self.digest(&job.clause.text_sha256)?,
-            },
-            purposes: purposes.collect(),
-        })
-    }
-
-    fn digest(&self, text: &str) -> Result<Sha256, SealError> {
-        let digest = text.parse();
-        digest.map_err(|_| self.facts.damaged("name a digest that is none".to_owned()))
-    }
-
-    fn method(&self, target: &TargetEntry) -> Result<Method, SealError> {
-        let unknown = || {
-            self.facts
-                .damaged(format!("have the unknown action {}", target.action))
-        };
-        let action = Action::from_code(target.action).ok_or_else(unknown)?;
-        let (class, technique) = match action {
-            Action::RowDeleted => (MethodClass::LogicalDelete, Technique::SqlDelete),
-            Action::Pseudonymized => (MethodClass::Pseudonymize, Technique::SqlUpdate),
-            Action::ObjectVersionDeleted | Action::DeleteMarkerRemoved | Action::UploadAborted => {
-                if target.engine == FOLDER_ENGINE {
-                    // A file system keeps no versions to be claimed.
-                    (MethodClass::LogicalDelete, Technique::RemoveFile)
-                } else {
-                    (MethodClass::ObjectVersionDelete, Technique::DeleteByVersion)
-                }
-            }
-            Action::CryptoErased | Action::AlreadyAbsent | Action::Held => return Err(unknown()),
-        };
-        Ok(Method { class, technique })
     }
 
     fn residuals(&self, jobs: &[&JobEntry]) -> Result<Vec<Residual>, SealError> {
@@ -301,17 +202,13 @@ impl CertificateWriter<'_> {
         Quarter::from_key_id(self.evidence_key)?.last_day_kept(self.context.keep?)
     }
 
-    fn evidence(
-        &self,
-        certificate_id: &str,
-        client: &str,
-        leaves: &LeavesFile,
-    ) -> Result<Evidence, SealError> {
-        let folded = &leaves.folded;
-        let origin = format!("{}/{}", self.context.origin, client_folder(client));
+    fn evidence(&self, draft: &Draft) -> Result<Evidence, SealError> {
+        let certificate_id = &draft.certificate_id;
+        let folded = &draft.leaves.folded;
+        let origin = log_origin(self.context.origin, &draft.journal.client);
         let checkpoint = RunCheckpoint::new(&origin, certificate_id, folded.size, folded.root)
             .map_err(|source| SealError::Checkpoint {
-                certificate_id: certificate_id.to_owned(),
+                certificate_id: certificate_id.clone(),
                 source,
             })?;
         Ok(Evidence {

@@ -11,6 +11,7 @@ use crate::domain::calendar::Period;
 use crate::keyring::Keyring;
 use crate::ledger::Ledger;
 use crate::publish::EvidencePlace;
+use crate::run::client_log::LogKeeper;
 use crate::store::Disposer;
 
 /// Everything that sealing needs beside the run's id.
@@ -34,6 +35,18 @@ pub struct SealContext<'a> {
     pub work_folder: &'a Path,
     /// Version of kigen.
     pub version: &'a str,
+}
+
+impl<'a> SealContext<'a> {
+    /// What the clients' logs are kept with.
+    pub(super) fn keeper(&self) -> LogKeeper<'a> {
+        LogKeeper {
+            ledger: self.ledger,
+            place: self.place,
+            keyring: self.keyring,
+            origin: self.origin,
+        }
+    }
 }
 
 /// A run whose certificates all stand in the ledger and in their place.

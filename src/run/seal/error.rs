@@ -9,6 +9,8 @@ use thiserror::Error;
 
 use crate::evidence::allowed_signers::AllowedSignersError;
 use crate::evidence::dsse::EnvelopeError;
+use crate::evidence::log::entry::EntryError;
+use crate::evidence::merkle::ProofError;
 use crate::evidence::statement::CheckpointError;
 use crate::evidence::statement::StatementError;
 use crate::keyring::KeyringError;
@@ -16,6 +18,7 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::error::Retry;
 use crate::paper::PageError;
 use crate::publish::PublishError;
+use crate::run::client_log::ClientLogError;
 use crate::store::error;
 use crate::store::error::StoreError;
 
@@ -59,6 +62,25 @@ pub enum SealError {
         "seal run `{run}`: the journal holds removals for a client whose certificate was not among those that were sealed"
     )]
     MoreThanSealed { run: String },
+    /// Removals that no plan announced.
+    #[error(
+        "seal run `{run}`: its journals hold removals for a client in whose log it has no plan"
+    )]
+    NotAnnounced { run: String },
+    #[error(transparent)]
+    Log(#[from] ClientLogError),
+    #[error("write the end of run `{run}` into a client's log")]
+    Entry {
+        run: String,
+        #[source]
+        source: EntryError,
+    },
+    #[error("prove that certificate `{certificate_id}` is in its log")]
+    Proof {
+        certificate_id: String,
+        #[source]
+        source: ProofError,
+    },
     #[error("sort and write the leaves of run `{run}` in `{folder}`")]
     Sort {
         run: String,
@@ -122,6 +144,7 @@ impl SealError {
                 error::Retry::Never => Retry::Never,
             },
             Self::Publish(source) if source.may_pass() => Retry::Later,
+            Self::Log(source) => source.retry(),
             // A full disk may have room again.
             Self::Sort { .. } | Self::Folder { .. } => Retry::Later,
             Self::NoSuchRun { .. }
@@ -131,6 +154,9 @@ impl SealError {
             | Self::DamagedRun { .. }
             | Self::JournalChanged { .. }
             | Self::MoreThanSealed { .. }
+            | Self::NotAnnounced { .. }
+            | Self::Entry { .. }
+            | Self::Proof { .. }
             | Self::Disorder { .. }
             | Self::Statement { .. }
             | Self::Checkpoint { .. }

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::evidence::leaf::Action;
+use crate::evidence::log::entry::AbortReason;
+use crate::evidence::statement::RunPeriod;
 use crate::ledger::CertificateFilter;
 use crate::ledger::CertificateMatch;
 use crate::ledger::Ledger;
@@ -18,6 +20,7 @@ use crate::ledger::entry::StageFinished;
 use crate::ledger::entry::TargetEntry;
 use crate::ledger::fold::RunRecord;
 use crate::ledger::fold::fold_runs;
+use crate::run::certified::Damaged;
 
 use super::error::SealError;
 
@@ -115,11 +118,59 @@ impl RunFacts {
                 .any(|stage| of_these(&stage.job) && is_unfinished(stage))
     }
 
+    /// When the run went on, if it is sealed at `sealed_at`.
+    pub(super) fn period(&self, sealed_at: Timestamp) -> RunPeriod {
+        RunPeriod {
+            started_at: self.run.started_at,
+            finished_at: self.finished_at,
+            sealed_at,
+        }
+    }
+
+    /// Why nothing was removed of a client, if `jobs` did not come to their end.
+    pub(super) fn aborted(&self, jobs: &BTreeSet<&str>) -> Option<AbortReason> {
+        if !self.left_something(jobs) {
+            return None;
+        }
+        let of_these = |job: &String| jobs.contains(job.as_str());
+        let refused = self.run.refused.iter().any(|stage| of_these(&stage.job));
+        if refused {
+            return Some(AbortReason::LimitExceeded);
+        }
+        let mut failed = self
+            .run
+            .failed
+            .iter()
+            .filter(|failed| of_these(&failed.job));
+        if let Some(failed) = failed.next() {
+            return Some(reason_of(&failed.code));
+        }
+        Some(match self.outcome {
+            Outcome::Stopped => AbortReason::Stopped,
+            Outcome::Partial | Outcome::Complete => AbortReason::Failed,
+        })
+    }
+
+    /// The entries contradict themselves in this.
+    pub(super) fn contradict(&self, Damaged(what): Damaged) -> SealError {
+        self.damaged(what)
+    }
+
     pub(super) fn damaged(&self, what: String) -> SealError {
         SealError::DamagedRun {
             run: self.run_id().to_owned(),
             what,
         }
+    }
+}
+
+/// The reason that the code of a failed job stands for.
+fn reason_of(code: &str) -> AbortReason {
+    match code {
+        "NOT_APPROVED" => AbortReason::LimitExceeded,
+        "STORE_UNREACHABLE" => AbortReason::StoreUnreachable,
+        "SCHEMA_MISMATCH" => AbortReason::StoreChanged,
+        _ => AbortReason::Failed,
     }
 }
 

@@ -12,8 +12,9 @@ use crate::keyring::KnownKey;
 use crate::publish::Content;
 use crate::publish::EvidencePlace;
 use crate::publish::KEYS;
+use crate::run::client_log::LogKeeper;
+use crate::run::client_log::log_key_file;
 
-use super::context::SealContext;
 use super::error::SealError;
 use super::steps::put;
 
@@ -35,17 +36,29 @@ pub fn principal(origin: &str) -> String {
     format!("certificates@{host}")
 }
 
-/// Publishes every key that signs certificates, or did.
-pub(super) async fn publish_keys(context: &SealContext<'_>) -> Result<(), SealError> {
-    let keys = context.keyring.certificate_keys();
+/// Publishes every key that signs certificates or heads of logs, or did.
+pub(crate) async fn publish_keys(keeper: LogKeeper<'_>) -> Result<(), SealError> {
+    let place = keeper.place;
+    let keys = keeper.keyring.certificate_keys();
     for known in &keys {
-        let pem =
-            public_key::to_pem(&known.key).map_err(|error| SealError::PublicKey(error.into()))?;
-        let path = format!("{KEYS}/{}", key_file(&known.key));
-        put(context.place, &path, Content::Bytes(pem.as_bytes())).await?;
-        fail::fail_point!("seal.after-key");
+        publish_key(place, &key_file(&known.key), &known.key).await?;
     }
-    publish_signers(context.place, &principal(context.origin), &keys).await
+    for known in keeper.keyring.log_keys() {
+        publish_key(place, &log_key_file(&known.key), &known.key).await?;
+    }
+    publish_signers(place, &principal(keeper.origin), &keys).await
+}
+
+async fn publish_key(
+    place: &dyn EvidencePlace,
+    file: &str,
+    key: &VerifyingKey,
+) -> Result<(), SealError> {
+    let pem = public_key::to_pem(key).map_err(|error| SealError::PublicKey(error.into()))?;
+    let path = format!("{KEYS}/{file}");
+    put(place, &path, Content::Bytes(pem.as_bytes())).await?;
+    fail::fail_point!("seal.after-key");
+    Ok(())
 }
 
 /// Extends the list of signers.

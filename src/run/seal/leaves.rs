@@ -10,6 +10,7 @@ use std::io::Write;
 use std::path::Path;
 
 use tempfile::NamedTempFile;
+use tempfile::TempPath;
 
 use crate::evidence::leaf::Action;
 use crate::evidence::leaf::LEAF_LENGTH;
@@ -41,6 +42,23 @@ pub(super) struct LeavesFile {
     pub(super) folded: FoldedLeaves,
     /// Records whose leaf stands there already, by target.
     pub(super) repeated: BTreeMap<u16, u64>,
+}
+
+/// A [`LeavesFile`] that is closed: clients may be more than files that may be open.
+pub(super) struct ClosedLeaves {
+    pub(super) path: TempPath,
+    pub(super) folded: FoldedLeaves,
+    pub(super) repeated: BTreeMap<u16, u64>,
+}
+
+impl LeavesFile {
+    pub(super) fn close(self) -> ClosedLeaves {
+        ClosedLeaves {
+            path: self.file.into_temp_path(),
+            folded: self.folded,
+            repeated: self.repeated,
+        }
+    }
 }
 
 /// Cuts sorted evidence into one file for each client.

@@ -4,10 +4,11 @@
 //! crash at any point and gives the same bytes. Read in this order: `context` is what sealing is
 //! handed, `steps` the order of its steps, `journal` reads the evidence through a `sorter`,
 //! `leaves` writes `leaves.bin` into the folder of `work`, `certificate` says what happened,
-//! `page` says it to people. Then
-//! the files go to their place, and the public keys of `keys` beside them.
+//! `closing` gives it its place in the client's log, `page` says it to people. Then the files go to
+//! their place, beside the public keys of `keys`.
 
 mod certificate;
+mod closing;
 mod context;
 mod error;
 mod facts;
@@ -29,4 +30,5 @@ pub use context::SealedRun;
 pub use error::SealError;
 pub use keys::key_file;
 pub use keys::principal;
+pub(super) use keys::publish_keys;
 pub use steps::seal;

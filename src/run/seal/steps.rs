@@ -1,24 +1,21 @@
 //! The steps of sealing, in their order.
 
 use jiff::Timestamp;
-use tempfile::TempPath;
 
 use crate::evidence::dsse;
-use crate::evidence::leaves::FoldedLeaves;
 use crate::evidence::sshsig;
 use crate::evidence::statement::Statement;
 use crate::ledger::Envelope;
-use crate::ledger::NewCertificate;
-use crate::ledger::StoredCertificate;
 use crate::ledger::entry::Entry;
 use crate::publish::Content;
 use crate::publish::EvidencePlace;
 use crate::publish::Put;
 use crate::publish::client_folder;
 
-use super::certificate::CertificateWriter;
+use super::certificate::Draft;
 use super::certificate::certificate_id;
-use super::certificate::total;
+use super::closing::Prepared;
+use super::closing::close_plans;
 use super::context::SealContext;
 use super::context::SealedCertificate;
 use super::context::SealedRun;
@@ -28,7 +25,6 @@ use super::journal::ClientJournal;
 use super::journal::close_fences;
 use super::journal::gather;
 use super::keys::publish_keys;
-use super::leaves::LeavesFile;
 use super::leaves::LeavesWriter;
 use super::page::page;
 use super::work;
@@ -38,6 +34,7 @@ const LEAVES: &str = "leaves.bin";
 const STATEMENT: &str = "statement.json";
 const SSH_SIGNATURE: &str = "statement.json.sig";
 const PAGE: &str = "certificate.html";
+const LOG_PROOF: &str = "cert.tlog-proof";
 const ENVELOPE: &str = "cert.dsse.json";
 
 /// Seals the finished run `run_id`, or goes on where an earlier attempt ended.
@@ -56,11 +53,10 @@ pub async fn seal(
     let facts = RunFacts::read(context.ledger, run_id).await?;
     close_fences(context, &facts).await?;
     fail::fail_point!("seal.after-fence");
-    let prepared = prepare(context, &facts, now, progress).await?;
-    store(context, &facts, &prepared, now).await?;
-    if !prepared.is_empty() {
-        publish_keys(context).await?;
-    }
+    let (drafts, evidence_key) = draft(context, &facts, progress).await?;
+    publish_keys(context.keeper()).await?;
+    let prepared = close_plans(context, &facts, drafts, &evidence_key, now).await?;
+    say_that_these_are_all(context, &facts, &prepared, now).await?;
     let mut certificates = Vec::with_capacity(prepared.len());
     for one in prepared {
         let envelope = sign(context, &facts, &one).await?;
@@ -72,37 +68,13 @@ pub async fn seal(
     })
 }
 
-/// One client's certificate before it is published.
-struct Prepared {
-    certificate_id: String,
-    client: String,
-    payload: Vec<u8>,
-    leaves: TempPath,
-    folded: FoldedLeaves,
-    repeated: u64,
-}
-
-impl Prepared {
-    fn new(journal: &ClientJournal, id: String, payload: Vec<u8>, leaves: LeavesFile) -> Self {
-        Self {
-            certificate_id: id,
-            client: journal.client.clone(),
-            payload,
-            // Closes the file: clients may be more than files that may be open.
-            leaves: leaves.file.into_temp_path(),
-            folded: leaves.folded,
-            repeated: total(&leaves.repeated),
-        }
-    }
-}
-
-/// Writes the leaves of each client and takes its payload: the stored one, or else a new one.
-async fn prepare(
+/// Writes the leaves of each client. Returns them with the name of the run's evidence key, which is
+/// empty if the key is gone: a certificate that is stored needs none any more.
+async fn draft(
     context: &SealContext<'_>,
     facts: &RunFacts,
-    now: Timestamp,
     progress: &(dyn Fn(u64) + Sync),
-) -> Result<Vec<Prepared>, SealError> {
+) -> Result<(Vec<Draft>, String), SealError> {
     let sort_failed = |source| SealError::Sort {
         run: facts.run_id().to_owned(),
         folder: context.work_folder.to_owned(),
@@ -113,27 +85,27 @@ async fn prepare(
     let (journals, evidence) = gathered.finish().map_err(sort_failed)?;
     agree_with_what_is_sealed(facts, &journals)?;
     let evidence_key = context.ledger.run_key(facts.run_id()).await?;
-    let writer = CertificateWriter {
-        context,
-        facts,
-        // A certificate that is stored needs no key any more.
-        evidence_key: evidence_key.as_ref().map_or("", |key| key.kek_id.as_str()),
-        now,
-    };
     let targets = facts.targets()?.len();
     let mut leaves =
         LeavesWriter::new(evidence, targets, context.work_folder, progress).map_err(sort_failed)?;
-    let mut prepared = Vec::with_capacity(journals.len());
-    for (number, journal) in (0..).zip(&journals) {
+    let mut drafts = Vec::with_capacity(journals.len());
+    for (number, journal) in (0..).zip(journals) {
         let file = work::unfinished(context.work_folder, facts.run_id())?;
         let file = leaves.write(number, file).map_err(sort_failed)?;
         fail::fail_point!("seal.after-leaves");
-        let id = certificate_id(facts.run_id(), &journal.client);
-        let payload = payload(&writer, &id, journal, &file)?;
-        prepared.push(Prepared::new(journal, id, payload, file));
+        if file.folded.disorder.is_some() || file.folded.strangers > 0 {
+            return Err(SealError::Disorder {
+                run: facts.run_id().to_owned(),
+            });
+        }
+        drafts.push(Draft {
+            certificate_id: certificate_id(facts.run_id(), &journal.client),
+            journal,
+            leaves: file.close(),
+        });
     }
-    prepared.sort_by(|one, other| one.client.cmp(&other.client));
-    Ok(prepared)
+    let evidence_key = evidence_key.map_or_else(String::new, |key| key.kek_id);
+    Ok((drafts, evidence_key))
 }
 
 /// Whether the journals still name exactly the clients that were certified.
@@ -168,62 +140,13 @@ fn changed(certificate_id: &str) -> SealError {
     }
 }
 
-fn payload(
-    writer: &CertificateWriter<'_>,
-    certificate_id: &str,
-    journal: &ClientJournal,
-    leaves: &LeavesFile,
-) -> Result<Vec<u8>, SealError> {
-    let folded = &leaves.folded;
-    if folded.disorder.is_some() || folded.strangers > 0 {
-        return Err(SealError::Disorder {
-            run: writer.facts.run_id().to_owned(),
-        });
-    }
-    let Some(stored) = writer.facts.stored.get(&journal.client) else {
-        if writer.evidence_key.is_empty() {
-            let what = "have no evidence key".to_owned();
-            return Err(writer.facts.damaged(what));
-        }
-        return writer.payload(certificate_id, journal, leaves);
-    };
-    stored_payload(writer.facts, stored, folded)
-}
-
-/// What was stored is what is certified; the leaves must still be the same.
-fn stored_payload(
-    facts: &RunFacts,
-    stored: &StoredCertificate,
-    folded: &FoldedLeaves,
-) -> Result<Vec<u8>, SealError> {
-    // The ledger's own bytes, whose digest it has just compared.
-    let statement: Statement = serde_json::from_slice(&stored.payload)
-        .map_err(|_| facts.damaged("have a certificate that cannot be read".to_owned()))?;
-    if statement.leaves_digest() != folded.sha256 {
-        return Err(changed(&stored.summary.certificate_id));
-    }
-    Ok(stored.payload.clone())
-}
-
-/// Stores every payload, then says that these are all.
-async fn store(
+/// Says in the ledger that the run has these certificates and no other.
+async fn say_that_these_are_all(
     context: &SealContext<'_>,
     facts: &RunFacts,
     prepared: &[Prepared],
     now: Timestamp,
 ) -> Result<(), SealError> {
-    for one in prepared {
-        let certificate = NewCertificate {
-            certificate_id: one.certificate_id.clone(),
-            run_id: facts.run_id().to_owned(),
-            client: one.client.clone(),
-            payload: one.payload.clone(),
-            leaves_sha256: one.folded.sha256.to_string(),
-            created_at: now,
-        };
-        context.ledger.store_certificate(&certificate).await?;
-        fail::fail_point!("seal.after-store");
-    }
     if facts.run.certificate_ids.is_some() {
         return Ok(());
     }
@@ -282,7 +205,8 @@ pub(super) async fn put(
 }
 
 /// Publishes one file unless something stands there, whatever is in it: for what people read, which
-/// another version of kigen may have set in another way before it was stopped.
+/// another version of kigen may have set in another way before it was stopped, and for a proof,
+/// which may have been made when the log was shorter.
 async fn put_once(place: &dyn EvidencePlace, path: &str, bytes: &[u8]) -> Result<(), SealError> {
     match place.put_new(path, Content::Bytes(bytes)).await? {
         Put::Created | Put::AlreadyEqual | Put::Conflict { .. } => Ok(()),
@@ -308,6 +232,9 @@ async fn publish(
         put_once(context.place, &path(PAGE), page.as_bytes()).await?;
         fail::fail_point!("seal.after-file");
     }
+    let proof = one.proof.to_string();
+    put_once(context.place, &path(LOG_PROOF), proof.as_bytes()).await?;
+    fail::fail_point!("seal.after-file");
     for (name, bytes) in [
         (STATEMENT, one.payload.as_slice()),
         (SSH_SIGNATURE, envelope.sshsig.as_bytes()),

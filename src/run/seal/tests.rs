@@ -1,5 +1,6 @@
 //! Sealing against a real ledger, with stores that only have a journal.
 
+mod announced;
 mod crash;
 mod fixture;
 mod journal_only;

@@ -58,7 +58,10 @@ pub(crate) fn read_all(folder: &Path) -> Vec<Certificate> {
         if client.ends_with("keys") {
             continue;
         }
-        for run in folders(&client) {
+        for run in folders(&client)
+            .into_iter()
+            .filter(|run| !run.ends_with("log"))
+        {
             certificates.push(read(&run));
         }
     }
@@ -84,6 +87,7 @@ fn read(folder: &Path) -> Certificate {
         "statement.json",
         "statement.json.sig",
         "certificate.html",
+        "cert.tlog-proof",
         "cert.dsse.json",
     ] {
         assert!(

@@ -19,8 +19,13 @@ const SIZE: Size = Size {
 };
 
 /// Every failpoint of the program, and at which of its times the process is killed.
-const POINTS: [(&str, &[u32]); 15] = [
+const POINTS: [(&str, &[u32]); 21] = [
     ("run.started", &[1]),
+    ("run.planned", &[1, 2]),
+    ("log.signed", &[1, 3]),
+    ("log.after-tile", &[1, 2, 5, 6]),
+    ("log.after-head", &[1, 2, 3]),
+    ("run.announced", &[1, 2]),
     ("batch.after-lock", &[1, 6]),
     ("batch.after-removal", &[1, 6]),
     ("batch.before-commit", &[1, 6]),
@@ -32,6 +37,7 @@ const POINTS: [(&str, &[u32]); 15] = [
     ("seal.after-fence", &[1]),
     ("seal.after-leaves", &[1, 2]),
     ("seal.after-store", &[1, 2]),
+    ("seal.after-noop", &[1]),
     ("seal.after-key", &[1]),
     ("seal.after-sign", &[1, 2]),
     ("seal.after-file", &[1, 3, 6]),

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::path::PathBuf;
 
 use crate::ledger::CertificateFilter;
 use crate::ledger::entry::Entry;
 use crate::ledger::entry::RunState;
 use crate::ledger::fold::fold_runs;
+use crate::publish::Kind;
 
 use super::fixture::Fixture;
+use super::fixture::OTHER;
+use super::fixture::OWN;
 use super::fixture::RUN;
 use super::fixture::at;
 use super::fixture::files;
@@ -19,8 +23,11 @@ use super::weak_ledger::WeakLedger;
 /// The statements, which hold the time of sealing, are compared within one fixture only.
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
-/// Two clients and the two files of the key.
-const FILES: usize = 2 * 5 + 2;
+/// Six files of each of two clients, the files of two keys and the list of signers.
+const FILES: usize = 2 * 6 + 3;
+
+/// What each client's log adds: head, policy, and two tiles for each of its two sizes.
+const LOG_FILES: usize = 2 * (2 + 4);
 
 async fn assert_sealed_once(fixture: &Fixture) -> Files {
     let entries = fixture.ledger.entries_of(RUN).await.unwrap();
@@ -39,9 +46,34 @@ async fn assert_sealed_once(fixture: &Fixture) -> Files {
     let verified = fixture.verify().await;
     assert_eq!(verified.certificates().count(), 2);
     assert!(verified.holds(), "{verified:?}");
+    for client in [OTHER, OWN] {
+        // The plan and what closes it.
+        assert_eq!(fixture.ledger.log_hashes(client).await.unwrap().len(), 2);
+    }
     let files = files(&fixture.certificates());
-    assert_eq!(files.len(), FILES, "{:?}", files.keys());
+    let (in_log, others): (Vec<_>, Vec<_>) = files.keys().partition(|path| is_of_log(path));
+    assert_eq!(others.len(), FILES, "{others:?}");
+    assert!(in_log.len() <= LOG_FILES, "{in_log:?}");
     files
+}
+
+fn is_of_log(path: &Path) -> bool {
+    path.components().any(|part| part.as_os_str() == "log")
+}
+
+/// Heads change in the course of time.
+fn is_replaced(path: &Path) -> bool {
+    Kind::of(&path.display().to_string()).is_some_and(Kind::is_replaced)
+}
+
+/// What stood there before still stands there.
+fn assert_kept(before: Files, after: &Files) {
+    for (path, bytes) in before {
+        let is_whole = !path.file_name().unwrap().to_string_lossy().starts_with('.');
+        if is_whole && !is_replaced(&path) {
+            assert_eq!(after[&path], bytes, "{}", path.display());
+        }
+    }
 }
 
 #[tokio::test]
@@ -88,16 +120,14 @@ async fn after_a_crash_before_or_after_any_write_to_the_ledger_sealing_goes_on()
         let stored = payloads(&fixture).await;
         fixture.seal(900).await.unwrap();
         let after = assert_sealed_once(&fixture).await;
-        for (path, bytes) in before {
-            assert_eq!(after[&path], bytes, "{}", path.display());
-        }
+        assert_kept(before, &after);
         // What was stored at 90 is what is certified at 900.
         for (id, payload) in stored {
             assert!(after.values().any(|bytes| *bytes == payload), "{id}");
         }
     }
-    // Two payloads, the entry, two envelopes, two publications: before and after each.
-    assert_eq!(crashes, 14);
+    // Two payloads, two heads, the entry, two envelopes, two publications: before and after each.
+    assert_eq!(crashes, 18);
 }
 
 async fn payloads(fixture: &Fixture) -> Vec<(String, Vec<u8>)> {
@@ -119,7 +149,12 @@ async fn files_that_a_crash_kept_from_being_published_follow() {
     let fixture = Fixture::finished(rows(2)).await;
     fixture.seal(90).await.unwrap();
     let all = assert_sealed_once(&fixture).await;
-    for missing in all.keys() {
+    // A log's tiles stand there before its head does.
+    let is_tile = |path: &Path| Kind::of(&path.display().to_string()) == Some(Kind::Tile);
+    for missing in all
+        .keys()
+        .filter(|path| !is_tile(path) && !path.ends_with("policy.txt"))
+    {
         fs::remove_file(fixture.certificates().join(missing)).unwrap();
         fixture.seal(900).await.unwrap();
         assert_eq!(
@@ -131,7 +166,14 @@ async fn files_that_a_crash_kept_from_being_published_follow() {
     }
     fs::remove_dir_all(fixture.certificates()).unwrap();
     fixture.seal(901).await.unwrap();
-    assert_eq!(assert_sealed_once(&fixture).await, all);
+    let again = assert_sealed_once(&fixture).await;
+    let superseded = |path: &&PathBuf| path.ends_with("000.p/1");
+    assert_eq!(all.keys().filter(superseded).count(), 4);
+    let all: Files = all
+        .into_iter()
+        .filter(|(path, _)| !superseded(&path))
+        .collect();
+    assert_eq!(again, all);
 }
 
 #[tokio::test]
@@ -139,8 +181,10 @@ async fn what_a_killed_sealing_left_unfinished_is_removed() {
     let fixture = Fixture::finished(rows(2)).await;
     fixture.seal(90).await.unwrap();
     let all = assert_sealed_once(&fixture).await;
-    // The list of signers is swept when it changes: a file that stays as it is has no writer.
-    let written = all.keys().filter(|path| !path.ends_with("allowed_signers"));
+    // A file that stays as it is has no writer: a list of signers or a log is swept when it changes.
+    let written = all
+        .keys()
+        .filter(|path| !path.ends_with("allowed_signers") && !is_of_log(path));
     for path in written {
         let file = fixture.certificates().join(path);
         let name = file.file_name().unwrap().to_string_lossy();
@@ -195,8 +239,11 @@ async fn after_a_death_at_any_failpoint_sealing_goes_on() {
         ("seal.after-fence", 1),
         ("seal.after-leaves", 2),
         ("seal.after-store", 2),
+        ("log.signed", 2),
+        ("log.after-tile", 4),
+        ("log.after-head", 2),
         ("seal.after-sign", 2),
-        ("seal.after-file", 10),
+        ("seal.after-file", 12),
         ("seal.before-published", 2),
     ] {
         for time in 0..times {
@@ -209,10 +256,7 @@ async fn after_a_death_at_any_failpoint_sealing_goes_on() {
             let before = files(&fixture.certificates());
             fixture.seal(900).await.unwrap();
             let after = assert_sealed_once(&fixture).await;
-            for (path, bytes) in before {
-                let is_whole = !path.file_name().unwrap().to_string_lossy().starts_with('.');
-                assert!(!is_whole || after[&path] == bytes, "{}", path.display());
-            }
+            assert_kept(before, &after);
         }
     }
     scenario.teardown();

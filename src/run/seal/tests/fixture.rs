@@ -62,8 +62,8 @@ pub(super) struct Fixture {
     pub(super) origin: String,
     /// How long evidence is kept.
     pub(super) keep: Option<Period>,
-    issuer: Issuer,
-    clients: Vec<Client>,
+    pub(super) issuer: Issuer,
+    pub(super) clients: Vec<Client>,
     residuals: Vec<Residual>,
 }
 
@@ -93,7 +93,7 @@ impl Fixture {
         let started = Entry::RunStarted(started());
         ledger.start_run(RUN, at(0), &started, &key).await.unwrap();
         let today = date(2026, 11, 22);
-        Self {
+        let fixture = Self {
             ledger,
             journal: Arc::new(JournalOnly::of(rows)),
             keyring: Keyring::create(&folder.path().join("keyring.toml"), today).unwrap(),
@@ -112,7 +112,11 @@ impl Fixture {
                 retention: "P35D".parse().unwrap(),
             }],
             folder,
+        };
+        for client in [OTHER, OWN] {
+            fixture.announce(RUN, client).await;
         }
+        fixture
     }
 
     pub(super) async fn append(&self, second: i64, entry: &Entry) {

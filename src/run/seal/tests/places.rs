@@ -84,7 +84,8 @@ async fn published(place: &dyn EvidencePlace) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     for file in place.list("").await.unwrap().files {
         assert!(Kind::of(&file.path).is_some(), "{}", file.path);
-        assert_eq!(file.rewritten, 0, "{}", file.path);
+        let is_replaced = Kind::of(&file.path).is_some_and(Kind::is_replaced);
+        assert!(is_replaced || file.rewritten == 0, "{}", file.path);
         let bytes = place.get(&file.path).await.unwrap().unwrap();
         files.insert(file.path, bytes);
     }
@@ -107,7 +108,8 @@ async fn survives(fixture: &Fixture, place: Arc<dyn EvidencePlace>, moment: usiz
     assert_eq!(again.await.unwrap().certificates.len(), 2);
     let after = published(&*place).await;
     for (path, bytes) in &before {
-        assert_eq!(after[path], *bytes, "{path}");
+        let is_replaced = Kind::of(path).is_some_and(Kind::is_replaced);
+        assert!(is_replaced || after[path] == *bytes, "{path}");
     }
     let entries = fixture.ledger.entries_of(RUN).await.unwrap();
     assert_eq!(fold_runs(&entries)[0].state, RunState::Published);
@@ -134,8 +136,11 @@ async fn a_death_before_or_after_any_file_in_a_folder_changes_no_byte() {
     }
     // Two moments for each file.
     let fixture = Fixture::finished(rows(2)).await;
+    let announced = published(&*fixture.place()).await;
     fixture.seal(90).await.unwrap();
-    assert_eq!(moments, 2 * published(&*fixture.place()).await.len());
+    let sealed = published(&*fixture.place()).await;
+    let is_written = |(path, bytes): &(&String, &Vec<u8>)| announced.get(*path) != Some(*bytes);
+    assert_eq!(moments, 2 * sealed.iter().filter(is_written).count());
 }
 
 #[tokio::test]
@@ -163,7 +168,9 @@ async fn a_bucket_gets_the_bytes_that_a_folder_gets() {
     fixture.seal(90).await.unwrap();
     let seal = fixture.seal_to(&bucket, &*fixture.ledger, 90, &|_| {});
     seal.await.unwrap();
-    let in_folder = published(&*fixture.place()).await;
+    let mut in_folder = published(&*fixture.place()).await;
+    // The bucket has not seen the plan before its end.
+    in_folder.retain(|path, _| !path.ends_with(".p/1"));
     assert_eq!(published(&bucket).await, in_folder);
     // What was made on the way is gone.
     assert_eq!(std::fs::read_dir(fixture.work()).unwrap().count(), 0);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::evidence::allowed_signers::AllowedSigner;
 use crate::publish::Kind;
+use crate::run::client_log::log_key_file;
 use crate::run::seal::key_file;
 use crate::verify::PlaceVerification;
 use crate::verify::PublishedFinding;
@@ -65,6 +66,7 @@ async fn a_certificate_lies_below_its_client_and_run_with_the_key_beside() {
     for client in ["%E8%87%AA%E7%A4%BE", OTHER_FOLDER] {
         for file in [
             "cert.dsse.json",
+            "cert.tlog-proof",
             "certificate.html",
             "leaves.bin",
             "statement.json",
@@ -72,9 +74,21 @@ async fn a_certificate_lies_below_its_client_and_run_with_the_key_beside() {
         ] {
             expected.push(PathBuf::from(client).join(RUN).join(file));
         }
+        for file in [
+            "checkpoint",
+            "policy.txt",
+            "tile/0/000.p/1",
+            "tile/0/000.p/2",
+            "tile/entries/000.p/1",
+            "tile/entries/000.p/2",
+        ] {
+            expected.push(PathBuf::from(client).join("log").join(file));
+        }
     }
     expected.push(PathBuf::from("keys/allowed_signers"));
     expected.push(PathBuf::from("keys").join(key_file(&fixture.key()[0])));
+    let log_key = fixture.keyring.log_key().unwrap().verifying_key();
+    expected.push(PathBuf::from("keys").join(log_key_file(&log_key)));
     let found = files(&fixture.certificates());
     assert_eq!(found.keys().cloned().collect::<Vec<_>>(), expected);
     for path in found.keys() {
@@ -260,6 +274,7 @@ async fn nothing_holds_under_another_key_or_none() {
 #[tokio::test]
 async fn a_folder_that_is_not_there_or_has_no_keys_is_an_error() {
     let fixture = Fixture::finished(Vec::new()).await;
+    fs::remove_dir_all(fixture.certificates()).unwrap();
     let check = async || verify_place(&fixture.place(), Trust::Published).await;
     assert!(matches!(check().await, Err(VerifyError::Place(_))));
     fs::create_dir(fixture.certificates()).unwrap();

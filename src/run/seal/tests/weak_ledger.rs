@@ -91,6 +91,10 @@ impl LogLedger for WeakLedger<'_> {
         self.inner.log_entries(client, from, until).await
     }
 
+    async fn log_notices(&self, client: &str) -> Result<Vec<LogEntry>, LedgerError> {
+        self.inner.log_notices(client).await
+    }
+
     async fn append_to_log(
         &self,
         new: &NewLogEntry,

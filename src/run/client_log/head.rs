@@ -1,0 +1,73 @@
+//! The published head of a log, compared with the ledger.
+
+use crate::evidence::log::checkpoint::Checkpoint;
+use crate::evidence::log::note::Note;
+use crate::evidence::merkle::Hash;
+
+use super::ClientLog;
+use super::ClientLogError;
+use super::size_of;
+
+/// The name of the head below the log's folder.
+pub(super) const CHECKPOINT: &str = "checkpoint";
+
+/// A head that was published, perhaps with the signatures of witnesses.
+pub(crate) struct PublishedHead {
+    /// Entries that it covers.
+    pub(crate) size: u64,
+    pub(crate) note: Note,
+}
+
+impl ClientLog<'_> {
+    /// The published head, or `None` if nothing was published yet. It must be one that we signed,
+    /// and the ledger, whose leaf hashes are `hashes`, must have everything that it covers.
+    pub(super) async fn published_head(
+        &self,
+        hashes: &[Hash],
+    ) -> Result<Option<PublishedHead>, ClientLogError> {
+        let path = self.path(CHECKPOINT);
+        let Some(bytes) = self.keeper.place.get(&path).await? else {
+            return Ok(None);
+        };
+        let foreign = |what: String| ClientLogError::ForeignHead {
+            path: self.keeper.place.locate(&path),
+            what,
+        };
+        let text = String::from_utf8(bytes).map_err(|_| foreign("it is no text".to_owned()))?;
+        let note: Note = text
+            .parse()
+            .map_err(|error| foreign(format!("it is no signed note: {error}")))?;
+        let opened = note
+            .open(&self.keys()?)
+            .map_err(|error| foreign(error.to_string()))?;
+        let head = Checkpoint::read(&opened)
+            .map_err(|error| foreign(format!("it is no checkpoint: {error}")))?;
+        self.compare(&head, hashes)?;
+        Ok(Some(PublishedHead {
+            size: head.size(),
+            note,
+        }))
+    }
+
+    fn compare(&self, head: &Checkpoint, hashes: &[Hash]) -> Result<(), ClientLogError> {
+        let (published, recorded) = (head.size(), size_of(hashes));
+        let client = || self.client.to_owned();
+        let covered = usize::try_from(published)
+            .ok()
+            .and_then(|size| hashes.get(..size));
+        let Some(covered) = covered else {
+            return Err(ClientLogError::Behind {
+                client: client(),
+                published,
+                recorded,
+            });
+        };
+        if self.checkpoint(covered)? == *head {
+            return Ok(());
+        }
+        Err(ClientLogError::Differs {
+            client: client(),
+            published,
+        })
+    }
+}

@@ -1,0 +1,125 @@
+//! Changes of keys in a client's log: who checks later knows which key signed when.
+
+use jiff::Timestamp;
+
+use crate::evidence::log::entry;
+use crate::evidence::log::entry::Entry;
+use crate::evidence::log::entry::KeyRole;
+use crate::evidence::log::entry::KeyRotation;
+use crate::evidence::log::entry::RotatedKey;
+use crate::evidence::log::vkey::KeyType;
+use crate::evidence::log::vkey::NoteKey;
+use crate::evidence::statement::Controller;
+use crate::evidence::statement::Issuer;
+use crate::evidence::statement::LogPlace;
+use crate::keyring::KnownKey;
+use crate::ledger::log::LogRole;
+use crate::run::seal::principal;
+
+use super::ClientLogError;
+use super::EntryMark;
+use super::NewPayload;
+use super::OpenLog;
+
+/// A key that took another one's place.
+struct Rotation {
+    key: RotatedKey,
+    from: Timestamp,
+}
+
+impl OpenLog<'_> {
+    /// Writes down every change of keys since the log began that it does not know yet.
+    pub(in crate::run) async fn announce_keys(
+        &mut self,
+        issuer: &Issuer,
+        controller: &Controller,
+        now: Timestamp,
+    ) -> Result<(), ClientLogError> {
+        for rotation in self.unknown_rotations().await? {
+            let mark = EntryMark {
+                role: LogRole::Notice,
+                run_id: None,
+                plan: None,
+                at: now,
+            };
+            let client = controller.client.clone();
+            let make = |log: LogPlace, at: Timestamp| -> Result<NewPayload, ClientLogError> {
+                let notice = KeyRotation {
+                    log,
+                    issuer: issuer.clone(),
+                    controller: controller.clone(),
+                    keys: vec![rotation.key],
+                    valid_from: rotation.from,
+                    recorded_at: at,
+                };
+                let payload = entry::to_payload(&notice);
+                Ok(NewPayload {
+                    payload: payload.map_err(|error| ClientLogError::Entry { client, error })?,
+                    certificate: None,
+                })
+            };
+            self.append(&mark, make).await?;
+        }
+        Ok(())
+    }
+
+    async fn unknown_rotations(&self) -> Result<Vec<Rotation>, ClientLogError> {
+        let mut rotations = self.rotations()?;
+        if rotations.is_empty() || self.hashes.is_empty() {
+            // A log that begins now begins with the keys of today.
+            return Ok(Vec::new());
+        }
+        let log = &self.log;
+        let ledger = log.keeper.ledger;
+        if let Some(first) = ledger.log_entries(log.client, 0, 1).await?.first() {
+            let began = log.read(&first.payload)?.at();
+            rotations.retain(|rotation| rotation.from > began);
+        }
+        for notice in ledger.log_notices(log.client).await? {
+            if let Entry::KeyRotation(known) = log.read(&notice.payload)? {
+                rotations.retain(|rotation| !known.keys.contains(&rotation.key));
+            }
+        }
+        Ok(rotations)
+    }
+
+    /// All changes of keys that the keyring remembers, oldest first.
+    fn rotations(&self) -> Result<Vec<Rotation>, ClientLogError> {
+        let keyring = self.log.keeper.keyring;
+        let signer = principal(self.log.keeper.origin);
+        let mut rotations =
+            self.of_use(KeyRole::Certificate, &signer, &keyring.certificate_keys())?;
+        let origin = self.log.origin.clone();
+        rotations.extend(self.of_use(KeyRole::Log, &origin, &keyring.log_keys())?);
+        rotations.sort_by_key(|rotation| rotation.from);
+        Ok(rotations)
+    }
+
+    fn of_use(
+        &self,
+        role: KeyRole,
+        name: &str,
+        known: &[KnownKey],
+    ) -> Result<Vec<Rotation>, ClientLogError> {
+        let named = |known: &KnownKey| {
+            NoteKey::new(name, KeyType::Note, known.key).map_err(|error| ClientLogError::KeyName {
+                client: self.log.client.to_owned(),
+                error,
+            })
+        };
+        let mut rotations = Vec::new();
+        for pair in known.windows(2) {
+            let [former, next] = pair else { continue };
+            let Some(from) = next.from else { continue };
+            rotations.push(Rotation {
+                key: RotatedKey {
+                    role,
+                    retired: Some(named(former)?),
+                    introduced: Some(named(next)?),
+                },
+                from,
+            });
+        }
+        Ok(rotations)
+    }
+}

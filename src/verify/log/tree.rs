@@ -1,0 +1,136 @@
+//! All entries of a published log, read once from its beginning to its end.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::task;
+
+use crate::evidence::log::checkpoint::Checkpoint;
+use crate::evidence::log::entry::Entry;
+use crate::evidence::log::history::History;
+use crate::evidence::log::history::HistoryReport;
+use crate::evidence::log::tiles;
+use crate::evidence::log::tiles::ReadError;
+use crate::evidence::log::tiles::Tile;
+use crate::evidence::merkle::Hash;
+use crate::evidence::merkle::RootBuilder;
+use crate::publish::EvidencePlace;
+use crate::publish::PublishError;
+use crate::verify::VerifyError;
+use crate::verify::finding::PublishedProblem;
+
+/// What the entries of a log amount to.
+pub(super) struct ReadLog {
+    pub(super) hashes: Vec<Hash>,
+    pub(super) report: HistoryReport,
+    /// Certificates of removals, by index: their ids.
+    pub(super) certificates: BTreeMap<u64, String>,
+    /// The roots of the sizes that were asked for.
+    pub(super) roots: BTreeMap<u64, Hash>,
+}
+
+/// Why a tile was not read.
+enum Fetch {
+    Missing,
+    Failed(PublishError),
+}
+
+/// Reads the log below `folder` that `head` is the head of, and keeps the roots of `sizes`.
+pub(super) async fn read(
+    place: Arc<dyn EvidencePlace>,
+    folder: String,
+    head: &Checkpoint,
+    sizes: BTreeSet<u64>,
+) -> Result<Result<ReadLog, PublishedProblem>, VerifyError> {
+    let (size, origin) = (head.size(), head.origin().to_owned());
+    let runtime = Handle::current();
+    // Hashing keeps a thread busy, and reading waits for the place.
+    let reading = task::spawn_blocking(move || {
+        let fetch = |tile: &Tile| {
+            let read = runtime.block_on(place.get(&format!("{folder}/{tile}")));
+            read.map_err(Fetch::Failed)?.ok_or(Fetch::Missing)
+        };
+        let mut reader = Reader::new(&origin, sizes);
+        let root = tiles::read_back(size, fetch, |entry, hash| reader.take(entry, hash));
+        root.map(|_| reader.finish())
+            .map_err(|error| (folder, error))
+    });
+    match reading.await.map_err(|_| VerifyError::BrokenOff)? {
+        Ok(read) => Ok(Ok(read)),
+        Err((
+            _,
+            ReadError::Fetch {
+                source: Fetch::Failed(error),
+                ..
+            },
+        )) => Err(error.into()),
+        Err((
+            folder,
+            ReadError::Fetch {
+                tile,
+                source: Fetch::Missing,
+            },
+        )) => {
+            let path = format!("{folder}/{tile}");
+            Ok(Err(PublishedProblem::NoTile { path }))
+        }
+        Err((folder, ReadError::Tile(error))) => {
+            let what = error.to_string();
+            Ok(Err(PublishedProblem::Tile { folder, what }))
+        }
+        Err((folder, ReadError::Hashes(tile))) => {
+            let what = format!("`{tile}` does not hold the hashes of what lies below it");
+            Ok(Err(PublishedProblem::Tile { folder, what }))
+        }
+    }
+}
+
+/// Takes the entries in their order.
+struct Reader {
+    history: History,
+    tree: RootBuilder,
+    sizes: BTreeSet<u64>,
+    hashes: Vec<Hash>,
+    certificates: BTreeMap<u64, String>,
+    roots: BTreeMap<u64, Hash>,
+}
+
+impl Reader {
+    fn new(origin: &str, sizes: BTreeSet<u64>) -> Self {
+        let tree = RootBuilder::new();
+        let roots = BTreeMap::from([(0, tree.root())]);
+        Self {
+            history: History::new(origin),
+            tree,
+            sizes,
+            hashes: Vec::new(),
+            certificates: BTreeMap::new(),
+            roots,
+        }
+    }
+
+    fn take(&mut self, entry: &[u8], hash: &Hash) {
+        // What cannot be read is noted by the history.
+        if let Ok(Entry::Certificate(statement)) = Entry::read(entry) {
+            let id = statement.predicate.certificate_id;
+            self.certificates.insert(self.tree.size(), id);
+        }
+        self.history.push(entry);
+        self.hashes.push(*hash);
+        self.tree.push_hash(*hash);
+        if self.sizes.contains(&self.tree.size()) {
+            self.roots.insert(self.tree.size(), self.tree.root());
+        }
+    }
+
+    fn finish(self) -> ReadLog {
+        ReadLog {
+            hashes: self.hashes,
+            report: self.history.finish(),
+            certificates: self.certificates,
+            roots: self.roots,
+        }
+    }
+}
