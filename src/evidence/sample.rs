@@ -16,6 +16,7 @@ use super::leaves::FoldedLeaves;
 use super::leaves::LeafFold;
 use super::statement::Artifact;
 use super::statement::CertificateKind;
+use super::statement::CertifiedApproval;
 use super::statement::CertifiedClause;
 use super::statement::CertifiedPurpose;
 use super::statement::CertifiedRule;
@@ -28,6 +29,7 @@ use super::statement::LeafTotals;
 use super::statement::Method;
 use super::statement::MethodClass;
 use super::statement::Predicate;
+use super::statement::QuotedClause;
 use super::statement::Residual;
 use super::statement::Run;
 use super::statement::RunCheckpoint;
@@ -116,6 +118,10 @@ pub fn statement(leaves: &[Leaf]) -> Statement {
         },
         period: period(),
         targets: targets(&folded),
+        clauses: vec![QuotedClause {
+            text_sha256: Sha256::of("講座の終了から1年".as_bytes()),
+            text: "講座の終了から1年".to_owned(),
+        }],
         residuals: vec![Residual {
             place: "データベースのバックアップ".to_owned(),
             retention: Some("P35D".to_owned()),
@@ -209,6 +215,10 @@ fn rule() -> CertifiedRule {
     CertifiedRule {
         cluster: "exam-history".to_owned(),
         sha256: Sha256::of(b"the job's file"),
+        approval: Some(CertifiedApproval {
+            role: "個人情報保護管理者".to_owned(),
+            ticket: "CHG-1234".to_owned(),
+        }),
         clause: CertifiedClause {
             document: "プライバシーポリシー 第8条".to_owned(),
             version: "2025-04-01".to_owned(),

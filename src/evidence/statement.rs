@@ -5,6 +5,7 @@
 //! than a removal by a database or an object store can do.
 
 mod checkpoint;
+mod rule;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -23,6 +24,11 @@ pub(super) use text::utc;
 
 pub use checkpoint::CheckpointError;
 pub use checkpoint::RunCheckpoint;
+pub use rule::CertifiedApproval;
+pub use rule::CertifiedClause;
+pub use rule::CertifiedPurpose;
+pub use rule::CertifiedRule;
+pub use rule::QuotedClause;
 pub use text::Numbers;
 pub use words::ArtifactName;
 pub use words::CertificateKind;
@@ -129,6 +135,9 @@ pub struct Predicate {
     pub run: Run,
     pub period: RunPeriod,
     pub targets: Vec<Target>,
+    /// The clauses that the rules carry out, word by word, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clauses: Vec<QuotedClause>,
     /// Where copies stay for a while, and until when.
     pub residuals: Vec<Residual>,
     pub evidence: Evidence,
@@ -239,38 +248,6 @@ pub struct Target {
 pub struct Store {
     pub id: String,
     pub engine: String,
-}
-
-/// The rule that was carried out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CertifiedRule {
-    pub cluster: String,
-    /// Digest of the job's file.
-    pub sha256: Sha256,
-    pub clause: CertifiedClause,
-    pub purposes: Vec<CertifiedPurpose>,
-}
-
-/// The published clause that the rule carries out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct CertifiedClause {
-    pub document: String,
-    pub version: String,
-    pub text_sha256: Sha256,
-}
-
-/// One purpose, its period and the border it had in this run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct CertifiedPurpose {
-    pub name: String,
-    pub starting_point: String,
-    /// ISO 8601.
-    pub period: String,
-    /// The purpose had ended for records whose starting point lay before this day.
-    pub cutoff: Date,
 }
 
 /// What was done to a record.

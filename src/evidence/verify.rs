@@ -9,12 +9,14 @@ use std::io::Read;
 
 use ed25519_dalek::VerifyingKey;
 
+use super::digest::Sha256;
 use super::dsse;
 use super::leaf::Action;
 use super::leaves::FoldedLeaves;
 use super::leaves::LeafFold;
 use super::leaves::read_each;
 use super::public_key::key_id;
+use super::statement::QuotedClause;
 use super::statement::Statement;
 
 pub use finding::Fact;
@@ -128,6 +130,17 @@ fn check_statement(statement: &Statement, findings: &mut Vec<Finding>) {
     }
     if !checkpoint.belongs_to(&predicate.certificate_id) {
         findings.push(Problem::CheckpointOrigin.into());
+    }
+    let carried_out = |digest| {
+        let mut targets = predicate.targets.iter();
+        targets.any(|target| target.rule.clause.text_sha256 == digest)
+    };
+    let is_right = |clause: &QuotedClause| {
+        let digest = Sha256::of(clause.text.as_bytes());
+        digest == clause.text_sha256 && carried_out(digest)
+    };
+    if !predicate.clauses.iter().all(is_right) {
+        findings.push(Problem::QuotedClause.into());
     }
     let period = &predicate.period;
     if period.started_at > period.finished_at || period.finished_at > period.sealed_at {

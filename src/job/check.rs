@@ -70,6 +70,7 @@ fn check(raw: &RawJob, file_name: &str, text: &str, findings: &mut Findings) -> 
     let zone = header::time_zone(&Path::of("time-zone"), &raw.time_zone, findings);
     header::schedule(raw, findings);
     let clause = header::clause(raw, findings);
+    let approval = header::approval(raw, findings);
     let rule = check_rule(raw, findings);
     let (zone, rule) = (zone?, rule?);
     Some(Job {
@@ -85,6 +86,7 @@ fn check(raw: &RawJob, file_name: &str, text: &str, findings: &mut Findings) -> 
         time_zone_name: raw.time_zone.clone(),
         schedule: raw.schedule.clone(),
         clause,
+        approval,
         store: raw.store.name.clone(),
         table: rule.table,
         key: raw.store.key.clone(),

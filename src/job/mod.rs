@@ -3,12 +3,15 @@
 //! [`Job`] holds only what was checked; nothing outside this module sees an unchecked text.
 
 mod check;
+mod clause;
 mod describe;
 mod folder;
 mod raw;
 mod set;
 
 pub use check::parse;
+pub use clause::Approval;
+pub use clause::Clause;
 pub use describe::StageInWords;
 pub use describe::explain;
 pub use describe::stages_in_words;
@@ -44,6 +47,8 @@ pub struct Job {
     /// When the daemon runs the job: cron expression with seconds, in the job's time zone.
     pub schedule: Option<String>,
     pub clause: Clause,
+    /// Who approved the rule, if the file says so.
+    pub approval: Option<Approval>,
     /// Name of the store in `kigen.toml`.
     pub store: String,
     pub table: TableName,
@@ -66,17 +71,6 @@ pub struct Job {
 pub struct Title {
     pub ja: String,
     pub en: String,
-}
-
-/// The published clause that a rule carries out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Clause {
-    /// The document: `プライバシーポリシー 第8条`.
-    pub document: String,
-    pub version: String,
-    pub text: String,
-    /// SHA-256 of `text`, in hex; computed.
-    pub text_sha256: String,
 }
 
 /// A table, with its schema where the store has schemas.

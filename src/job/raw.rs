@@ -23,6 +23,7 @@ pub(super) struct RawJob {
     pub schedule: Option<String>,
     pub title: RawTitle,
     pub clause: RawClause,
+    pub approval: Option<RawApproval>,
     pub store: RawStore,
     pub subject: RawSubject,
     pub client: RawClient,
@@ -70,6 +71,19 @@ pub(super) struct RawClause {
     pub text: String,
     /// SHA-256 of `text` as it was when the rule was reviewed, in hex.
     pub text_sha256: Option<String>,
+}
+
+/// Who approved the rule, and where that is written down.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Approval")]
+pub(super) struct RawApproval {
+    /// The role that approved, never a person's name: `個人情報保護管理者`.
+    #[schemars(length(min = 1))]
+    pub role: String,
+    /// Where the approval is written down: `CHG-1234`.
+    #[schemars(length(min = 1))]
+    pub ticket: String,
 }
 
 /// Where the records are.

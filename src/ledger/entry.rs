@@ -127,6 +127,16 @@ pub struct JobEntry {
     /// IANA name of the time zone whose days count.
     pub time_zone: String,
     pub clause: ClauseEntry,
+    /// Who approved the rule, if its file says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalEntry>,
+}
+
+/// Who approved a rule: a role, and where it is written down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalEntry {
+    pub role: String,
+    pub ticket: String,
 }
 
 /// What people call a cluster.
@@ -136,13 +146,16 @@ pub struct TitleEntry {
     pub en: String,
 }
 
-/// The published clause that a job carries out; its text is known by its digest.
+/// The published clause that a job carries out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClauseEntry {
     pub document: String,
     pub version: String,
     /// SHA-256 of the clause's text, in hex.
     pub text_sha256: String,
+    /// The clause, word by word; empty in entries that were written before it was kept.
+    #[serde(default)]
+    pub text: String,
 }
 
 /// One thing that a run removes from: a table or a place of objects, in one stage.
@@ -158,6 +171,10 @@ pub struct TargetEntry {
     pub engine: String,
     /// The table, bucket or folder.
     pub object: String,
+    /// Where copies of objects go that a removal does not reach; none if the store did not say, or is
+    /// no store of objects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<Vec<String>>,
     /// What is done to each record, as the first bytes of its leaf say it.
     pub action: u8,
     /// `delete` or `pseudonymize`.

@@ -128,6 +128,8 @@ table! {
     BASES: "根拠条項と保存期間", "Clauses and retention periods";
     CLUSTER: "クラスタ（データの区分）", "Cluster of data";
     CLAUSE: "根拠条項", "Clause";
+    CLAUSE_TEXT: "条項の文言", "Words of the clause";
+    APPROVAL: "規則の承認（役職・記録）", "Rule approved by (role, record)";
     CLAUSE_VERSION: "版", "Version";
     CLAUSE_DIGEST: "条項の文言のSHA-256", "SHA-256 of the clause's text";
     RULE_DIGEST: "消去規則のSHA-256", "SHA-256 of the deletion rule";

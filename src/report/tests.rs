@@ -48,7 +48,9 @@ fn job(job: &str, ja: &str, en: &str) -> JobEntry {
             document: "プライバシーポリシー 第8条".to_owned(),
             version: "2025-04-01".to_owned(),
             text_sha256: "bb".repeat(32),
+            text: String::new(),
         },
+        approval: None,
     }
 }
 

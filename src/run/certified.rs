@@ -7,6 +7,7 @@ use crate::config::Issuer;
 use crate::evidence::digest::Sha256;
 use crate::evidence::leaf::Action;
 use crate::evidence::statement;
+use crate::evidence::statement::CertifiedApproval;
 use crate::evidence::statement::CertifiedClause;
 use crate::evidence::statement::CertifiedPurpose;
 use crate::evidence::statement::CertifiedRule;
@@ -76,6 +77,10 @@ pub(super) fn rule(target: &TargetEntry, job: &JobEntry) -> Result<CertifiedRule
     Ok(CertifiedRule {
         cluster: job.job.clone(),
         sha256: digest(&target.rule_sha256)?,
+        approval: job.approval.as_ref().map(|approval| CertifiedApproval {
+            role: approval.role.clone(),
+            ticket: approval.ticket.clone(),
+        }),
         clause: CertifiedClause {
             document: job.clause.document.clone(),
             version: job.clause.version.clone(),

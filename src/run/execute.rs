@@ -10,7 +10,6 @@ use super::announce;
 use super::announce::AnnouncedRun;
 use super::client_log::LogKeeper;
 use super::error::RunError;
-use super::open;
 use super::open::Stores;
 use super::outcome::FinishedRun;
 use super::outcome::JobError;
@@ -173,7 +172,7 @@ async fn make_ready<'a>(
             Ok(engine) => ready.push(Ready {
                 job,
                 engine,
-                object_places: open::object_places(environment.config, job),
+                object_places: stores.object_places(environment.config, job).await,
             }),
             Err(error) => outcome.error = Some(error),
         }

@@ -202,17 +202,27 @@ pub struct ObjectPlace {
     pub engine: &'static str,
     /// The bucket, with the prefix if there is one; the store's name for a folder.
     pub object: String,
+    /// Where copies go that a removal here does not reach; `None` if the store did not say.
+    pub replicas: Option<Vec<String>>,
 }
 
-/// The places of the objects of `job`, by the names of their stores.
-pub fn object_places(config: &Config, job: &Job) -> BTreeMap<String, ObjectPlace> {
-    job.objects
-        .iter()
-        .filter_map(|link| {
-            let place = object_place(&link.store, config.objects.get(&link.store)?);
-            Some((link.store.clone(), place))
-        })
-        .collect()
+impl Stores {
+    /// The places of the objects of `job`, by the names of their stores, which are open.
+    pub async fn object_places(&self, config: &Config, job: &Job) -> BTreeMap<String, ObjectPlace> {
+        let mut places = BTreeMap::new();
+        for link in &job.objects {
+            let Some(configured) = config.objects.get(&link.store) else {
+                continue;
+            };
+            let mut place = object_place(&link.store, configured);
+            if let Some(store) = self.objects.get(&link.store) {
+                // A store that says nothing of replicas is removed from all the same.
+                place.replicas = store.describe().await.ok().and_then(|said| said.replicas);
+            }
+            places.insert(link.store.clone(), place);
+        }
+        places
+    }
 }
 
 fn object_place(name: &str, store: &ObjectsConfig) -> ObjectPlace {
@@ -221,6 +231,7 @@ fn object_place(name: &str, store: &ObjectsConfig) -> ObjectPlace {
         ObjectsConfig::Folder(_) => ObjectPlace {
             engine: "folder",
             object: name.to_owned(),
+            replicas: None,
         },
         ObjectsConfig::S3 {
             bucket,
@@ -236,6 +247,7 @@ fn object_place(name: &str, store: &ObjectsConfig) -> ObjectPlace {
             object: format!("{bucket}/{prefix}")
                 .trim_end_matches('/')
                 .to_owned(),
+            replicas: None,
         },
     }
 }

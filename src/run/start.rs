@@ -17,6 +17,7 @@ use crate::keyring::KeyringError;
 use crate::keyring::Quarter;
 use crate::keyring::new_run_key;
 use crate::ledger::RunKey;
+use crate::ledger::entry::ApprovalEntry;
 use crate::ledger::entry::ClauseEntry;
 use crate::ledger::entry::CutoffEntry;
 use crate::ledger::entry::JobEntry;
@@ -130,6 +131,7 @@ impl Targets {
             store.clone_into(&mut entry.store);
             let engine = place.map_or(UNKNOWN_ENGINE, |place| place.engine);
             engine.clone_into(&mut entry.engine);
+            entry.replicas = place.and_then(|place| place.replicas.clone());
         }
         ObjectTarget {
             number,
@@ -155,6 +157,7 @@ impl Targets {
             store: job.store.clone(),
             engine: ready.engine.clone(),
             object: object.to_owned(),
+            replicas: None,
             action: action.code(),
             disposal: stage.disposal.name().to_owned(),
             rule_sha256: job.sha256.clone(),
@@ -244,7 +247,12 @@ fn job_entry(job: &Job) -> JobEntry {
             document: job.clause.document.clone(),
             version: job.clause.version.clone(),
             text_sha256: job.clause.text_sha256.clone(),
+            text: job.clause.text.clone(),
         },
+        approval: job.approval.as_ref().map(|approval| ApprovalEntry {
+            role: approval.role.clone(),
+            ticket: approval.ticket.clone(),
+        }),
     }
 }
 

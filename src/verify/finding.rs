@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::evidence::log::checkpoint::CheckpointError;
 use crate::evidence::log::history::EntryCounts;
 use crate::evidence::log::note::NoteError;
+use crate::evidence::log::policy::PolicyError;
 use crate::evidence::log::proof::LogProofError;
 use crate::evidence::sshsig::SshSignatureError;
 use crate::evidence::verify::Finding;
@@ -259,6 +260,8 @@ pub enum PublishedProblem {
         "entry {index} of the log is the certificate `{certificate_id}`, which is not published: it was taken away, or is being published just now"
     )]
     NotPublished { index: u64, certificate_id: String },
+    #[error("`{path}` cannot be read: {error}")]
+    Policy { path: String, error: PolicyError },
     #[error("`{path}` is missing")]
     NoProof { path: String },
     #[error("`{path}` does not prove that the certificate is in the log: {error}")]

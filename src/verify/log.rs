@@ -13,6 +13,7 @@ use jiff::SignedDuration;
 use crate::evidence::log::checkpoint::Checkpoint;
 use crate::evidence::log::history::HistoryReport;
 use crate::evidence::log::note::Note;
+use crate::evidence::log::policy::Policy;
 use crate::evidence::log::proof::LogProof;
 use crate::evidence::log::vkey::KeyType;
 use crate::evidence::log::vkey::NoteKey;
@@ -20,6 +21,7 @@ use crate::evidence::merkle::Hash;
 use crate::evidence::public_key::key_id;
 use crate::publish::LOG;
 use crate::publish::Standing;
+use crate::publish::client_folder;
 
 use super::VerifyError;
 use super::certificate::CertificateVerification;
@@ -32,6 +34,7 @@ use super::finding::PublishedProblem;
 use tree::ReadLog;
 
 const CHECKPOINT: &str = "checkpoint";
+const POLICY: &str = "policy.txt";
 const PROOF: &str = "cert.tlog-proof";
 
 /// For how long a run may go on before its plan counts as left open, measured against the log's
@@ -86,6 +89,7 @@ impl Check<'_> {
                 return Ok(());
             }
         };
+        self.policy(&keys).await?;
         self.story(&head, &read);
         self.held_heads(&head, &read);
         self.certificates(&read);
@@ -167,6 +171,20 @@ impl Check<'_> {
                 None
             }
         }
+    }
+
+    /// The published policy tells other programs whom to trust: nobody but those that we do.
+    async fn policy(&mut self, keys: &[NoteKey]) -> Result<(), VerifyError> {
+        let path = format!("{}/{LOG}/{POLICY}", self.client.folder);
+        let Some(bytes) = self.client.place.get(&path).await? else {
+            return Ok(());
+        };
+        match String::from_utf8_lossy(&bytes).parse::<Policy>() {
+            Ok(policy) if policy.logs().iter().all(|key| keys.contains(key)) => {}
+            Ok(_) => self.problem(PublishedProblem::UntrustedKey { path }),
+            Err(error) => self.problem(PublishedProblem::Policy { path, error }),
+        }
+        Ok(())
     }
 
     /// The entries amount to the head, and tell a whole story.
@@ -257,14 +275,18 @@ impl Check<'_> {
             let hash = usize::try_from(*index)
                 .ok()
                 .and_then(|index| read.hashes.get(index));
-            if hash.is_some_and(|hash| published.contains(hash)) {
+            // One that does not hold has said so itself.
+            let folder = format!("{}/{}", self.client.folder, client_folder(&certificate.run));
+            let mut others = self.client.certificates.iter();
+            let is_there = others.any(|found| found.folder == folder);
+            if is_there || hash.is_some_and(|hash| published.contains(hash)) {
                 continue;
             }
             missing += 1;
             self.findings.push(
                 PublishedProblem::NotPublished {
                     index: *index,
-                    certificate_id: certificate.clone(),
+                    certificate_id: certificate.certificate_id.clone(),
                 }
                 .into(),
             );

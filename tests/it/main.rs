@@ -21,6 +21,7 @@ mod bad_input_postgres;
 mod bucket;
 mod cli;
 mod cli_signals;
+mod client_logs;
 mod crash;
 mod demo;
 mod keyring;

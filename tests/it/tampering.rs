@@ -3,6 +3,7 @@
 
 mod issuer;
 mod leaves;
+mod log;
 mod place;
 mod signatures;
 
@@ -61,9 +62,22 @@ impl Published {
     /// The folders of the two certificates.
     fn runs(&self) -> [PathBuf; 2] {
         ["kasou-denki", "own"].map(|client| {
-            let mut runs = fs::read_dir(self.root.join(client)).unwrap();
-            runs.next().unwrap().unwrap().path()
+            let runs = fs::read_dir(self.root.join(client)).unwrap();
+            let mut runs = runs.map(|run| run.unwrap().path());
+            runs.find(|run| !run.ends_with("log")).unwrap()
         })
+    }
+
+    /// Where the auditor keeps heads of logs.
+    fn kept(&self) -> PathBuf {
+        self.scene.path("kept")
+    }
+
+    fn kept_heads(&self) -> Vec<PathBuf> {
+        let Ok(kept) = fs::read_dir(self.kept()) else {
+            return Vec::new();
+        };
+        kept.map(|file| file.unwrap().path()).collect()
     }
 
     /// A file of the certificate that is tampered with.
@@ -102,8 +116,14 @@ impl Published {
         for file in fs::read_dir(&self.keys).unwrap() {
             let file = file.unwrap().path();
             if file.extension().is_some_and(|end| end == "pem") {
-                words.extend(["--key".to_owned(), file.display().to_string()]);
+                let name = file.file_name().unwrap().to_string_lossy();
+                let of_log = name.starts_with("log-");
+                let option = if of_log { "--log-key" } else { "--key" };
+                words.extend([option.to_owned(), file.display().to_string()]);
             }
+        }
+        for file in self.kept_heads() {
+            words.extend(["--checkpoint".to_owned(), file.display().to_string()]);
         }
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let answer = self.scene.kigen(&words);
@@ -118,7 +138,10 @@ impl Published {
 
     /// What the script says, and whether everything holds.
     fn ask_script(&self) -> (bool, String) {
-        let output = script(&[&self.root, &self.keys]);
+        let kept = self.kept_heads();
+        let mut arguments: Vec<&Path> = vec![&self.root, &self.keys];
+        arguments.extend(kept.iter().map(PathBuf::as_path));
+        let output = script(&arguments);
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let code = output.status.code();
         let errors = String::from_utf8_lossy(&output.stderr);
@@ -162,6 +185,9 @@ async fn each_is_found(tamperings: &[Tampering]) {
     for tampering in tamperings {
         fs::remove_dir_all(&published.root).unwrap();
         copy(&untouched, &published.root);
+        if published.kept().exists() {
+            fs::remove_dir_all(published.kept()).unwrap();
+        }
         (tampering.does)(&published);
         let answers = [
             ("kigen verify", published.ask_kigen(), tampering.kigen),

@@ -103,6 +103,10 @@ pub enum Problem {
         "the certificate contradicts itself: the run ended before it started, or was sealed before it ended"
     )]
     TimesOutOfOrder,
+    #[error(
+        "the certificate contradicts itself: it quotes a clause that no rule of it carries out, or with other words"
+    )]
+    QuotedClause,
     #[error("`leaves.bin` does not have the digest that the certificate names")]
     LeavesDigest,
     #[error("`leaves.bin` does not end with a whole leaf: {rest} bytes are left over")]

@@ -7,6 +7,7 @@ use super::findings::Findings;
 use super::names;
 use super::sha256_hex;
 use crate::domain::schedule::Schedule;
+use crate::job::Approval;
 use crate::job::Clause;
 use crate::job::raw::RawJob;
 use crate::problem::document::Path;
@@ -73,4 +74,16 @@ pub(super) fn clause(raw: &RawJob, findings: &mut Findings) -> Clause {
         text: raw.clause.text.clone(),
         text_sha256,
     }
+}
+
+/// Checks that the approval says who and where.
+pub(super) fn approval(raw: &RawJob, findings: &mut Findings) -> Option<Approval> {
+    let approval = raw.approval.as_ref()?;
+    let path = |key| Path::of("approval").key(key);
+    names::not_empty(&path("role"), &approval.role, findings);
+    names::not_empty(&path("ticket"), &approval.ticket, findings);
+    Some(Approval {
+        role: approval.role.clone(),
+        ticket: approval.ticket.clone(),
+    })
 }

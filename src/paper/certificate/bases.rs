@@ -57,7 +57,7 @@ impl Writer<'_> {
     /// The clause of `rule`, and the purposes of all rules that carry it out, by their places.
     fn basis(&self, rule: &CertifiedRule, together: &[(usize, &CertifiedRule)]) -> [Block; 2] {
         let clause = &rule.clause;
-        let facts = vec![
+        let mut facts = vec![
             Fact::new(self.say(words::CLUSTER), form::shown(&rule.cluster)),
             Fact::new(self.say(words::CLAUSE), form::shown(&clause.document)),
             Fact::new(
@@ -70,6 +70,17 @@ impl Writer<'_> {
             ),
             Fact::code(self.say(words::RULE_DIGEST), rule.sha256.to_string()),
         ];
+        let mut quoted = self.predicate.clauses.iter();
+        if let Some(quoted) = quoted.find(|quoted| quoted.text_sha256 == clause.text_sha256) {
+            let words = Fact::new(self.say(words::CLAUSE_TEXT), form::shown(&quoted.text));
+            facts.insert(2, words);
+        }
+        if let Some(approval) = &rule.approval {
+            let role = form::shown(&approval.role);
+            let ticket = form::shown(&approval.ticket);
+            let approved = format!("{role} ({ticket})");
+            facts.push(Fact::new(self.say(words::APPROVAL), approved));
+        }
         let rows = together.iter().flat_map(|(place, rule)| {
             let purposes = rule.purposes.iter();
             purposes.map(|purpose| self.purpose(*place, purpose))

@@ -26,7 +26,7 @@ pub enum ClientLogError {
     Publish(#[from] PublishError),
     /// The ledger has forgotten entries.
     #[error(
-        "the published log of client `{client}` has {published} entries, and the ledger has {recorded} of them\nhint: was the ledger restored from a backup? nothing was removed or signed; bring a later backup of the ledger back, or write its missing entries again with `kigen log restore`"
+        "the published log of client `{client}` has {published} entries, and the ledger has {recorded} of them\nhint: was the ledger restored from a backup? nothing was removed or signed; bring a later backup of it back, or, if there is none, begin a new place of certificates under a new `origin` and tell the clients why"
     )]
     Behind {
         client: String,

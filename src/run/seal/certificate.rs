@@ -10,6 +10,7 @@ use sha2::Digest;
 use uuid::Uuid;
 
 use crate::domain::calendar::FirstDay;
+use crate::evidence::digest::Sha256;
 use crate::evidence::statement::CertificateKind;
 use crate::evidence::statement::Evidence;
 use crate::evidence::statement::EvidenceKey;
@@ -17,10 +18,12 @@ use crate::evidence::statement::LeafFormat;
 use crate::evidence::statement::LeafTotals;
 use crate::evidence::statement::LogPlace;
 use crate::evidence::statement::Predicate;
+use crate::evidence::statement::QuotedClause;
 use crate::evidence::statement::Residual;
 use crate::evidence::statement::Run;
 use crate::evidence::statement::RunCheckpoint;
 use crate::evidence::statement::Statement;
+use crate::evidence::statement::StatementError;
 use crate::evidence::statement::Status;
 use crate::evidence::statement::Target;
 use crate::evidence::statement::TreeHash;
@@ -79,12 +82,17 @@ impl CertificateWriter<'_> {
     pub(super) fn payload(&self, draft: &Draft, closing: Closing) -> Result<Vec<u8>, SealError> {
         let certificate_id = &draft.certificate_id;
         let predicate = self.predicate(draft, closing)?;
-        Statement::new(draft.leaves.folded.sha256, predicate)
-            .to_payload()
-            .map_err(|source| SealError::Statement {
-                certificate_id: certificate_id.to_owned(),
-                source,
-            })
+        let mut statement = Statement::new(draft.leaves.folded.sha256, predicate);
+        let mut payload = statement.to_payload();
+        if matches!(payload, Err(StatementError::TooLong(_))) {
+            // The digests of the clauses stay.
+            statement.predicate.clauses = Vec::new();
+            payload = statement.to_payload();
+        }
+        payload.map_err(|source| SealError::Statement {
+            certificate_id: certificate_id.to_owned(),
+            source,
+        })
     }
 
     fn predicate(&self, draft: &Draft, closing: Closing) -> Result<Predicate, SealError> {
@@ -107,7 +115,8 @@ impl CertificateWriter<'_> {
             run: closing.run,
             period: self.facts.period(closing.at),
             targets: self.targets(journal, leaves)?,
-            residuals: self.residuals(&jobs)?,
+            clauses: quoted(&jobs),
+            residuals: self.residuals(&jobs, journal)?,
             evidence: self.evidence(draft)?,
         })
     }
@@ -174,16 +183,42 @@ impl CertificateWriter<'_> {
         Ok(targets)
     }
 
-    fn residuals(&self, jobs: &[&JobEntry]) -> Result<Vec<Residual>, SealError> {
+    fn residuals(
+        &self,
+        jobs: &[&JobEntry],
+        journal: &ClientJournal,
+    ) -> Result<Vec<Residual>, SealError> {
         let last_removal = self.last_day(self.first(jobs)?)?;
-        let residuals = self.context.residuals.iter().map(|residual| Residual {
+        let configured = self.context.residuals.iter().map(|residual| Residual {
             place: residual.place.clone(),
             retention: Some(residual.retention.to_string()),
             expires_by: residual
                 .retention
                 .last_day_kept(last_removal, FirstDay::NotCounted),
         });
-        Ok(residuals.collect())
+        let mut residuals: Vec<Residual> = configured.collect();
+        // Nobody has said how long a replica stays.
+        residuals.extend(self.replicas(journal)?.into_iter().map(|place| Residual {
+            place,
+            retention: None,
+            expires_by: None,
+        }));
+        Ok(residuals)
+    }
+
+    /// The replicas of the buckets that objects of the client were removed from: removals by version
+    /// are not replicated.
+    fn replicas(&self, journal: &ClientJournal) -> Result<BTreeSet<String>, SealError> {
+        let mut replicas = BTreeSet::new();
+        for target in self.facts.targets()? {
+            if !journal.ended_by.contains_key(&target.index) {
+                continue;
+            }
+            for replica in target.replicas.iter().flatten() {
+                replicas.insert(format!("{replica} (replica of {})", target.object));
+            }
+        }
+        Ok(replicas)
     }
 
     /// The day on which the run ended, in the job's time zone.
@@ -225,6 +260,23 @@ impl CertificateWriter<'_> {
             },
         })
     }
+}
+
+/// The clauses of `jobs`, each once; those whose text was not kept are known by their digests only.
+fn quoted(jobs: &[&JobEntry]) -> Vec<QuotedClause> {
+    let mut clauses: Vec<QuotedClause> = Vec::new();
+    for job in jobs {
+        let text_sha256 = Sha256::of(job.clause.text.as_bytes());
+        let is_known = clauses.iter().any(|known| known.text_sha256 == text_sha256);
+        if job.clause.text.is_empty() || is_known {
+            continue;
+        }
+        clauses.push(QuotedClause {
+            text_sha256,
+            text: job.clause.text.clone(),
+        });
+    }
+    clauses
 }
 
 /// What people call the job's data.

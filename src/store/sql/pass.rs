@@ -222,7 +222,6 @@ impl<'a> Pass<'a> {
 /// The client of a record whose client column is null.
 pub(crate) const NO_CLIENT: &str = "(none)";
 
-/// The client that a value of the client column names.
 pub(crate) fn client_name(value: &Value) -> Cow<'_, str> {
     if let Value::Text(name) = value {
         return Cow::Borrowed(name);

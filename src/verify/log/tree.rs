@@ -25,10 +25,16 @@ use crate::verify::finding::PublishedProblem;
 pub(super) struct ReadLog {
     pub(super) hashes: Vec<Hash>,
     pub(super) report: HistoryReport,
-    /// Certificates of removals, by index: their ids.
-    pub(super) certificates: BTreeMap<u64, String>,
+    /// Certificates of removals, by index.
+    pub(super) certificates: BTreeMap<u64, Logged>,
     /// The roots of the sizes that were asked for.
     pub(super) roots: BTreeMap<u64, Hash>,
+}
+
+/// A certificate of the log.
+pub(super) struct Logged {
+    pub(super) certificate_id: String,
+    pub(super) run: String,
 }
 
 /// Why a tile was not read.
@@ -93,7 +99,7 @@ struct Reader {
     tree: RootBuilder,
     sizes: BTreeSet<u64>,
     hashes: Vec<Hash>,
-    certificates: BTreeMap<u64, String>,
+    certificates: BTreeMap<u64, Logged>,
     roots: BTreeMap<u64, Hash>,
 }
 
@@ -114,8 +120,11 @@ impl Reader {
     fn take(&mut self, entry: &[u8], hash: &Hash) {
         // What cannot be read is noted by the history.
         if let Ok(Entry::Certificate(statement)) = Entry::read(entry) {
-            let id = statement.predicate.certificate_id;
-            self.certificates.insert(self.tree.size(), id);
+            let logged = Logged {
+                certificate_id: statement.predicate.certificate_id,
+                run: statement.predicate.run.id,
+            };
+            self.certificates.insert(self.tree.size(), logged);
         }
         self.history.push(entry);
         self.hashes.push(*hash);

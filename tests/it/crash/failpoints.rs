@@ -19,7 +19,7 @@ const SIZE: Size = Size {
 };
 
 /// Every failpoint of the program, and at which of its times the process is killed.
-const POINTS: [(&str, &[u32]); 21] = [
+const POINTS: [(&str, &[u32]); 20] = [
     ("run.started", &[1]),
     ("run.planned", &[1, 2]),
     ("log.signed", &[1, 3]),
@@ -37,7 +37,6 @@ const POINTS: [(&str, &[u32]); 21] = [
     ("seal.after-fence", &[1]),
     ("seal.after-leaves", &[1, 2]),
     ("seal.after-store", &[1, 2]),
-    ("seal.after-noop", &[1]),
     ("seal.after-key", &[1]),
     ("seal.after-sign", &[1, 2]),
     ("seal.after-file", &[1, 3, 6]),
@@ -45,6 +44,9 @@ const POINTS: [(&str, &[u32]); 21] = [
 
 /// The same, of those that are reached once for each certificate.
 const LAST: (&str, &[u32]) = ("seal.before-published", &[1, 2]);
+
+/// Reached by runs that have nothing to remove.
+const IN_QUIET_RUNS: &str = "seal.after-noop";
 
 /// Those that only large files in a bucket reach: `src/publish/contract/on_s3.rs` kills there.
 const IN_BUCKETS: [&str; 2] = ["publish.before-part", "publish.before-parts-are-joined"];
@@ -57,7 +59,10 @@ fn the_list_names_every_failpoint_of_the_program() {
         &mut found,
     );
     let of_keys = keyring_crash::POINTS.iter().copied();
-    let names = points().map(|(name, _)| name).chain(IN_BUCKETS);
+    let names = points()
+        .map(|(name, _)| name)
+        .chain(IN_BUCKETS)
+        .chain([IN_QUIET_RUNS]);
     let listed: BTreeSet<String> = names.chain(of_keys).map(str::to_owned).collect();
     assert_eq!(found, listed);
 }
@@ -121,6 +126,22 @@ async fn killed_again_and_again_while_it_recovers_a_run_is_finished_in_the_end()
         kill_at(&workplace, place).await;
     }
     finish(&workplace).await;
+}
+
+/// A night without removals that dies has its one entry in each log as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_in_a_night_without_removals_a_run_is_finished_by_the_next() {
+    let workplace = Workplace::sqlite(SIZE).await;
+    finish(&workplace).await;
+    for place in [
+        IN_QUIET_RUNS,
+        "seal.after-noop:2",
+        "log.after-tile:1",
+        "log.after-head:3",
+    ] {
+        kill_and_recover(&workplace, place).await;
+    }
+    workplace.remove().await;
 }
 
 async fn kill_at(workplace: &Workplace, place: &str) {

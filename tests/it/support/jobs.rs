@@ -43,6 +43,7 @@ pub(crate) fn job(name: &str, columns: &[&str]) -> Job {
         time_zone: TimeZone::get("Asia/Tokyo").unwrap(),
         time_zone_name: text("Asia/Tokyo"),
         schedule: None,
+        approval: None,
         clause: Clause {
             document: text("プライバシーポリシー 第8条"),
             version: text("2025-04-01"),

@@ -49,6 +49,17 @@ async fn an_issuer_who_signs_what_is_not_so_is_found() {
             script: Some("not as many as the certificate counts, for each target and action"),
         },
         Tampering {
+            name: "signed: other words of the clause",
+            does: |published| {
+                published.sign_falsely(|statement| {
+                    let quoted = &mut statement["predicate"]["clauses"][0]["text"];
+                    *quoted = "Attempts are kept for 100 years.".into();
+                });
+            },
+            kigen: contradicts,
+            script: contradicts,
+        },
+        Tampering {
             name: "signed: counts that do not add up",
             does: |published| {
                 published.sign_falsely(|statement| {

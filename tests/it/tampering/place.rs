@@ -78,10 +78,10 @@ async fn tampering_with_the_place_is_found() {
         },
         Tampering {
             name: "a certificate taken away as a whole",
-            // Only the log tells: its entry stays.
+            // The log tells: its entry stays.
             does: |published| fs::remove_dir_all(&published.runs()[1]).unwrap(),
-            kigen: None,
-            script: None,
+            kigen: Some("which is not published: it was taken away"),
+            script: Some("which is not published: it was taken away"),
         },
     ])
     .await;

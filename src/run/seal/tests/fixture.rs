@@ -24,6 +24,7 @@ use crate::keyring::Keyring;
 use crate::ledger;
 use crate::ledger::Ledger;
 use crate::ledger::RunKey;
+use crate::ledger::entry::ApprovalEntry;
 use crate::ledger::entry::ClauseEntry;
 use crate::ledger::entry::CutoffEntry;
 use crate::ledger::entry::Entry;
@@ -49,6 +50,8 @@ use crate::verify::verify_place;
 use super::journal_only::JournalOnly;
 
 pub(super) const RUN: &str = "0193536c-5a00-7000-8000-000000000000";
+/// The words that the fixture's rules carry out.
+pub(super) const CLAUSE: &str = "受験履歴は、講座の終了の日から1年間保有します。";
 /// Both names need care as names of folders.
 pub(super) const OWN: &str = "自社";
 pub(super) const OTHER: &str = "client/7f3a";
@@ -307,8 +310,13 @@ fn job(name: &str, title: &str) -> JobEntry {
         clause: ClauseEntry {
             document: "プライバシーポリシー 第8条".to_owned(),
             version: "2025-04-01".to_owned(),
-            text_sha256: "cd".repeat(32),
+            text_sha256: crate::evidence::digest::Sha256::of(CLAUSE.as_bytes()).to_string(),
+            text: CLAUSE.to_owned(),
         },
+        approval: Some(ApprovalEntry {
+            role: "個人情報保護管理者".to_owned(),
+            ticket: "CHG-1234".to_owned(),
+        }),
     }
 }
 
@@ -325,6 +333,7 @@ fn target(index: u16, job: &str, action: Action, store: &str) -> TargetEntry {
         }
         .to_owned(),
         object: "exam_attempt".to_owned(),
+        replicas: (store == "scans").then(|| vec!["arn:aws:s3:::copies".to_owned()]),
         action: action.code(),
         disposal: "delete".to_owned(),
         rule_sha256: "ab".repeat(32),

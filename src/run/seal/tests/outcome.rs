@@ -12,6 +12,7 @@ use crate::ledger::entry::RunState;
 use crate::ledger::entry::StageFinished;
 use crate::ledger::entry::StageRefused;
 
+use super::fixture::CLAUSE;
 use super::fixture::Fixture;
 use super::fixture::OTHER;
 use super::fixture::OWN;
@@ -77,6 +78,19 @@ async fn a_certificate_says_what_the_ledger_and_the_leaves_say() {
     assert_eq!(predicate.evidence.leaves.subject, 6);
     let residual = &predicate.residuals[0];
     assert_eq!(residual.expires_by, Some("2026-12-27".parse().unwrap()));
+    // Removals by version do not reach the copies of a bucket, and nobody says how long they stay.
+    let replica = &predicate.residuals[1];
+    assert_eq!(
+        replica.place,
+        "arn:aws:s3:::copies (replica of exam_attempt)"
+    );
+    assert_eq!((&replica.retention, replica.expires_by), (&None, None));
+    let [clause] = predicate.clauses.as_slice() else {
+        panic!("{:?}", predicate.clauses);
+    };
+    assert_eq!(clause.text, CLAUSE);
+    let approval = predicate.targets[0].rule.approval.as_ref().unwrap();
+    assert_eq!(approval.ticket, "CHG-1234");
     assert_eq!(statements[0].predicate.controller.organization, None);
 }
 

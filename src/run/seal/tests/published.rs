@@ -193,6 +193,7 @@ async fn a_copy_in_another_place_a_foreign_file_and_a_foreign_key_are_found() {
     fs::create_dir(&copied).unwrap();
     for name in [
         "cert.dsse.json",
+        "cert.tlog-proof",
         "leaves.bin",
         "statement.json",
         "statement.json.sig",

@@ -47,6 +47,7 @@ pub(super) fn job(schema: Option<String>) -> Job {
         time_zone: TimeZone::get("Asia/Tokyo").unwrap(),
         time_zone_name: "Asia/Tokyo".to_owned(),
         schedule: None,
+        approval: None,
         clause: Clause {
             document: String::new(),
             version: String::new(),
