@@ -31,6 +31,8 @@ pub const DOES_NOT_HOLD: u8 = 16;
 pub const LOG_DIFFERS: u8 = 17;
 /// No certificate that could be searched has the removal that was asked for.
 pub const NO_SUCH_REMOVAL: u8 = 18;
+/// A log contradicts the head that this witness has cosigned; both heads are kept.
+pub const LOG_CONTRADICTS: u8 = 19;
 /// Something that is due is still there. Trying again may help.
 pub const INCOMPLETE: u8 = 20;
 /// A store, or the place of certificates, could not be reached. Trying again may help.
@@ -101,6 +103,11 @@ pub const ALL: &[(u8, &str, &str)] = &[
         NO_SUCH_REMOVAL,
         "NO_SUCH_REMOVAL",
         "no certificate that could be searched has the removal",
+    ),
+    (
+        LOG_CONTRADICTS,
+        "LOG_CONTRADICTS",
+        "a log contradicts the head that this witness has cosigned; both are kept",
     ),
     (
         INCOMPLETE,

@@ -52,7 +52,11 @@ pub mod shutdown;
 #[cfg(feature = "worker")]
 pub mod store;
 #[cfg(feature = "worker")]
+pub mod timestamp;
+#[cfg(feature = "worker")]
 pub mod verify;
+#[cfg(feature = "worker")]
+pub mod witness;
 
 // Face: what people see.
 #[cfg(feature = "worker")]

@@ -11,13 +11,16 @@ mod failure;
 mod keyring;
 mod load;
 mod migrate;
+mod note_key;
 mod output;
 mod plan;
 mod render;
 mod report;
 mod run;
 mod schema;
+mod timestamp;
 mod verify;
+mod witness;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -110,6 +113,11 @@ enum Command {
     /// The file with kigen's keys
     #[command(subcommand)]
     Keyring(keyring::Command),
+    /// Watches over a published log from the other side, and cosigns its heads
+    #[command(subcommand)]
+    Witness(witness::Command),
+    /// Asks the time-stamping authority for the stamps that are pending
+    Timestamp,
     /// Runs the jobs by their schedules until SIGTERM
     Daemon,
     /// Generates sample data and shows a whole run on it
@@ -159,6 +167,8 @@ async fn dispatch(global: &Global, command: Command) -> Result<u8, Failure> {
         Command::Ledger(command) => migrate::ledger(global, &command).await,
         Command::Journal(command) => migrate::journal(global, &command).await,
         Command::Keyring(command) => keyring::keyring(global, command).await,
+        Command::Witness(command) => Box::pin(witness::witness(global, &command)).await,
+        Command::Timestamp => timestamp::timestamp(global).await,
         Command::Daemon => daemon::daemon(global).await,
         // Boxed: it holds every step of an installation's life.
         Command::Demo(arguments) => Box::pin(demo::demo(global, &arguments)).await,

@@ -17,6 +17,7 @@ use super::outcome::JobOutcome;
 use super::plan;
 use super::recover;
 use super::stage::JobRun;
+use super::stamp;
 use super::start;
 use super::start::Ready;
 use super::start::Targets;
@@ -120,6 +121,9 @@ pub async fn run(
         .await?;
     }
     release(lock).await;
+    if !environment.shutdown.is_requested() {
+        stamp::stamp_heads(environment, keyring).await;
+    }
     Ok(finished)
 }
 
@@ -220,6 +224,7 @@ async fn execute(
         place: &*place,
         keyring,
         origin: environment.config.certificates.origin(),
+        clients: &environment.config.clients,
     };
     announce::check_logs(keeper, &clients).await?;
     environment

@@ -15,6 +15,7 @@ mod recount;
 pub mod recover;
 pub mod seal;
 mod stage;
+mod stamp;
 mod start;
 
 pub use client_log::ClientLogError;

@@ -169,7 +169,9 @@ fn the_core_knows_no_edge() {
         "crate::exit",
         "crate::publish",
         "crate::prove",
+        "crate::timestamp",
         "crate::verify",
+        "crate::witness",
     ];
     let core: Vec<&Source> = sources
         .iter()
@@ -214,7 +216,16 @@ fn the_edge_does_not_know_the_face() {
         .iter()
         .filter(|source| {
             [
-                "store", "ledger", "publish", "prove", "verify", "run", "schedule", "keyring",
+                "store",
+                "ledger",
+                "publish",
+                "prove",
+                "verify",
+                "witness",
+                "timestamp",
+                "run",
+                "schedule",
+                "keyring",
                 "config",
             ]
             .iter()

@@ -36,3 +36,5 @@ mod scene;
 mod stores;
 mod support;
 mod tampering;
+mod timestamp;
+mod witness;
