@@ -501,9 +501,9 @@ check_entry() {
   type=$(jq -r '.predicateType' "$entry")
   case $type in
     urn:kigen:plan:v1)
-      plans[index]=$(sha256 "$entry")
-      plan_runs[index]=$(jq -r '.predicate.run.id' "$entry")
-      plan_times[index]=$at
+      plans[$index]=$(sha256 "$entry")
+      plan_runs[$index]=$(jq -r '.predicate.run.id' "$entry")
+      plan_times[$index]=$at
       ;;
     urn:kigen:deletion-certificate:v1 | urn:kigen:abort:v1)
       plan=$(jq -r '.predicate.log.plan.index // "none"' "$entry")
@@ -515,7 +515,7 @@ check_entry() {
       fi
       unset "plans[$plan]"
       if [[ $type == urn:kigen:deletion-certificate:v1 && $(jq -r '.predicate.kind' "$entry") != noop ]]; then
-        certified[index]=$(jq -r '.predicate.certificateId' "$entry")
+        certified[$index]=$(jq -r '.predicate.certificateId' "$entry")
       fi
       ;;
   esac
@@ -593,7 +593,7 @@ check_certified() {
     check_proof "$run" "${entry_of[$run]}"
   done
   for index in "${!certified[@]}"; do
-    fails "entry $index of the log is the certificate ${certified[index]}, which is not published: it was taken away, or is being published just now"
+    fails "entry $index of the log is the certificate ${certified[$index]}, which is not published: it was taken away, or is being published just now"
   done
 }
 

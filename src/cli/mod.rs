@@ -18,6 +18,7 @@ mod render;
 mod report;
 mod run;
 mod schema;
+mod suspend;
 mod timestamp;
 mod verify;
 mod witness;
@@ -95,6 +96,10 @@ enum Command {
     Plan,
     /// Disposes of what is due and certifies it
     Run(run::Arguments),
+    /// Suspends jobs: nothing of theirs is disposed of until `kigen resume`
+    Suspend(suspend::SuspendArguments),
+    /// Lets suspended jobs run again
+    Resume(suspend::ResumeArguments),
     /// Says why one record is due or kept
     Explain(explain::Arguments),
     /// Lists, shows and verifies certificates
@@ -160,6 +165,8 @@ async fn dispatch(global: &Global, command: Command) -> Result<u8, Failure> {
         Command::Check(arguments) => check::check(global, &arguments).await,
         Command::Plan => plan::plan(global).await,
         Command::Run(arguments) => run::run(global, &arguments).await,
+        Command::Suspend(arguments) => suspend::suspend(global, &arguments).await,
+        Command::Resume(arguments) => suspend::resume(global, &arguments).await,
         Command::Explain(arguments) => explain::explain(global, &arguments).await,
         Command::Certificate(command) => certificate::certificate(global, &command).await,
         Command::Verify(arguments) => verify::verify(global, &arguments).await,

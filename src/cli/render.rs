@@ -98,6 +98,7 @@ pub(super) fn run(run: &FinishedRun) -> String {
     lines.push(aligned(table, 3));
     lines.extend(disposed(&run.jobs));
     lines.extend(kept(&run.jobs));
+    lines.extend(suspended(&run.jobs));
     lines.extend(errors(&run.jobs));
     lines.extend(certificates(&run.certificates));
     if run.certificates.is_empty() && run.not_certified.is_none() && run.run_id.is_some() {
@@ -194,6 +195,22 @@ fn kept(jobs: &[JobOutcome]) -> Vec<String> {
                 stage.stage,
                 counts(&stage.retained)
             )
+        })
+        .collect()
+}
+
+fn suspended(jobs: &[JobOutcome]) -> Vec<String> {
+    jobs.iter()
+        .filter_map(|job| {
+            let suspended = job.suspended.as_ref()?;
+            let review = suspended
+                .review_on
+                .map_or_else(String::new, |day| format!(", to be reviewed on {day}"));
+            let reason = suspended.reason.name();
+            Some(format!(
+                "{} is suspended since {} ({reason}{review}): nothing of it was touched",
+                job.job, suspended.since
+            ))
         })
         .collect()
 }

@@ -345,7 +345,7 @@ fn render(checked: &Checked) -> String {
     text
 }
 
-const PUBLISHED_LOG_KEY: &str = "so did the key of the logs (`--log-key`); a checkpoint that you kept shows that nothing was rewritten (`--checkpoint`)";
+const PUBLISHED_LOG_KEY: &str = "the key of the logs came from the same place too (`--log-key`); a checkpoint that you kept shows that nothing was rewritten (`--checkpoint`)";
 const PUBLISHED_KEY: &str =
     "the key came from the same place; compare it with the one you got by another way (`--key`)";
 

@@ -16,6 +16,7 @@ use super::entry::Due;
 use super::entry::Entry;
 use super::entry::EvidenceKeyDestroyed;
 use super::entry::JobFailed;
+use super::entry::JobSuspended;
 use super::entry::KeyRotated;
 use super::entry::LimitEntry;
 use super::entry::Outcome;
@@ -28,6 +29,7 @@ use super::entry::Trigger;
 use super::error::LedgerError;
 use super::error::Retry;
 use super::record::RunKey;
+use crate::evidence::log::entry::SuspensionReason;
 use fixture::Fixture;
 use fixture::at;
 
@@ -167,6 +169,14 @@ fn one_of_each_kind() -> Vec<Entry> {
             last_day_kept: "2031-12-31".parse().unwrap(),
             runs: 92,
         }),
+        Entry::JobSuspended(JobSuspended {
+            job: "learner".to_owned(),
+            reason: SuspensionReason::LegalHold,
+            review_on: Some("2027-04-01".parse().unwrap()),
+        }),
+        Entry::JobResumed {
+            job: "learner".to_owned(),
+        },
     ]
 }
 

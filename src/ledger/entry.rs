@@ -12,6 +12,8 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::evidence::log::entry::SuspensionReason;
+
 /// An entry as the ledger holds it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordedEntry {
@@ -57,11 +59,15 @@ pub enum Entry {
     KeyRotated(KeyRotated),
     /// The key that wraps the run keys of a quarter is destroyed; belongs to no run.
     EvidenceKeyDestroyed(EvidenceKeyDestroyed),
+    /// From here on nothing of a job is disposed of; belongs to no run.
+    JobSuspended(JobSuspended),
+    /// A suspended job is carried out again; belongs to no run.
+    JobResumed { job: String },
 }
 
 impl Entry {
     /// Every kind that this version writes.
-    pub const KINDS: [&str; 11] = [
+    pub const KINDS: [&str; 13] = [
         "run-started",
         "stage-surveyed",
         "stage-refused",
@@ -73,6 +79,8 @@ impl Entry {
         "published",
         "key-rotated",
         "evidence-key-destroyed",
+        "job-suspended",
+        "job-resumed",
     ];
 
     /// The entry's kind, as in its JSON and in the ledger's column.
@@ -89,6 +97,8 @@ impl Entry {
             Self::Published { .. } => "published",
             Self::KeyRotated(_) => "key-rotated",
             Self::EvidenceKeyDestroyed(_) => "evidence-key-destroyed",
+            Self::JobSuspended(_) => "job-suspended",
+            Self::JobResumed { .. } => "job-resumed",
         }
     }
 }
@@ -313,6 +323,15 @@ pub struct EvidenceKeyDestroyed {
     pub last_day_kept: Date,
     /// Runs whose wrapped keys were in the ledger.
     pub runs: u64,
+}
+
+/// A job that is not carried out until somebody resumes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobSuspended {
+    pub job: String,
+    pub reason: SuspensionReason,
+    /// When somebody looks again whether the reason still holds.
+    pub review_on: Option<Date>,
 }
 
 /// How a run ended.

@@ -66,7 +66,10 @@ impl RunRecord {
             // A second start of one run cannot be written; the first stands.
             Entry::RunStarted(_) => {}
             // They belong to no run.
-            Entry::KeyRotated(_) | Entry::EvidenceKeyDestroyed(_) => {}
+            Entry::KeyRotated(_)
+            | Entry::EvidenceKeyDestroyed(_)
+            | Entry::JobSuspended(_)
+            | Entry::JobResumed { .. } => {}
             Entry::StageSurveyed(surveyed) => self.surveyed.push(surveyed.clone()),
             Entry::StageRefused(refused) => self.refused.push(refused.clone()),
             Entry::StageFinished(stage) => self.finish_stage(stage),

@@ -7,6 +7,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::entry::RecordedEntry;
 use super::error::LedgerError;
 use super::record::NewCertificate;
 use super::record::Stored;
@@ -97,6 +98,10 @@ pub trait LogLedger: Send + Sync {
 
     /// The notices of a client's log, in their order.
     async fn log_notices(&self, client: &str) -> Result<Vec<LogEntry>, LedgerError>;
+
+    /// The entries that suspend and resume jobs, in their order: see
+    /// [`suspended`](super::suspension::suspended).
+    async fn suspension_entries(&self) -> Result<Vec<RecordedEntry>, LedgerError>;
 
     /// Appends an entry, and stores the certificate that it is, in one transaction; durable on
     /// return.

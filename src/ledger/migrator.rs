@@ -5,6 +5,8 @@
 //! table of kigen's own: `_sqlx_migrations` may belong to the application that owns the database,
 //! and sqlx's runner updates its table, which an append-only ledger refuses.
 
+mod sets;
+
 use jiff::Timestamp;
 use sha2::Digest;
 use sha2::Sha256;
@@ -15,6 +17,11 @@ use sqlx::SqliteConnection;
 use thiserror::Error;
 
 use super::convert::moment;
+
+pub use sets::JOURNAL_POSTGRES;
+pub use sets::JOURNAL_SQLITE;
+pub use sets::LEDGER_POSTGRES;
+pub use sets::LEDGER_SQLITE;
 
 /// One migration, as it stands in `migrations/`. Never edited once it was released.
 #[derive(Clone, Copy, Debug)]
@@ -38,60 +45,6 @@ pub struct MigrationSet {
     /// In ascending order of version.
     pub scripts: &'static [Script],
 }
-
-/// The ledger in PostgreSQL: `kigen_…` in the first schema of the search path.
-pub const LEDGER_POSTGRES: MigrationSet = MigrationSet {
-    table: "kigen_migration",
-    scripts: &[
-        Script {
-            version: 1,
-            name: "0001_ledger",
-            sql: include_str!("../../migrations/ledger/postgres/0001_ledger.sql"),
-        },
-        Script {
-            version: 2,
-            name: "0002_log",
-            sql: include_str!("../../migrations/ledger/postgres/0002_log.sql"),
-        },
-    ],
-};
-
-/// The ledger in SQLite.
-pub const LEDGER_SQLITE: MigrationSet = MigrationSet {
-    table: "kigen_migration",
-    scripts: &[
-        Script {
-            version: 1,
-            name: "0001_ledger",
-            sql: include_str!("../../migrations/ledger/sqlite/0001_ledger.sql"),
-        },
-        Script {
-            version: 2,
-            name: "0002_log",
-            sql: include_str!("../../migrations/ledger/sqlite/0002_log.sql"),
-        },
-    ],
-};
-
-/// The journal of a PostgreSQL store, in a schema of its own.
-pub const JOURNAL_POSTGRES: MigrationSet = MigrationSet {
-    table: "migration",
-    scripts: &[Script {
-        version: 1,
-        name: "0001_journal",
-        sql: include_str!("../../migrations/journal/postgres/0001_journal.sql"),
-    }],
-};
-
-/// The journal of a SQLite store: `kigen_…` beside the store's own tables.
-pub const JOURNAL_SQLITE: MigrationSet = MigrationSet {
-    table: "kigen_journal_migration",
-    scripts: &[Script {
-        version: 1,
-        name: "0001_journal",
-        sql: include_str!("../../migrations/journal/sqlite/0001_journal.sql"),
-    }],
-};
 
 /// Why tables could not be brought up to date, or are not.
 #[derive(Debug, Error)]

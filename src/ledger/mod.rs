@@ -11,6 +11,7 @@ pub mod error;
 pub mod fold;
 pub mod log;
 pub mod migrator;
+pub mod suspension;
 
 mod convert;
 mod files;

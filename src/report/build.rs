@@ -195,7 +195,10 @@ impl<'a> Fold<'a> {
             | Entry::Published { .. }
             // They tell of keys.
             | Entry::KeyRotated(_)
-            | Entry::EvidenceKeyDestroyed(_) => {}
+            | Entry::EvidenceKeyDestroyed(_)
+            // They tell why there were no runs.
+            | Entry::JobSuspended(_)
+            | Entry::JobResumed { .. } => {}
         }
     }
 

@@ -14,6 +14,7 @@ use super::open::Stores;
 use super::outcome::FinishedRun;
 use super::outcome::JobError;
 use super::outcome::JobOutcome;
+use super::outcome::SuspendedJob;
 use super::plan;
 use super::recover;
 use super::stage::JobRun;
@@ -21,6 +22,7 @@ use super::stamp;
 use super::start;
 use super::start::Ready;
 use super::start::Targets;
+use super::suspend;
 use crate::config::Config;
 use crate::exit;
 use crate::job::Job;
@@ -32,6 +34,7 @@ use crate::ledger::entry::JobFailed;
 use crate::ledger::entry::Outcome;
 use crate::ledger::entry::Trigger;
 use crate::ledger::error::LockError;
+use crate::ledger::suspension::Suspended;
 use crate::progress::Progress;
 use crate::publish;
 use crate::shutdown::Shutdown;
@@ -102,7 +105,8 @@ pub async fn run(
         stopped: false,
         not_certified: None,
     };
-    let (ready, outcomes) = make_ready(environment, &mut stores, request).await;
+    let suspended = suspend::now(environment.ledger).await?;
+    let (ready, outcomes) = make_ready(environment, &mut stores, request, &suspended).await;
     finished.jobs = outcomes;
     if !ready.is_empty() {
         let ready = Prepared {
@@ -167,11 +171,21 @@ async fn make_ready<'a>(
     environment: &Environment<'_>,
     stores: &mut Stores,
     request: &RunRequest<'a>,
+    suspended: &BTreeMap<String, Suspended>,
 ) -> (Vec<Ready<'a>>, Vec<JobOutcome>) {
     let mut ready = Vec::new();
     let mut outcomes = Vec::new();
     for job in request.jobs.iter().copied() {
         let mut outcome = JobOutcome::of(job);
+        if let Some(standing) = suspended.get(&job.cluster) {
+            outcome.suspended = Some(SuspendedJob {
+                since: standing.since,
+                reason: standing.why.reason,
+                review_on: standing.why.review_on,
+            });
+            outcomes.push(outcome);
+            continue;
+        }
         match fits(environment, stores, job).await {
             Ok(engine) => ready.push(Ready {
                 job,
@@ -322,7 +336,8 @@ async fn one_job(
         targets,
         as_of,
     };
-    job_run.execute(outcome).await
+    let (ledger, shutdown) = (environment.ledger, environment.shutdown);
+    suspend::until_suspended(ledger, shutdown, &job.cluster, job_run.execute(outcome)).await
 }
 
 async fn note_failure(

@@ -17,6 +17,7 @@ pub mod seal;
 mod stage;
 mod stamp;
 mod start;
+pub mod suspend;
 
 pub use client_log::ClientLogError;
 pub use client_log::log_origin;

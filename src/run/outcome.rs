@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::Serialize;
 
+use crate::evidence::log::entry::SuspensionReason;
 use crate::exit;
 use crate::plan::OverLimit;
 use crate::store::Due;
@@ -45,6 +46,17 @@ pub struct JobOutcome {
     /// The limits of the job file that its plan would pass; a run refuses such a plan.
     pub over_limit: Vec<OverLimit>,
     pub error: Option<JobError>,
+    /// Why the job was left alone, if it is suspended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<SuspendedJob>,
+}
+
+/// A job that is suspended.
+#[derive(Clone, Debug, Serialize)]
+pub struct SuspendedJob {
+    pub since: jiff::Timestamp,
+    pub reason: SuspensionReason,
+    pub review_on: Option<Date>,
 }
 
 /// One stage of a job.

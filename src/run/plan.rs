@@ -96,6 +96,7 @@ impl JobOutcome {
             stages: Vec::new(),
             over_limit: Vec::new(),
             error: None,
+            suspended: None,
         }
     }
 }

@@ -261,6 +261,10 @@ pub trait Disposer: Inventory {
     /// Refuses while the run has an open intent: a sealed run has none.
     async fn close_fence(&self, run_id: &str) -> Result<(), StoreError>;
 
+    /// Says that every certificate of this run is published: from here on its journal rows may go by a
+    /// rule. Repeatable.
+    async fn mark_published(&self, run_id: &str) -> Result<(), StoreError>;
+
     /// Walks the table once and disposes of what is due, batch by batch; each batch one
     /// transaction with its journal row.
     async fn dispose(&self, order: &StageOrder<'_>, watch: &dyn Watch) -> PassOutcome;

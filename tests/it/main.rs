@@ -24,6 +24,7 @@ mod cli_signals;
 mod client_logs;
 mod crash;
 mod demo;
+mod evidence_rule;
 mod keyring;
 #[cfg(feature = "failpoints")]
 mod keyring_crash;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -105,13 +106,22 @@ async fn a_stranger_verifies_a_folder_with_a_key_and_nothing_else() {
     assert_eq!(scene.on_the_day(&["run"]).code, 0);
     let key = scene.path("key.pem");
     let published = scene.path("certificates/keys");
-    let pem = fs::read_dir(&published).unwrap();
-    let pem = pem.map(|file| file.unwrap().path());
-    let pem = pem.filter(|file| file.extension().is_some_and(|end| end == "pem"));
-    fs::copy(pem.last().unwrap(), &key).unwrap();
+    let log_key = scene.path("log-key.pem");
+    for (beginning, copy) in [("certificate-", &key), ("log-", &log_key)] {
+        let mut pem = fs::read_dir(&published)
+            .unwrap()
+            .map(|file| file.unwrap().path());
+        let is_it = |file: &PathBuf| {
+            file.file_name()
+                .unwrap()
+                .to_string_lossy()
+                .starts_with(beginning)
+        };
+        fs::copy(pem.find(is_it).unwrap(), copy).unwrap();
+    }
     fs::rename(scene.path("kigen.toml"), scene.path("away.toml")).unwrap();
-    let key = key.to_str().unwrap();
-    let text = scene.kigen(&["verify", "certificates", "--key", key]);
+    let (key, log_key) = (key.to_str().unwrap(), log_key.to_str().unwrap());
+    let text = scene.kigen(&["verify", "certificates", "--key", key, "--log-key", log_key]);
     assert_eq!(text.code, 0, "{}{}", text.stdout, text.stderr);
     for sentence in [
         "holds  `statement.json` is what was signed",

@@ -67,6 +67,7 @@ fn the_fields_stand_in_their_order() {
             "run",
             "period",
             "targets",
+            "clauses",
             "residuals",
             "evidence"
         ]

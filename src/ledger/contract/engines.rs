@@ -188,12 +188,12 @@ async fn a_journal_in_sqlite_is_append_only_and_its_fence_only_closes() {
         migrator::pending_sqlite(&mut connection, set)
             .await
             .unwrap(),
-        ["0001_journal"]
+        ["0001_journal", "0002_retention"]
     );
     let applied = migrator::migrate_sqlite(&mut connection, set, at(0))
         .await
         .unwrap();
-    assert_eq!(applied, ["0001_journal"]);
+    assert_eq!(applied, ["0001_journal", "0002_retention"]);
     assert!(
         migrator::pending_sqlite(&mut connection, set)
             .await
@@ -228,8 +228,8 @@ async fn a_journal_in_postgres_is_append_only_and_its_fence_only_closes() {
     let pending = migrator::pending_postgres(&mut connection, set, schema_name)
         .await
         .unwrap();
-    assert_eq!(pending, ["0001_journal"]);
-    for applied in [vec!["0001_journal"], vec![]] {
+    assert_eq!(pending, ["0001_journal", "0002_retention"]);
+    for applied in [vec!["0001_journal", "0002_retention"], vec![]] {
         let done = migrator::migrate_postgres(&mut connection, set, schema_name, at(0)).await;
         assert_eq!(done.unwrap(), applied);
     }

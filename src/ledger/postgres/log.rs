@@ -9,6 +9,7 @@ use super::certificates;
 use crate::evidence::merkle::Hash;
 use crate::ledger::convert::moment;
 use crate::ledger::convert::postgres_error;
+use crate::ledger::entry::RecordedEntry;
 use crate::ledger::error::LedgerError;
 use crate::ledger::log::Appended;
 use crate::ledger::log::LogCheckpoint;
@@ -112,6 +113,15 @@ impl LogLedger for PostgresLedger {
         .await
         .map_err(failed(READ))?;
         rows.into_iter().map(entry).collect()
+    }
+
+    async fn suspension_entries(&self) -> Result<Vec<RecordedEntry>, LedgerError> {
+        let sql = "select entry_id, run_id, \
+                       to_char(at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), \
+                       body::text \
+                   from kigen_entry where kind in ('job-suspended', 'job-resumed') \
+                   order by entry_id";
+        self.fetch_entries(sqlx::query_as(sql)).await
     }
 
     async fn append_to_log(

@@ -9,6 +9,7 @@ use super::certificates;
 use crate::evidence::merkle::Hash;
 use crate::ledger::convert::moment;
 use crate::ledger::convert::sqlite_error;
+use crate::ledger::entry::RecordedEntry;
 use crate::ledger::error::LedgerError;
 use crate::ledger::log::Appended;
 use crate::ledger::log::LogCheckpoint;
@@ -112,6 +113,12 @@ impl LogLedger for SqliteLedger {
         .await
         .map_err(failed(READ))?;
         rows.into_iter().map(entry).collect()
+    }
+
+    async fn suspension_entries(&self) -> Result<Vec<RecordedEntry>, LedgerError> {
+        let sql = "select entry_id, run_id, at, body from kigen_entry \
+                   where kind in ('job-suspended', 'job-resumed') order by entry_id";
+        self.fetch_entries(sqlx::query_as(sql)).await
     }
 
     async fn append_to_log(

@@ -10,9 +10,11 @@ use crate::evidence::log::entry::RotatedKey;
 use crate::evidence::log::vkey::KeyType;
 use crate::evidence::log::vkey::NoteKey;
 use crate::evidence::statement::Controller;
+use crate::evidence::statement::EntryPlace;
 use crate::evidence::statement::Issuer;
 use crate::evidence::statement::LogPlace;
 use crate::keyring::KnownKey;
+use crate::ledger::log::LogEntry;
 use crate::ledger::log::LogRole;
 use crate::run::seal::principal;
 
@@ -20,6 +22,7 @@ use super::ClientLogError;
 use super::EntryMark;
 use super::NewPayload;
 use super::OpenLog;
+use super::place_of;
 
 /// A key that took another one's place.
 struct Rotation {
@@ -63,6 +66,14 @@ impl OpenLog<'_> {
         Ok(())
     }
 
+    /// The notices of the log, with their places.
+    pub(in crate::run) async fn notices(&self) -> Result<Vec<(EntryPlace, Entry)>, ClientLogError> {
+        let log = &self.log;
+        let notices = log.keeper.ledger.log_notices(log.client).await?;
+        let read = |notice: &LogEntry| Ok((place_of(notice), log.read(&notice.payload)?));
+        notices.iter().map(read).collect()
+    }
+
     async fn unknown_rotations(&self) -> Result<Vec<Rotation>, ClientLogError> {
         let mut rotations = self.rotations()?;
         if rotations.is_empty() || self.hashes.is_empty() {
@@ -73,10 +84,12 @@ impl OpenLog<'_> {
         let ledger = log.keeper.ledger;
         if let Some(first) = ledger.log_entries(log.client, 0, 1).await?.first() {
             let began = log.read(&first.payload)?.at();
-            rotations.retain(|rotation| rotation.from > began);
+            // Keys change at whole seconds.
+            let is_since = |rotation: &Rotation| rotation.from.as_second() >= began.as_second();
+            rotations.retain(is_since);
         }
-        for notice in ledger.log_notices(log.client).await? {
-            if let Entry::KeyRotation(known) = log.read(&notice.payload)? {
+        for (_, notice) in self.notices().await? {
+            if let Entry::KeyRotation(known) = notice {
                 rotations.retain(|rotation| !known.keys.contains(&rotation.key));
             }
         }

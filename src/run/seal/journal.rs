@@ -76,6 +76,25 @@ pub(super) async fn close_fences(
     Ok(())
 }
 
+/// Says in every store of the run that its certificates are published, so that a rule may end the
+/// life of their evidence some day.
+pub(super) async fn mark_published(
+    context: &SealContext<'_>,
+    facts: &RunFacts,
+) -> Result<(), SealError> {
+    for name in facts.journal_stores() {
+        let marked = store(context, facts, name)?
+            .mark_published(facts.run_id())
+            .await;
+        marked.map_err(|source| SealError::Store {
+            doing: "mark the run as published",
+            store: name.to_owned(),
+            source,
+        })?;
+    }
+    Ok(())
+}
+
 /// Reads every journal row of the run.
 pub(super) async fn gather(
     context: &SealContext<'_>,

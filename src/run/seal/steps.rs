@@ -24,6 +24,7 @@ use super::facts::RunFacts;
 use super::journal::ClientJournal;
 use super::journal::close_fences;
 use super::journal::gather;
+use super::journal::mark_published;
 use super::keys::publish_keys;
 use super::leaves::LeavesWriter;
 use super::page::page;
@@ -58,9 +59,16 @@ pub async fn seal(
     let prepared = close_plans(context, &facts, drafts, &evidence_key, now).await?;
     say_that_these_are_all(context, &facts, &prepared, now).await?;
     let mut certificates = Vec::with_capacity(prepared.len());
-    for one in prepared {
+    let last = prepared.len();
+    for (number, one) in (1..).zip(prepared) {
         let envelope = sign(context, &facts, &one).await?;
-        certificates.push(publish(context, &facts, one, &envelope, now).await?);
+        let certificate = publish(context, &facts, one, &envelope).await?;
+        if number == last {
+            // Before the run counts as published: nobody would do it afterwards.
+            mark_published(context, &facts).await?;
+        }
+        say_that_it_is_published(context, &facts, &certificate, now).await?;
+        certificates.push(certificate);
     }
     Ok(SealedRun {
         run_id: run_id.to_owned(),
@@ -219,7 +227,6 @@ async fn publish(
     facts: &RunFacts,
     one: Prepared,
     envelope: &Envelope,
-    now: Timestamp,
 ) -> Result<SealedCertificate, SealError> {
     let run_id = facts.run_id();
     let folder = format!("{}/{}", client_folder(&one.client), client_folder(run_id));
@@ -243,14 +250,6 @@ async fn publish(
         put(context.place, &path(name), Content::Bytes(bytes)).await?;
         fail::fail_point!("seal.after-file");
     }
-    fail::fail_point!("seal.before-published");
-    if !facts.run.published.contains(&one.certificate_id) {
-        let published = Entry::Published {
-            certificate_id: one.certificate_id.clone(),
-            folder: folder.clone(),
-        };
-        context.ledger.append(Some(run_id), now, &published).await?;
-    }
     Ok(SealedCertificate {
         certificate_id: one.certificate_id,
         client: one.client,
@@ -259,4 +258,23 @@ async fn publish(
         subjects: one.folded.subject_total(),
         repeated: one.repeated,
     })
+}
+
+async fn say_that_it_is_published(
+    context: &SealContext<'_>,
+    facts: &RunFacts,
+    certificate: &SealedCertificate,
+    now: Timestamp,
+) -> Result<(), SealError> {
+    fail::fail_point!("seal.before-published");
+    if facts.run.published.contains(&certificate.certificate_id) {
+        return Ok(());
+    }
+    let published = Entry::Published {
+        certificate_id: certificate.certificate_id.clone(),
+        folder: certificate.folder.clone(),
+    };
+    let run_id = Some(facts.run_id());
+    context.ledger.append(run_id, now, &published).await?;
+    Ok(())
 }

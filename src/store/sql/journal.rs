@@ -132,6 +132,24 @@ pub(crate) async fn close_fence(
         .map(|_| ())
 }
 
+/// Says that every certificate of the run is published, in a store in which its fence is closed.
+pub(crate) async fn mark_published(
+    session: &mut dyn SqlSession,
+    dialect: &dyn Dialect,
+    run_id: &str,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "insert into {} (run_id, at) select f.run_id, {} from {} as f \
+         where f.run_id = $1 and f.state = 'closed' on conflict (run_id) do nothing",
+        dialect.internal("published"),
+        dialect.now(),
+        dialect.internal("fence")
+    );
+    let run = vec![Arg::Text(run_id.to_owned())];
+    let statement = Statement::new("mark a run as published", sql, run);
+    session.execute(&statement).await.map(|_| ())
+}
+
 /// Hands on the journal rows of a run, in the order of its batches.
 pub(crate) async fn read(
     session: &mut dyn SqlSession,

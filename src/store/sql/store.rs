@@ -169,6 +169,13 @@ impl Disposer for SqlStore {
         }
     }
 
+    async fn mark_published(&self, run_id: &str) -> Result<(), StoreError> {
+        let mut session = self.backend.session().await?;
+        session.begin(Access::Write).await?;
+        journal::mark_published(&mut *session, self.backend.dialect(), run_id).await?;
+        session.commit().await
+    }
+
     async fn dispose(&self, order: &StageOrder<'_>, watch: &dyn Watch) -> PassOutcome {
         let walked = self.walk(order.work(), watch).await;
         walked.unwrap_or_else(stopped)

@@ -48,6 +48,9 @@ const LAST: (&str, &[u32]) = ("seal.before-published", &[1, 2]);
 /// Reached by runs that have nothing to remove.
 const IN_QUIET_RUNS: &str = "seal.after-noop";
 
+/// `tests/it/client_logs.rs` kills there.
+const IN_SUSPENSIONS: &str = "suspend.after-entry";
+
 /// Those that only large files in a bucket reach: `src/publish/contract/on_s3.rs` kills there.
 const IN_BUCKETS: [&str; 2] = ["publish.before-part", "publish.before-parts-are-joined"];
 
@@ -62,7 +65,7 @@ fn the_list_names_every_failpoint_of_the_program() {
     let names = points()
         .map(|(name, _)| name)
         .chain(IN_BUCKETS)
-        .chain([IN_QUIET_RUNS]);
+        .chain([IN_QUIET_RUNS, IN_SUSPENSIONS]);
     let listed: BTreeSet<String> = names.chain(of_keys).map(str::to_owned).collect();
     assert_eq!(found, listed);
 }

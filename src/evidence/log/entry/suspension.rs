@@ -48,6 +48,19 @@ pub enum SuspensionReason {
     Contract,
 }
 
+impl SuspensionReason {
+    /// The word for it in entries, in the ledger and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LegalHold => "legal-hold",
+            Self::RequestOfClient => "request-of-client",
+            Self::Incident => "incident",
+            Self::Maintenance => "maintenance",
+            Self::Contract => "contract",
+        }
+    }
+}
+
 impl Predicate for Suspension {
     const TYPE: EntryType = EntryType::Suspension;
 

@@ -37,6 +37,7 @@ pub(super) struct JournalOnly {
     make: MakeRow,
     /// How often the fence was closed.
     pub(super) closed: AtomicUsize,
+    pub(super) published: AtomicUsize,
 }
 
 impl JournalOnly {
@@ -49,6 +50,7 @@ impl JournalOnly {
             count,
             make,
             closed: AtomicUsize::new(0),
+            published: AtomicUsize::new(0),
         }
     }
 }
@@ -103,6 +105,12 @@ impl Disposer for JournalOnly {
     async fn close_fence(&self, run_id: &str) -> Result<(), StoreError> {
         assert_eq!(run_id, RUN);
         self.closed.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    async fn mark_published(&self, run_id: &str) -> Result<(), StoreError> {
+        assert_eq!(run_id, RUN);
+        self.published.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 

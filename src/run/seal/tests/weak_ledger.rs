@@ -95,6 +95,10 @@ impl LogLedger for WeakLedger<'_> {
         self.inner.log_notices(client).await
     }
 
+    async fn suspension_entries(&self) -> Result<Vec<RecordedEntry>, LedgerError> {
+        self.inner.suspension_entries().await
+    }
+
     async fn append_to_log(
         &self,
         new: &NewLogEntry,

@@ -1,0 +1,76 @@
+//! The migrations of each set of tables, in their order. A released file never changes.
+
+use super::MigrationSet;
+use super::Script;
+
+const fn script(version: i64, name: &'static str, sql: &'static str) -> Script {
+    Script { version, name, sql }
+}
+
+/// The ledger in PostgreSQL: `kigen_…` in the first schema of the search path.
+pub const LEDGER_POSTGRES: MigrationSet = MigrationSet {
+    table: "kigen_migration",
+    scripts: &[
+        script(
+            1,
+            "0001_ledger",
+            include_str!("../../../migrations/ledger/postgres/0001_ledger.sql"),
+        ),
+        script(
+            2,
+            "0002_log",
+            include_str!("../../../migrations/ledger/postgres/0002_log.sql"),
+        ),
+    ],
+};
+
+/// The ledger in SQLite.
+pub const LEDGER_SQLITE: MigrationSet = MigrationSet {
+    table: "kigen_migration",
+    scripts: &[
+        script(
+            1,
+            "0001_ledger",
+            include_str!("../../../migrations/ledger/sqlite/0001_ledger.sql"),
+        ),
+        script(
+            2,
+            "0002_log",
+            include_str!("../../../migrations/ledger/sqlite/0002_log.sql"),
+        ),
+    ],
+};
+
+/// The journal of a PostgreSQL store, in a schema of its own.
+pub const JOURNAL_POSTGRES: MigrationSet = MigrationSet {
+    table: "migration",
+    scripts: &[
+        script(
+            1,
+            "0001_journal",
+            include_str!("../../../migrations/journal/postgres/0001_journal.sql"),
+        ),
+        script(
+            2,
+            "0002_retention",
+            include_str!("../../../migrations/journal/postgres/0002_retention.sql"),
+        ),
+    ],
+};
+
+/// The journal of a SQLite store: `kigen_…` beside the store's own tables.
+pub const JOURNAL_SQLITE: MigrationSet = MigrationSet {
+    table: "kigen_journal_migration",
+    scripts: &[
+        script(
+            1,
+            "0001_journal",
+            include_str!("../../../migrations/journal/sqlite/0001_journal.sql"),
+        ),
+        script(
+            2,
+            "0002_retention",
+            include_str!("../../../migrations/journal/sqlite/0002_retention.sql"),
+        ),
+    ],
+};

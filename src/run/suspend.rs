@@ -1,0 +1,371 @@
+//! Suspends and resumes jobs: in the ledger, which every run asks, and then in the clients' logs, so
+//! that nights without certificates have their reason.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::certified;
+use super::client_log::ClientLog;
+use super::client_log::ClientLogError;
+use super::client_log::EntryMark;
+use super::client_log::LogKeeper;
+use super::client_log::NewPayload;
+use super::client_log::OpenLog;
+use super::error::RunError;
+use super::execute::Environment;
+use super::open::Inventories;
+use super::outcome::JobError;
+use super::seal;
+use crate::config::Config;
+use crate::evidence::log::entry;
+use crate::evidence::log::entry::Resumption;
+use crate::evidence::log::entry::Suspension;
+use crate::evidence::log::entry::SuspensionReason;
+use crate::evidence::statement::EntryPlace;
+use crate::evidence::statement::LogPlace;
+use crate::job::Job;
+use crate::keyring::Keyring;
+use crate::ledger::Ledger;
+use crate::ledger::entry::Entry;
+use crate::ledger::entry::JobSuspended;
+use crate::ledger::error::LedgerError;
+use crate::ledger::log::LogRole;
+use crate::ledger::suspension::Suspended;
+use crate::ledger::suspension::suspended;
+use crate::publish;
+use crate::shutdown::Shutdown;
+
+/// How often a run asks whether its job was suspended meanwhile.
+const ASKED_EVERY: Duration = Duration::from_secs(2);
+
+/// Why jobs are suspended, and when somebody looks again.
+#[derive(Clone, Copy, Debug)]
+pub struct Why {
+    pub reason: SuspensionReason,
+    pub review_on: Option<Date>,
+}
+
+/// A job, and the clients whose logs say so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noted {
+    pub job: String,
+    pub clients: Vec<String>,
+}
+
+/// Suspends `jobs`: from the next batch on nothing of theirs is disposed of.
+///
+/// Repeatable: what an earlier attempt could not write into the clients' logs is written now. The
+/// suspension holds as soon as the ledger has it, also if the logs cannot be written.
+pub async fn suspend(
+    environment: &Environment<'_>,
+    keyring: &Keyring,
+    jobs: &[&Job],
+    why: Why,
+) -> Result<Vec<Noted>, RunError> {
+    for job in jobs {
+        let entry = JobSuspended {
+            job: job.cluster.clone(),
+            reason: why.reason,
+            review_on: why.review_on,
+        };
+        let standing = now(environment.ledger).await?.remove(&job.cluster);
+        if standing.is_none_or(|standing| standing.why != entry) {
+            let entry = Entry::JobSuspended(entry);
+            let at = (environment.now)();
+            environment.ledger.append(None, at, &entry).await?;
+        }
+        fail::fail_point!("suspend.after-entry");
+    }
+    let notices = Notices::open(environment, keyring).await?;
+    let mut inventories = Inventories::default();
+    let mut noted = Vec::new();
+    for job in jobs {
+        let store = inventories.rows(environment.config, &job.store).await;
+        let store = store.map_err(|error| RunError::Step(JobError::of_store(&error)))?;
+        let clients = store.clients(job).await;
+        let clients = clients.map_err(|error| RunError::Step(JobError::of_store(&error)))?;
+        for client in &clients {
+            notices.suspend(client, &job.cluster, why).await?;
+        }
+        noted.push(Noted {
+            job: job.cluster.clone(),
+            clients: clients.into_iter().collect(),
+        });
+    }
+    Ok(noted)
+}
+
+/// Resumes `jobs`. Repeatable like [`suspend`].
+pub async fn resume(
+    environment: &Environment<'_>,
+    keyring: &Keyring,
+    jobs: &[&Job],
+) -> Result<Vec<Noted>, RunError> {
+    let notices = Notices::open(environment, keyring).await?;
+    let mut noted = Vec::new();
+    for job in jobs {
+        if now(environment.ledger).await?.contains_key(&job.cluster) {
+            let entry = Entry::JobResumed {
+                job: job.cluster.clone(),
+            };
+            let at = (environment.now)();
+            environment.ledger.append(None, at, &entry).await?;
+        }
+        fail::fail_point!("suspend.after-entry");
+        let mut clients = Vec::new();
+        for client in environment.ledger.log_clients().await? {
+            if notices.resume(&client, &job.cluster).await? {
+                clients.push(client);
+            }
+        }
+        noted.push(Noted {
+            job: job.cluster.clone(),
+            clients,
+        });
+    }
+    Ok(noted)
+}
+
+/// The jobs that are suspended now.
+pub(super) async fn now(ledger: &dyn Ledger) -> Result<BTreeMap<String, Suspended>, LedgerError> {
+    Ok(suspended(&ledger.suspension_entries().await?))
+}
+
+/// Carries `work` out, which is that of `job`; stops the run at the border of a batch once somebody
+/// suspends the job, or nobody can say any more whether it is suspended.
+pub(super) async fn until_suspended<T>(
+    ledger: &dyn Ledger,
+    shutdown: &Shutdown,
+    job: &str,
+    work: impl Future<Output = T>,
+) -> T {
+    let mut work = pin!(work);
+    let asking = async {
+        loop {
+            tokio::time::sleep(ASKED_EVERY).await;
+            match now(ledger).await {
+                Ok(suspended) if !suspended.contains_key(job) => {}
+                Ok(_) => {
+                    tracing::warn!(job.name = job, "job `{job}` was suspended; the run stops");
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(error = %error, "whether job `{job}` is suspended cannot be read; the run stops");
+                    return;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        done = &mut work => return done,
+        () = asking => shutdown.request(),
+    }
+    work.await
+}
+
+/// Writes into the clients' logs.
+struct Notices<'a> {
+    config: &'a Config,
+    ledger: &'a dyn Ledger,
+    keyring: &'a Keyring,
+    place: std::sync::Arc<dyn publish::EvidencePlace>,
+    at: Timestamp,
+}
+
+impl<'a> Notices<'a> {
+    async fn open(environment: &Environment<'a>, keyring: &'a Keyring) -> Result<Self, RunError> {
+        let place = publish::open(&environment.config.certificates.place).await?;
+        Ok(Self {
+            config: environment.config,
+            ledger: environment.ledger,
+            keyring,
+            place,
+            at: (environment.now)(),
+        })
+    }
+
+    fn keeper(&self) -> LogKeeper<'_> {
+        LogKeeper {
+            ledger: self.ledger,
+            place: &*self.place,
+            keyring: self.keyring,
+            origin: self.config.certificates.origin(),
+        }
+    }
+
+    async fn suspend(&self, client: &str, job: &str, why: Why) -> Result<(), RunError> {
+        seal::publish_keys(self.keeper()).await?;
+        let mut log = ClientLog::new(self.keeper(), client).open().await?;
+        let written = self.write_suspension(&mut log, client, job, why).await;
+        log.close().await;
+        Ok(written?)
+    }
+
+    async fn write_suspension(
+        &self,
+        log: &mut OpenLog<'_>,
+        client: &str,
+        job: &str,
+        why: Why,
+    ) -> Result<(), ClientLogError> {
+        if log.open_suspension(job).await?.is_none() {
+            let make = |log: LogPlace, recorded_at: Timestamp| {
+                payload(
+                    client,
+                    &Suspension {
+                        log,
+                        issuer: certified::issuer(&self.config.issuer, env!("CARGO_PKG_VERSION")),
+                        controller: certified::controller(&self.config.clients, client),
+                        clusters: Some(vec![job.to_owned()]),
+                        reason: why.reason,
+                        review_on: why.review_on,
+                        recorded_at,
+                    },
+                )
+            };
+            log.append(&self.mark(), make).await?;
+        }
+        log.publish(self.at).await?;
+        Ok(())
+    }
+
+    /// Whether the client's log had said that the job is suspended.
+    async fn resume(&self, client: &str, job: &str) -> Result<bool, RunError> {
+        let mut log = ClientLog::new(self.keeper(), client).open().await?;
+        let written = self.write_resumption(&mut log, client, job).await;
+        log.close().await;
+        Ok(written?)
+    }
+
+    async fn write_resumption(
+        &self,
+        log: &mut OpenLog<'_>,
+        client: &str,
+        job: &str,
+    ) -> Result<bool, ClientLogError> {
+        let standing = log.open_suspension(job).await?;
+        if let Some(suspension) = standing {
+            let make = |log: LogPlace, recorded_at: Timestamp| {
+                payload(
+                    client,
+                    &Resumption {
+                        log,
+                        issuer: certified::issuer(&self.config.issuer, env!("CARGO_PKG_VERSION")),
+                        controller: certified::controller(&self.config.clients, client),
+                        suspension,
+                        recorded_at,
+                    },
+                )
+            };
+            log.append(&self.mark(), make).await?;
+        }
+        log.publish(self.at).await?;
+        Ok(standing.is_some())
+    }
+
+    fn mark(&self) -> EntryMark<'static> {
+        EntryMark {
+            role: LogRole::Notice,
+            run_id: None,
+            plan: None,
+            at: self.at,
+        }
+    }
+}
+
+fn payload<P: entry::Predicate>(client: &str, predicate: &P) -> Result<NewPayload, ClientLogError> {
+    let payload = entry::to_payload(predicate).map_err(|error| ClientLogError::Entry {
+        client: client.to_owned(),
+        error,
+    })?;
+    Ok(NewPayload {
+        payload,
+        certificate: None,
+    })
+}
+
+impl OpenLog<'_> {
+    /// The suspension of `job` that no resumption has ended.
+    async fn open_suspension(&self, job: &str) -> Result<Option<EntryPlace>, ClientLogError> {
+        let mut open: Vec<EntryPlace> = Vec::new();
+        for (place, notice) in self.notices().await? {
+            match notice {
+                entry::Entry::Suspension(suspension)
+                    if suspension.clusters.as_deref() == Some(&[job.to_owned()]) =>
+                {
+                    open.push(place);
+                }
+                entry::Entry::Resumption(resumption) => {
+                    open.retain(|place| *place != resumption.suspension);
+                }
+                entry::Entry::Plan(_)
+                | entry::Entry::Certificate(_)
+                | entry::Entry::Noop(_)
+                | entry::Entry::Abort(_)
+                | entry::Entry::Suspension(_)
+                | entry::Entry::KeyRotation(_) => {}
+            }
+        }
+        Ok(open.pop())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::until_suspended;
+    use crate::evidence::log::entry::SuspensionReason;
+    use crate::ledger;
+    use crate::ledger::Ledger;
+    use crate::ledger::entry::Entry;
+    use crate::ledger::entry::JobSuspended;
+    use crate::shutdown::Shutdown;
+
+    async fn suspend(ledger: &dyn Ledger, job: &str) {
+        let entry = Entry::JobSuspended(JobSuspended {
+            job: job.to_owned(),
+            reason: SuspensionReason::LegalHold,
+            review_on: None,
+        });
+        ledger
+            .append(None, Timestamp::UNIX_EPOCH, &entry)
+            .await
+            .unwrap();
+    }
+
+    /// A hold outranks every period, from the next batch on.
+    #[tokio::test]
+    async fn a_job_that_is_suspended_while_it_runs_stops_at_the_border_of_a_batch() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("ledger.db").display());
+        let ledger = ledger::open(&url).await.unwrap();
+        ledger.migrate(Timestamp::UNIX_EPOCH).await.unwrap();
+        suspend(&*ledger, "another-job").await;
+        let shutdown = Shutdown::new();
+        // Batches go on until they are asked to stop.
+        let batches = async {
+            suspend(&*ledger, "learner").await;
+            shutdown.requested().await;
+            "the rest of the batch"
+        };
+        let done = until_suspended(&*ledger, &shutdown, "learner", batches).await;
+        assert_eq!(done, "the rest of the batch");
+
+        let shutdown = Shutdown::new();
+        let done = until_suspended(&*ledger, &shutdown, "exam-history", async { 7 }).await;
+        assert_eq!((done, shutdown.is_requested()), (7, false));
+
+        // Whether it is suspended cannot be read: nothing goes on.
+        drop(std::fs::remove_file(folder.path().join("ledger.db")));
+        ledger.close().await;
+        let batches = async { shutdown.requested().await };
+        until_suspended(&*ledger, &shutdown, "exam-history", batches).await;
+        assert!(shutdown.is_requested());
+    }
+}

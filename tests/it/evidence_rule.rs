@@ -1,0 +1,99 @@
+//! The life of evidence ends by a rule like any other.
+
+use std::fs;
+
+use kigen::exit;
+
+use crate::scene::Scene;
+
+const RULE: &str = include_str!("../../docs/evidence-rule.toml");
+
+fn journal(scene: &Scene, on_sqlite: bool) -> String {
+    let table = if on_sqlite {
+        "kigen_journal"
+    } else {
+        "kigen.journal"
+    };
+    let rule = RULE.replace("name = \"lms\"", "name = \"school\"");
+    let rule = rule.replace("\"kigen.journal\"", &format!("\"{table}\""));
+    scene.write("jobs/evidence.toml", &rule);
+    table.to_owned()
+}
+
+async fn ends_by_its_rule(scene: Scene, on_sqlite: bool) -> Scene {
+    let table = journal(&scene, on_sqlite);
+    let rows = format!("select count(*) from {table}");
+    let check = scene.kigen(&["check", "--connect"]);
+    assert_eq!(check.code, 0, "{}{}", check.stdout, check.stderr);
+    let run = scene.on_the_day(&["run"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    let journaled = scene.database.number(&rows).await;
+    assert!(journaled > 3, "{journaled}");
+
+    // Five years on, by the Civil Code calendar: the day of a removal itself does not count.
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::get("Asia/Tokyo").unwrap());
+    let due = today
+        .date()
+        .saturating_add(jiff::Span::new().years(5).days(1));
+    let before = due.yesterday().unwrap().to_string();
+    let early = scene.kigen(&["run", "--job", "evidence", "--as-of", &before]);
+    assert_eq!(early.code, 0, "{}", early.stderr);
+    assert_eq!(scene.database.number(&rows).await, journaled);
+    let ended = scene.kigen(&["run", "--job", "evidence", "--as-of", &due.to_string()]);
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    // Its own removals are journaled in their turn.
+    let left = format!("select count(*) from {table} where records > 0");
+    assert!(scene.database.number(&left).await < journaled);
+    let verify = scene.kigen(&["verify"]);
+    assert_eq!(verify.code, 0, "{}", verify.stdout);
+    let certificate = fs::read_dir(scene.path("certificates/own"))
+        .unwrap()
+        .map(|run| run.unwrap().path().join("statement.json"))
+        .filter_map(|file| fs::read_to_string(file).ok())
+        .find(|text| text.contains("\"evidence\""));
+    assert!(certificate.unwrap().contains(&table));
+    scene
+}
+
+#[tokio::test]
+async fn the_journal_of_a_sqlite_store_ends_by_its_rule() {
+    ends_by_its_rule(Scene::sqlite().await, true).await;
+}
+
+#[tokio::test]
+async fn the_journal_of_a_postgresql_store_ends_by_its_rule() {
+    let Some(scene) = Scene::postgres().await else {
+        return;
+    };
+    let scene = ends_by_its_rule(scene, false).await;
+    scene.database.remove().await;
+}
+
+#[tokio::test]
+async fn the_store_refuses_to_end_evidence_that_is_not_published() {
+    let scene = Scene::sqlite().await;
+    let table = journal(&scene, true);
+    // The files of the certificate cannot be written; its plan could.
+    let run = scene.on_the_day(&["run", "--job", "exam-history"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let unpublished = "delete from kigen_published";
+    scene
+        .database
+        .execute("drop trigger kigen_published_no_delete")
+        .await;
+    scene.database.execute(unpublished).await;
+    let rows = scene
+        .database
+        .number(&format!("select count(*) from {table}"))
+        .await;
+    let run = scene.kigen(&["run", "--job", "evidence", "--as-of", "2099-01-01"]);
+    assert_eq!(run.code, i32::from(exit::INCOMPLETE), "{}", run.stderr);
+    assert!(run.stderr.contains("evidence"), "{}", run.stderr);
+    assert_eq!(
+        scene
+            .database
+            .number(&format!("select count(*) from {table}"))
+            .await,
+        rows
+    );
+}
