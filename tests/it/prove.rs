@@ -271,6 +271,28 @@ async fn a_record_that_was_not_removed_gets_no_receipt_and_the_reason() {
 }
 
 #[tokio::test]
+async fn a_record_under_a_legal_hold_gets_no_receipt_and_the_hold_is_named() {
+    let scene = Scene::sqlite().await;
+    let words = ["suspend", "--job", "learner", "--reason", "legal-hold"];
+    assert_eq!(scene.kigen(&words).code, 0);
+    run(&scene);
+    let answer = prove(&scene, &["--cluster", "learner", "--key", "1"]);
+    assert_eq!(
+        answer.code,
+        i32::from(exit::NO_SUCH_REMOVAL),
+        "{}",
+        answer.stderr
+    );
+    for says in [
+        "the store has a record of this key, which was not removed",
+        "disposal of cluster `learner` is suspended since ",
+        ": legal-hold",
+    ] {
+        assert!(answer.stderr.contains(says), "{}", answer.stderr);
+    }
+}
+
+#[tokio::test]
 async fn before_the_first_run_there_is_no_removal() {
     let scene = Scene::sqlite().await;
     let answer = prove(&scene, &["--cluster", "learner", "--key", "1"]);

@@ -5,6 +5,7 @@
 mod answer;
 mod handover;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::Failure;
@@ -19,6 +20,8 @@ use crate::exit;
 use crate::job::Job;
 use crate::job::JobSet;
 use crate::keyring::Keyring;
+use crate::ledger::suspension::Suspended;
+use crate::ledger::suspension::suspended;
 use crate::paper::Languages;
 use crate::progress::Progress;
 use crate::prove;
@@ -89,14 +92,16 @@ pub(super) async fn prove(global: &Global, arguments: &Arguments) -> Result<u8, 
     let not_asked = ask_stores(&config, &mut stores, &mut asked).await;
     let keyring = load::keyring(&config).await?;
     let questions: Vec<Question> = asked.questions;
-    let searched = search(&config, &keyring, &questions, &filter(arguments)).await?;
+    let (searched, suspended) = search(&config, &keyring, &questions, &filter(arguments)).await?;
     let in_store = match asked.jobs.as_slice() {
         [job] if questions[0].is_of_own_table(job) => {
             look(global, &config, &mut stores, job, questions[0].texts()).await
         }
         _ => InStore::NotAsked,
     };
-    let answer = Answer::new(&searched, in_store, not_asked);
+    let mut notes = not_asked;
+    notes.extend(holds(&asked.jobs, &suspended));
+    let answer = Answer::new(&searched, in_store, notes);
     if searched
         .receipts
         .iter()
@@ -168,7 +173,7 @@ async fn search(
     keyring: &Keyring,
     questions: &[Question],
     filter: &Filter,
-) -> Result<Searched, Failure> {
+) -> Result<(Searched, BTreeMap<String, Suspended>), Failure> {
     let place = verify::open_place(&config.certificates.place).await?;
     let ledger = load::ledger(config).await?;
     ledger.check_migrated().await?;
@@ -180,8 +185,9 @@ async fn search(
     };
     let searched = prove::search(&evidence, questions, filter).await;
     let searched = searched.map_err(failed)?;
+    let suspended = suspended(&ledger.suspension_entries().await?);
     ledger.close().await;
-    Ok(searched)
+    Ok((searched, suspended))
 }
 
 fn filter(arguments: &Arguments) -> Filter {
@@ -190,6 +196,20 @@ fn filter(arguments: &Arguments) -> Filter {
         run_id: arguments.run.clone(),
         certificate: arguments.certificate.clone(),
     }
+}
+
+/// The holds on the clusters that were asked for.
+fn holds(jobs: &[&Job], suspended: &BTreeMap<String, Suspended>) -> Vec<String> {
+    let on_hold = jobs.iter().filter_map(|job| {
+        let hold = suspended.get(&job.cluster)?;
+        Some(format!(
+            "disposal of cluster `{}` is suspended since {}: {}",
+            job.cluster,
+            hold.since,
+            hold.why.reason.name()
+        ))
+    });
+    on_hold.collect()
 }
 
 /// Looks whether the store has the record now, and what its rules decide about it.
