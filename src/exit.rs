@@ -26,11 +26,13 @@ pub const SCHEMA_MISMATCH: u8 = 14;
 pub const ACCESS_REFUSED: u8 = 15;
 /// Published evidence does not hold: it was altered, is incomplete, or was not signed by whom we trust.
 pub const DOES_NOT_HOLD: u8 = 16;
-/// The ledger's log is not the one that was published: perhaps a ledger was restored from a backup.
-/// Nothing was removed or signed.
+/// A log contradicts what was published or cosigned of it before: perhaps a ledger was restored from
+/// a backup. Nothing was removed or signed.
 pub const LOG_DIFFERS: u8 = 17;
 /// What was removed is there again, or evidence is lost that would say so. A person must look.
 pub const NOT_GONE: u8 = 18;
+/// No certificate that could be searched has the removal that was asked for.
+pub const NO_SUCH_REMOVAL: u8 = 19;
 /// Something that is due is still there. Trying again may help.
 pub const INCOMPLETE: u8 = 20;
 /// A store, or the place of certificates, could not be reached. Trying again may help.
@@ -95,12 +97,17 @@ pub const ALL: &[(u8, &str, &str)] = &[
     (
         LOG_DIFFERS,
         "LOG_DIFFERS",
-        "the ledger's log is not the published one; nothing was removed or signed",
+        "a log contradicts what was published or cosigned of it before; nothing was removed or signed",
     ),
     (
         NOT_GONE,
         "NOT_GONE",
         "what was removed is there again, or it cannot be decided; a person must look",
+    ),
+    (
+        NO_SUCH_REMOVAL,
+        "NO_SUCH_REMOVAL",
+        "no certificate that could be searched has the removal",
     ),
     (
         INCOMPLETE,

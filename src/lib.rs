@@ -40,6 +40,8 @@ pub mod keyring;
 #[cfg(feature = "worker")]
 pub mod ledger;
 #[cfg(feature = "worker")]
+pub mod prove;
+#[cfg(feature = "worker")]
 pub mod publish;
 #[cfg(feature = "worker")]
 pub mod run;
@@ -50,7 +52,11 @@ pub mod shutdown;
 #[cfg(feature = "worker")]
 pub mod store;
 #[cfg(feature = "worker")]
+pub mod timestamp;
+#[cfg(feature = "worker")]
 pub mod verify;
+#[cfg(feature = "worker")]
+pub mod witness;
 
 // Face: what people see.
 #[cfg(feature = "worker")]

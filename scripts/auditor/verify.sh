@@ -60,7 +60,10 @@ nodes=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d) || stops 'no temporary f
 trap 'rm -rf -- "$work" "$nodes"' EXIT
 
 pems=() log_pems=()
+# The root of the time-stamping authority is no key that signs anything here.
+readonly tsa_root=$keydir/tsa-root.pem
 for pem in "$keydir"/*.pem; do
+  [[ $pem != "$tsa_root" ]] || continue
   if [[ ${pem##*/} == log-* ]]; then log_pems+=("$pem"); else pems+=("$pem"); fi
 done
 [[ ${#pems[@]} -gt 0 ]] || stops 'KEYDIR has no public key for certificates (*.pem)'
@@ -117,9 +120,9 @@ readonly OF_RUN='(leaves[.]bin|statement[.]json|statement[.]json[.]sig|cert[.]ds
 readonly TILE='tile/(entries|[0-9]{1,2})/(x[0-9]{3}/)*[0-9]{3}([.]p/[0-9]{1,3})?'
 
 is_known() {
-  [[ $1 =~ ^(keys/allowed_signers|keys/${NAME}[.]pub[.]pem)$ ]] && return 0
+  [[ $1 =~ ^(keys/allowed_signers|keys/tsa-root[.]pem|keys/${NAME}[.]pub[.]pem)$ ]] && return 0
   [[ $1 != keys/* ]] || return 1
-  [[ $1 =~ ^$NAME/log/(checkpoint|checkpoint[.]tsr|policy[.]txt|$TILE)$ ]] && return 0
+  [[ $1 =~ ^$NAME/log/(checkpoint|checkpoint[.]tsr|policy[.]txt|cosigned/[0-9]{1,20}-[0-9a-f]{8}|stamped/[0-9]{1,20}[.](checkpoint|tsr)|$TILE)$ ]] && return 0
   [[ $1 != */log/* && $1 =~ ^$NAME/$NAME/$OF_RUN$ ]]
 }
 
@@ -609,6 +612,40 @@ check_kept() {
   done
 }
 
+# Heads that were kept beside the log, with the lines of witnesses or for a time stamp: all of them
+# are heads of this log. What a witness has signed is for who has its key.
+check_beside() {
+  local log=$1 at=$2 size=$3 file found=0 stamps=0 head
+  for file in "$log"/cosigned/* "$log"/stamped/*.checkpoint; do
+    [[ -f $file ]] || continue
+    found=$((found + 1))
+    if ! read_note "$file" || ! note_is_signed || [[ $origin != "$at" ]]; then
+      fails "$(printf %q "${file#"$dir"/}") is no head that the log has signed"
+    elif ((log_size > size)) || [[ ${roots[log_size]-} != "$log_root" ]]; then
+      fails "$(printf %q "${file#"$dir"/}") is a head of another log: two histories"
+    fi
+  done
+  ((found == 0)) || notes "$found heads are kept beside the log"
+  for file in "$log"/stamped/*.tsr "$log"/checkpoint.tsr; do
+    [[ -f $file ]] || continue
+    stamps=$((stamps + 1))
+    [[ -f $tsa_root ]] || continue
+    head=${file%.tsr}.checkpoint
+    if [[ $file == */checkpoint.tsr ]]; then
+      # The newest one again; the head itself may have moved on.
+      cmp -s "$file" "$(printf '%s\n' "$log"/stamped/*.tsr | sort -V | tail -n 1)" ||
+        fails "$(printf %q "${file#"$dir"/}") is not the newest time stamp"
+    elif openssl ts -verify -data "$head" -in "$file" -CAfile "$tsa_root" >/dev/null 2>&1; then
+      holds "the time stamp $(printf %q "${file#"$dir"/}") is signed by the authority, and of the head beside it"
+    else
+      fails "the time stamp $(printf %q "${file#"$dir"/}") does not hold under tsa-root.pem of KEYDIR"
+    fi
+  done
+  if ((stamps > 0)) && [[ ! -f $tsa_root ]]; then
+    notes "time stamps were not checked: KEYDIR has no \`tsa-root.pem\`"
+  fi
+}
+
 # `policy.txt` tells programs whom to trust: the keys of KEYDIR, and no other.
 check_policy() {
   local word name key known pem
@@ -662,6 +699,7 @@ check_log() {
   check_certified "$client"
   check_policy "$log/policy.txt"
   check_kept "$at" "$size"
+  check_beside "$log" "$at" "$size"
   [[ $failures -ne $before ]] || holds 'the log tells a whole story, and its certificates are those that are published'
 }
 

@@ -1,6 +1,8 @@
 //! `kigen certificate`: lists, shows and verifies what was issued.
 
 mod page;
+mod prove;
+mod receipt;
 
 use std::io;
 use std::path::Path;
@@ -54,6 +56,11 @@ pub(super) enum Command {
         #[arg(long = "key", value_name = "FILE")]
         keys: Vec<PathBuf>,
     },
+    /// Proves what became of one record or one person: a receipt for that person, which anybody can
+    /// check offline (証明書の受領証)
+    Prove(prove::Arguments),
+    /// Checks a receipt that was handed over; needs the log's public key and nothing else
+    VerifyReceipt(receipt::Arguments),
 }
 
 #[derive(Serialize)]
@@ -72,6 +79,9 @@ pub(super) async fn certificate(global: &Global, command: &Command) -> Result<u8
         Command::List { run, client } => list(global, run.clone(), client.clone()).await,
         Command::Show { id, page } => show(global, id, page).await,
         Command::Verify { folder, keys } => verify_published(global, folder.as_deref(), keys).await,
+        // Boxed: it opens everything that there is.
+        Command::Prove(arguments) => Box::pin(prove::prove(global, arguments)).await,
+        Command::VerifyReceipt(arguments) => receipt::verify(global, arguments),
     }
 }
 

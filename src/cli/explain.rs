@@ -17,6 +17,7 @@ use crate::job::Stage;
 use crate::progress::Progress;
 use crate::run::open::Inventories;
 use crate::run::outcome::JobError;
+use crate::store::Found;
 
 /// Options of `kigen explain`.
 #[derive(Debug, clap::Args)]
@@ -28,8 +29,9 @@ pub(super) struct Arguments {
     key: Vec<String>,
 }
 
+/// A record, and every stage's decision about it.
 #[derive(Serialize)]
-struct Explained {
+pub(super) struct Explained {
     cluster: String,
     as_of: Date,
     stages: Vec<ExplainedStage>,
@@ -83,18 +85,23 @@ pub(super) async fn explain(global: &Global, arguments: &Arguments) -> Result<u8
         let message = format!("cluster `{}` has no record of this key", job.cluster);
         return Err(Failure::new(exit::USAGE, message));
     };
+    let explained = explained(job, &found, as_of);
+    output::print(global.format, &explained, |explained| {
+        render(job, explained)
+    })?;
+    Ok(exit::DONE)
+}
+
+/// What every stage of `job` decides about the record that was `found`.
+pub(super) fn explained(job: &Job, found: &Found, as_of: Date) -> Explained {
     let stages = job.stages.iter().zip(&found.candidates);
-    let explained = Explained {
+    Explained {
         cluster: job.cluster.clone(),
         as_of,
         stages: stages
             .map(|(stage, candidate)| derive(stage, candidate, as_of))
             .collect(),
-    };
-    output::print(global.format, &explained, |explained| {
-        render(job, explained)
-    })?;
-    Ok(exit::DONE)
+    }
 }
 
 fn failed(error: &crate::store::error::StoreError) -> Failure {
@@ -144,7 +151,8 @@ fn derive(stage: &Stage, candidate: &Candidate, as_of: Date) -> ExplainedStage {
     }
 }
 
-fn render(job: &Job, explained: &Explained) -> String {
+/// The decisions in words.
+pub(super) fn render(job: &Job, explained: &Explained) -> String {
     let mut lines = vec![format!(
         "{} ({}, {}), as of {}",
         explained.cluster, job.title.ja, job.title.en, explained.as_of

@@ -21,7 +21,7 @@ use crate::keyring::KeyringError;
 use crate::keyring::Quarter;
 use crate::keyring::WitnessKeyring;
 use place::Place;
-use place::ProtectionOptions;
+pub(super) use place::ProtectionOptions;
 
 /// The commands of `kigen keyring`.
 #[derive(Debug, clap::Subcommand)]

@@ -12,6 +12,7 @@ mod failure;
 mod keyring;
 mod load;
 mod migrate;
+mod note_key;
 mod output;
 mod plan;
 mod reconcile;
@@ -20,7 +21,9 @@ mod report;
 mod run;
 mod schema;
 mod suspend;
+mod timestamp;
 mod verify;
+mod witness;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -71,9 +74,9 @@ pub enum Format {
     Text,
     /// One stable, documented JSON document
     Json,
-    /// `certificate show`: a page for people, with the signed data in it
+    /// `certificate show`, `certificate prove`: a page for people, with the signed data in it
     Html,
-    /// `certificate show`: the same as PDF/A-3
+    /// `certificate show`, `certificate prove`: the same as PDF/A-3
     Pdf,
 }
 
@@ -121,6 +124,11 @@ enum Command {
     /// The file with kigen's keys
     #[command(subcommand)]
     Keyring(keyring::Command),
+    /// Watches over a published log from the other side, and cosigns its heads
+    #[command(subcommand)]
+    Witness(witness::Command),
+    /// Asks the time-stamping authority for the stamps that are pending
+    Timestamp,
     /// Runs the jobs by their schedules until SIGTERM
     Daemon,
     /// Generates sample data and shows a whole run on it
@@ -131,7 +139,9 @@ enum Command {
 
 impl Command {
     fn makes_pages(&self) -> bool {
-        matches!(self, Self::Certificate(certificate::Command::Show { .. }))
+        use certificate::Command::Prove;
+        use certificate::Command::Show;
+        matches!(self, Self::Certificate(Show { .. } | Prove(_)))
     }
 }
 
@@ -154,7 +164,7 @@ pub async fn main() -> ExitCode {
 
 async fn dispatch(global: &Global, command: Command) -> Result<u8, Failure> {
     if global.format.is_page() && !command.makes_pages() {
-        let message = "`--format html` and `--format pdf` belong to `kigen certificate show`";
+        let message = "`--format html` and `--format pdf` belong to `kigen certificate show` and `kigen certificate prove`";
         return Err(Failure::new(exit::USAGE, message));
     }
     match command {
@@ -172,6 +182,8 @@ async fn dispatch(global: &Global, command: Command) -> Result<u8, Failure> {
         Command::Ledger(command) => migrate::ledger(global, &command).await,
         Command::Journal(command) => migrate::journal(global, &command).await,
         Command::Keyring(command) => keyring::keyring(global, command).await,
+        Command::Witness(command) => Box::pin(witness::witness(global, &command)).await,
+        Command::Timestamp => timestamp::timestamp(global).await,
         Command::Daemon => daemon::daemon(global).await,
         // Boxed: it holds every step of an installation's life.
         Command::Demo(arguments) => Box::pin(demo::demo(global, &arguments)).await,

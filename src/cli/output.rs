@@ -50,6 +50,21 @@ pub(super) fn print<T: Serialize>(
     }
 }
 
+/// Prints an answer that is no data to people: JSON to stdout, words to stderr.
+pub(super) fn answer<T: Serialize>(
+    format: Format,
+    value: &T,
+    render: impl FnOnce() -> String,
+) -> Result<(), Failure> {
+    match format {
+        Format::Json => json(value),
+        Format::Text | Format::Html | Format::Pdf => {
+            note(&render());
+            Ok(())
+        }
+    }
+}
+
 /// Writes a note for people to stderr.
 pub(super) fn note(text: &str) {
     let written = writeln!(std::io::stderr().lock(), "{text}");

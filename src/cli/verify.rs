@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::Global;
 use super::failure::Failure;
 use super::load;
+use super::note_key::note_keys;
 use super::output;
 use crate::config::CertificatesBucket;
 use crate::config::CertificatesPlace;
@@ -17,6 +18,7 @@ use crate::evidence::log::checkpoint::Checkpoint;
 use crate::evidence::log::checkpoint::CheckpointError;
 use crate::evidence::log::note::Note;
 use crate::evidence::log::note::NoteError;
+use crate::evidence::log::vkey::KeyType;
 use crate::evidence::public_key;
 use crate::exit;
 use crate::progress::Progress;
@@ -49,6 +51,10 @@ pub(super) struct Arguments {
     /// repeated
     #[arg(long = "checkpoint", value_name = "FILE")]
     checkpoints: Vec<PathBuf>,
+    /// A witness's public key (`name+id+key`, or a file that holds it): it must have cosigned the
+    /// log of every client that is checked; may be repeated
+    #[arg(long = "witness-key", value_name = "KEY")]
+    witness_keys: Vec<String>,
     /// The bucket's region; what the environment says if left out
     #[arg(long, value_name = "NAME")]
     region: Option<String>,
@@ -110,6 +116,7 @@ pub(super) async fn verify(global: &Global, arguments: &Arguments) -> Result<u8,
         certificates: trust(&arguments.keys)?,
         logs: trust(&arguments.log_keys)?,
         held: held?,
+        witnesses: note_keys(&arguments.witness_keys, KeyType::Cosignature)?,
     };
     let found = check(&place, basis).await?;
     let holds = found.holds();

@@ -104,6 +104,7 @@ impl Checker<'_> {
         let issuer = self.issuer(raw);
         let residuals = self.residuals(raw);
         let certificates = self.certificates(&raw.certificates, ledger.as_ref());
+        let timestamp = raw.timestamp.as_ref().map(|raw| self.timestamp(raw));
         Some(Config {
             stores: stores?,
             objects: objects?,
@@ -113,6 +114,7 @@ impl Checker<'_> {
             issuer,
             clients: self.clients(raw),
             residuals: residuals?,
+            timestamp: timestamp.map_or(Some(None), |given| given.map(Some))?,
             jobs_folder: self.base.join(&raw.jobs.folder),
             log_format: raw
                 .log
@@ -340,6 +342,7 @@ impl Checker<'_> {
             clients.push(Client {
                 name: client.name.clone(),
                 organization: client.organization.clone(),
+                witnesses: self.witnesses(index, &client.witness),
             });
         }
         clients
@@ -365,5 +368,6 @@ fn is_endpoint(text: &str) -> bool {
 }
 
 mod keyring;
+mod log;
 #[cfg(test)]
 mod tests;

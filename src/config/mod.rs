@@ -8,7 +8,11 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use der::asn1::ObjectIdentifier;
+use url::Url;
+
 use crate::domain::calendar::Period;
+use crate::evidence::log::vkey::NoteKey;
 use crate::job::JobSet;
 use crate::problem::Problem;
 use crate::problem::Problems;
@@ -51,6 +55,8 @@ pub struct Config {
     pub clients: Vec<Client>,
     /// Where copies stay for a while after a disposal; printed in certificates.
     pub residuals: Vec<Residual>,
+    /// The authority that stamps the heads of logs, if there is one.
+    pub timestamp: Option<TimestampConfig>,
     /// The folder of the job files.
     pub jobs_folder: PathBuf,
     /// How to log, if the file says so.
@@ -201,6 +207,8 @@ pub struct Issuer {
 pub struct Client {
     pub name: String,
     pub organization: String,
+    /// The keys of the witnesses on the client's side that cosign its log.
+    pub witnesses: Vec<NoteKey>,
 }
 
 /// A place where copies stay for a while after a disposal.
@@ -209,6 +217,18 @@ pub struct Residual {
     /// `database backups (PITR)`
     pub place: String,
     pub retention: Period,
+}
+
+/// A time-stamping authority (RFC 3161).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimestampConfig {
+    pub url: Url,
+    /// The certificate of the authority's root, for those who verify.
+    pub root_pem: String,
+    /// The policy that it is to follow; its own if none is asked for.
+    pub policy: Option<ObjectIdentifier>,
+    /// How long it may take to answer.
+    pub timeout: Duration,
 }
 
 /// The form of log lines.

@@ -33,6 +33,8 @@ pub(super) struct RawConfig {
     /// Where copies stay for a while after a disposal; printed in certificates.
     #[serde(default)]
     pub residual: Vec<RawResidual>,
+    /// A time-stamping authority (RFC 3161) for the heads of logs.
+    pub timestamp: Option<RawTimestamp>,
     pub jobs: RawJobs,
     pub log: Option<RawLog>,
 }
@@ -208,6 +210,28 @@ pub(super) struct RawClient {
     pub name: String,
     #[schemars(length(min = 1))]
     pub organization: String,
+    /// Public keys of the witnesses on the client's side (`name+id+key`, as `kigen witness key`
+    /// prints them); listed in the log's `policy.txt`.
+    #[serde(default)]
+    pub witness: Vec<String>,
+}
+
+/// A time-stamping authority.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Timestamp")]
+pub(super) struct RawTimestamp {
+    /// `https://tsa.example.jp/`; plain `http` is as good, because answers are signed.
+    #[schemars(length(min = 1))]
+    pub url: String,
+    /// File with the certificate of the authority's root, in PEM.
+    #[schemars(length(min = 1))]
+    pub root: String,
+    /// Object identifier of the policy that the authority is to follow.
+    pub policy: Option<String>,
+    /// How long the authority may take to answer; 30,000 if it is not given.
+    #[schemars(extend("minimum" = 1))]
+    pub timeout_ms: Option<u64>,
 }
 
 /// A place where copies stay for a while after a disposal.

@@ -7,6 +7,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 
+use ed25519_dalek::VerifyingKey;
 use thiserror::Error;
 
 use super::leaf::Action;
@@ -118,6 +119,18 @@ pub fn verify(file: &str, keys: &[NoteKey], heads: Heads) -> Result<Proven, Rece
         checkpoint,
         key: key.clone(),
     })
+}
+
+/// `key` under each name with which it may have signed the receipt in `file`: for who holds a key
+/// without its name, as a PEM file. Nothing is checked yet.
+pub fn named(file: &str, key: &VerifyingKey) -> Result<Vec<NoteKey>, ReceiptError> {
+    let proof: LogProof = file.parse()?;
+    let names = proof.checkpoint.signatures().iter();
+    let keys = names.filter_map(|line| {
+        let named = NoteKey::new(line.name(), KeyType::Note, *key).ok()?;
+        (named.id() == line.id()).then_some(named)
+    });
+    Ok(keys.collect())
 }
 
 impl Proven {

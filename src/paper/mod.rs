@@ -28,6 +28,7 @@ pub use language::Languages;
 pub use language::Medium;
 pub use qr::QrCode;
 pub use qr::QrError;
+pub use receipt::OtherCertificate;
 pub use receipt::ReceiptLog;
 pub use receipt::ReceiptOf;
 pub use receipt::ReceiptView;

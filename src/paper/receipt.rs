@@ -2,11 +2,19 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use thiserror::Error;
 
+use crate::domain::value::Value;
 use crate::evidence::digest::Sha256;
 use crate::evidence::leaf::Action;
+use crate::evidence::leaf::Disclosed;
+use crate::evidence::receipt::Proven;
 
+use super::certificate::Certificate;
 use super::form;
 use super::language::Language;
 use super::sheet::Block;
@@ -62,6 +70,30 @@ pub enum ReceiptOf {
     },
 }
 
+impl ReceiptOf {
+    fn disclosed(disclosed: &Disclosed) -> Self {
+        match disclosed {
+            Disclosed::Record(record) => Self::Record {
+                key: record
+                    .key
+                    .iter()
+                    .map(|(column, value)| (column.clone(), written(value)))
+                    .collect(),
+            },
+            Disclosed::Subject(subject) => Self::Person {
+                kind: subject.kind.clone(),
+                id: written(&subject.id),
+                records: subject.count,
+            },
+        }
+    }
+}
+
+/// A value as its store writes it.
+fn written(value: &Value) -> String {
+    value.store_text().unwrap_or_else(|| "NULL".to_owned())
+}
+
 /// A place in the log of certificates.
 pub struct ReceiptLog {
     pub origin: String,
@@ -74,7 +106,52 @@ impl fmt::Debug for ReceiptView {
     }
 }
 
+/// Why a receipt is not shown.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("the receipt belongs to another certificate")]
+pub struct OtherCertificate;
+
 impl ReceiptView {
+    /// What the receipt in `file`, which has `proven` something, shows beside its certificate.
+    pub fn new(
+        proven: &Proven,
+        certificate: &Certificate,
+        file: &str,
+    ) -> Result<Self, OtherCertificate> {
+        let statement = certificate.statement();
+        let predicate = &statement.predicate;
+        let mut targets = predicate.targets.iter();
+        let target = targets.find(|target| target.index == proven.head.target);
+        let target = target.filter(|_| proven.belongs_to(statement));
+        let target = target.ok_or(OtherCertificate)?;
+        let controller = &predicate.controller;
+        let zone = TimeZone::get(&predicate.run.time_zone).unwrap_or(TimeZone::UTC);
+        let log = predicate.log.as_ref().map(|place| ReceiptLog {
+            origin: place.origin.clone(),
+            index: place.index,
+        });
+        Ok(Self {
+            certificate_id: predicate.certificate_id.clone(),
+            issuer: predicate.issuer.organization.clone(),
+            issued_on: certificate.sealed_at().to_zoned(zone).date(),
+            client: controller
+                .organization
+                .clone()
+                .unwrap_or_else(|| controller.client.clone()),
+            store: target.store.id.clone(),
+            object: target.object.clone(),
+            action: proven.head.action,
+            of: ReceiptOf::disclosed(proven.opening.disclosed()),
+            leaf: hex::encode(proven.leaf().as_bytes()),
+            index: proven.index,
+            tree_size: proven.checkpoint.size(),
+            root: STANDARD.encode(proven.checkpoint.root()),
+            origin: proven.checkpoint.origin().to_owned(),
+            log,
+            proof: file.as_bytes().to_vec(),
+        })
+    }
+
     /// The digest of the attached receipt.
     pub fn sha256(&self) -> Sha256 {
         Sha256::of(&self.proof)

@@ -29,10 +29,18 @@ pub enum Kind {
     Checkpoint,
     /// `CLIENT/log/checkpoint.tsr`
     TimeStamp,
+    /// `CLIENT/log/cosigned/SIZE-KEYID`: a head as a witness cosigned it
+    Cosigned,
+    /// `CLIENT/log/stamped/SIZE.checkpoint`: a head as the log signed it, which a time stamp covers
+    Stamped,
+    /// `CLIENT/log/stamped/SIZE.tsr`
+    Stamp,
     /// `CLIENT/log/tile/…`
     Tile,
     /// `keys/NAME.pub.pem`
     PublicKey,
+    /// `keys/tsa-root.pem`
+    StampRoot,
     /// `keys/allowed_signers`
     AllowedSigners,
     /// `CLIENT/log/policy.txt`
@@ -48,6 +56,7 @@ impl Kind {
         }
         match *parts.as_slice() {
             [KEYS, "allowed_signers"] => Some(Self::AllowedSigners),
+            [KEYS, "tsa-root.pem"] => Some(Self::StampRoot),
             [KEYS, name] => is_public_key(name).then_some(Self::PublicKey),
             [KEYS, ..] => None,
             [_, LOG, ref in_log @ ..] => of_log(in_log),
@@ -59,7 +68,11 @@ impl Kind {
     /// Whether a file of this kind is replaced in the course of time.
     pub const fn is_replaced(self) -> bool {
         match self {
-            Self::Checkpoint | Self::TimeStamp | Self::AllowedSigners | Self::Policy => true,
+            Self::Checkpoint
+            | Self::TimeStamp
+            | Self::StampRoot
+            | Self::AllowedSigners
+            | Self::Policy => true,
             Self::Leaves
             | Self::Statement
             | Self::SshSignature
@@ -67,6 +80,9 @@ impl Kind {
             | Self::LogProof
             | Self::Html
             | Self::Pdf
+            | Self::Cosigned
+            | Self::Stamped
+            | Self::Stamp
             | Self::Tile
             | Self::PublicKey => false,
         }
@@ -80,11 +96,13 @@ impl Kind {
             Self::Envelope => "application/json",
             Self::Html => "text/html; charset=utf-8",
             Self::Pdf => "application/pdf",
-            Self::TimeStamp => "application/timestamp-reply",
-            Self::PublicKey => "application/x-pem-file",
+            Self::TimeStamp | Self::Stamp => "application/timestamp-reply",
+            Self::PublicKey | Self::StampRoot => "application/x-pem-file",
             Self::SshSignature
             | Self::LogProof
             | Self::Checkpoint
+            | Self::Cosigned
+            | Self::Stamped
             | Self::AllowedSigners
             | Self::Policy => "text/plain; charset=utf-8",
         }
@@ -128,10 +146,33 @@ fn of_log(parts: &[&str]) -> Option<Kind> {
         ["policy.txt"] => Some(Kind::Policy),
         ["checkpoint"] => Some(Kind::Checkpoint),
         ["checkpoint.tsr"] => Some(Kind::TimeStamp),
+        ["cosigned", name] => is_cosigned(name).then_some(Kind::Cosigned),
+        ["stamped", name] => of_stamped(name),
         ["tile", level, rest @ ..] => {
             let is_level = *level == "entries" || is_number(level, 2);
             (is_level && is_tile_index(rest)).then_some(Kind::Tile)
         }
+        _ => None,
+    }
+}
+
+/// `42-1a2b3c4d`: the head's size and the id of the witness's key.
+fn is_cosigned(name: &str) -> bool {
+    let is_id = |id: &str| {
+        let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        id.len() == 8 && id.bytes().all(is_hex)
+    };
+    name.split_once('-')
+        .is_some_and(|(size, id)| is_number(size, 20) && is_id(id))
+}
+
+/// `42.checkpoint`, `42.tsr`.
+fn of_stamped(name: &str) -> Option<Kind> {
+    let (size, end) = name.split_once('.')?;
+    match end {
+        _ if !is_number(size, 20) => None,
+        "checkpoint" => Some(Kind::Stamped),
+        "tsr" => Some(Kind::Stamp),
         _ => None,
     }
 }
@@ -180,12 +221,16 @@ mod tests {
         ("own/0193536c/certificate.pdf", Kind::Pdf),
         ("own/log/checkpoint", Kind::Checkpoint),
         ("own/log/checkpoint.tsr", Kind::TimeStamp),
+        ("own/log/cosigned/42-1a2b3c4d", Kind::Cosigned),
+        ("own/log/stamped/42.checkpoint", Kind::Stamped),
+        ("own/log/stamped/42.tsr", Kind::Stamp),
         ("own/log/tile/0/000", Kind::Tile),
         ("own/log/tile/entries/x001/x234/067", Kind::Tile),
         ("own/log/tile/1/x001/067.p/12", Kind::Tile),
         ("own/log/tile/entries/000.p/255", Kind::Tile),
         ("keys/certificate.pub.pem", Kind::PublicKey),
         ("keys/34750f98bd59fcfc.pub.pem", Kind::PublicKey),
+        ("keys/tsa-root.pem", Kind::StampRoot),
         ("keys/allowed_signers", Kind::AllowedSigners),
         ("own/log/policy.txt", Kind::Policy),
     ];
@@ -222,6 +267,12 @@ mod tests {
             "keys/a/leaves.bin",
             "keys/log/checkpoint",
             "own/log/leaves.bin",
+            "own/log/cosigned/42",
+            "own/log/cosigned/42-1a2b3c4D",
+            "own/log/cosigned/-1a2b3c4d",
+            "own/log/stamped/42",
+            "own/log/stamped/x.tsr",
+            "own/log/stamped/42.tsr/1",
             "own/log/tile",
             "own/log/tile/0",
             "own/log/tile/0/0000",
@@ -246,6 +297,7 @@ mod tests {
         let heads = [
             Kind::Checkpoint,
             Kind::TimeStamp,
+            Kind::StampRoot,
             Kind::AllowedSigners,
             Kind::Policy,
         ];

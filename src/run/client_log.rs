@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::config::Client;
 use crate::evidence::digest::Sha256;
 use crate::evidence::log::checkpoint::Checkpoint;
 use crate::evidence::log::entry::Entry;
@@ -55,6 +56,8 @@ pub(super) struct LogKeeper<'a> {
     pub(super) keyring: &'a Keyring,
     /// The issuer's name in checkpoints, without a scheme: `certs.example.com`.
     pub(super) origin: &'a str,
+    /// The organisations behind the clients' names, with their witnesses.
+    pub(super) clients: &'a [Client],
 }
 
 /// The log of one client: `certs.example.com/client-7f3a`.

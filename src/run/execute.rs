@@ -22,6 +22,7 @@ use super::plan;
 use super::recover;
 use super::stage::JobAgain;
 use super::stage::JobRun;
+use super::stamp;
 use super::start;
 use super::start::Ready;
 use super::start::Targets;
@@ -131,6 +132,9 @@ pub async fn run(
     )
     .await?;
     release(lock).await;
+    if !environment.shutdown.is_requested() {
+        stamp::stamp_heads(environment, keyring).await;
+    }
     Ok(finished)
 }
 
@@ -246,6 +250,7 @@ async fn execute(
         place: &*place,
         keyring,
         origin: environment.config.certificates.origin(),
+        clients: &environment.config.clients,
     };
     announce::check_logs(keeper, &clients).await?;
     environment

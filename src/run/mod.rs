@@ -19,6 +19,7 @@ mod recount;
 pub mod recover;
 pub mod seal;
 mod stage;
+mod stamp;
 mod start;
 pub mod suspend;
 

@@ -195,6 +195,7 @@ impl<'a> Notices<'a> {
             place: &*self.place,
             keyring: self.keyring,
             origin: self.config.certificates.origin(),
+            clients: &self.config.clients,
         }
     }
 

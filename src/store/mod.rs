@@ -20,9 +20,11 @@ use serde::Serialize;
 
 use crate::domain::rule::Candidate;
 use crate::domain::rule::RetainReason;
+use crate::domain::value::Value;
 use crate::evidence::leaf::RunKey;
 use crate::job::Job;
 use crate::job::Leftover;
+use crate::job::TableName;
 use error::StoreError;
 use objects::ObjectDisposer;
 
@@ -120,6 +122,16 @@ pub trait Inventory: Send + Sync {
 
     /// Looks one record up by the text of its key columns.
     async fn find(&self, job: &Job, key: &[String]) -> Result<Option<Found>, StoreError>;
+
+    /// The values that `texts` are in the columns of `table`, as a row that held them would be read
+    /// back: typed, with the column's scale and padding. `table` is one that `job` names.
+    async fn typed(
+        &self,
+        job: &Job,
+        table: &TableName,
+        columns: &[String],
+        texts: &[String],
+    ) -> Result<Vec<Value>, StoreError>;
 }
 
 /// What a run hands to every batch: who it is and its secrets.

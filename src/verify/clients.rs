@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use ed25519_dalek::VerifyingKey;
 
 use crate::evidence::log::checkpoint::Checkpoint;
+use crate::evidence::log::vkey::NoteKey;
 use crate::publish::EvidencePlace;
 use crate::publish::Listed;
 
@@ -30,6 +31,8 @@ pub struct PublishedClient<'a> {
     pub log_keys: &'a [VerifyingKey],
     /// Heads of logs that the caller kept from earlier; perhaps of other clients too.
     pub held: &'a [Checkpoint],
+    /// Witnesses whose word the caller wants.
+    pub witnesses: &'a [NoteKey],
     pub certificates: &'a [CertificateVerification],
 }
 

@@ -117,6 +117,19 @@ pub enum PublishedFact {
     AheadOfHead {
         files: usize,
     },
+    /// The newest stamp; who signed it was not looked at.
+    StampedAt {
+        size: u64,
+        at: Timestamp,
+    },
+    /// The newest head that a trusted witness has cosigned.
+    CosignedBy {
+        witness: String,
+        size: u64,
+        /// Entries of the log.
+        of: u64,
+        at: Timestamp,
+    },
 }
 
 impl fmt::Display for PublishedFact {
@@ -178,6 +191,19 @@ impl fmt::Display for PublishedFact {
             Self::AheadOfHead { files } => write!(
                 f,
                 "{files} files of the log are ahead of its head: somebody is publishing, or was killed and will go on"
+            ),
+            Self::StampedAt { size, at } => write!(
+                f,
+                "a time stamp says that the log had {size} entries at {at}; `openssl ts -verify` says who signed it"
+            ),
+            Self::CosignedBy {
+                witness,
+                size,
+                of,
+                at,
+            } => write!(
+                f,
+                "the witness `{witness}` has cosigned {size} of the {of} entries at {at}"
             ),
             Self::VersionsNotSeen => f.write_str(
                 "older versions may not be listed here: whether a delete marker hides something was not looked at",
@@ -274,4 +300,14 @@ pub enum PublishedProblem {
     Tile { folder: String, what: String },
     #[error("`{path}` is not the beginning of what was published later")]
     OtherTile { path: String },
+    #[error("the head that is kept beside the log does not hold, {path}: {why}")]
+    Cosigned { path: String, why: String },
+    #[error(
+        "the head over {size} entries that is kept beside the log is of another log, {path}: two histories"
+    )]
+    CosignedOtherLog { path: String, size: u64 },
+    #[error("the time stamp `{path}` does not hold: {why}")]
+    Stamp { path: String, why: String },
+    #[error("the witness `{witness}` has cosigned no head of this log")]
+    NotCosigned { witness: String },
 }

@@ -43,8 +43,16 @@ impl Layout {
         let client = parts.next().unwrap_or_default().to_owned();
         let folder = parts.next().unwrap_or_default().to_owned();
         match kind {
-            Some(Kind::PublicKey | Kind::AllowedSigners) => self.keys.push(file),
-            Some(Kind::Checkpoint | Kind::TimeStamp | Kind::Tile | Kind::Policy) => {
+            Some(Kind::PublicKey | Kind::AllowedSigners | Kind::StampRoot) => self.keys.push(file),
+            Some(
+                Kind::Checkpoint
+                | Kind::TimeStamp
+                | Kind::Cosigned
+                | Kind::Stamped
+                | Kind::Stamp
+                | Kind::Tile
+                | Kind::Policy,
+            ) => {
                 self.clients.entry(client).or_default().log.push(file);
             }
             Some(

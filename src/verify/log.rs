@@ -2,7 +2,9 @@
 //! whether the certificates beside it are those that it has.
 
 mod files;
+mod stamps;
 mod tree;
+mod witnesses;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -31,7 +33,8 @@ use super::finding::PublishedFact;
 use super::finding::PublishedFinding;
 use super::finding::PublishedProblem;
 
-use tree::ReadLog;
+pub(crate) use tree::ReadLog;
+pub(crate) use tree::read as read_log;
 
 const CHECKPOINT: &str = "checkpoint";
 const POLICY: &str = "policy.txt";
@@ -74,10 +77,14 @@ impl Check<'_> {
             return Ok(());
         };
         let roots = self.proofs(&keys).await?;
+        let cosigned = witnesses::cosigned(self.client, &keys, (&note, &head)).await?;
+        let (cosigned, findings) = cosigned;
+        self.findings.extend(findings);
         let sizes: BTreeSet<u64> = roots
             .iter()
             .map(|(_, proven)| proven.size())
             .chain(self.held(&head).map(Checkpoint::size))
+            .chain(cosigned.iter().map(|head| head.checkpoint.size()))
             .collect();
         let place = Arc::clone(self.client.place);
         let folder = format!("{}/{LOG}", self.client.folder);
@@ -92,10 +99,14 @@ impl Check<'_> {
         self.policy(&keys).await?;
         self.story(&head, &read);
         self.held_heads(&head, &read);
+        let findings = witnesses::check(self.client, &cosigned, &read.roots, &head);
+        self.findings.extend(findings);
         self.certificates(&read);
         self.check_proofs(&roots, &read);
         let files = files::check(self.client, &read, head.size()).await?;
         self.findings.extend(files);
+        let stamps = stamps::check(self.client).await?;
+        self.findings.extend(stamps);
         Ok(())
     }
 

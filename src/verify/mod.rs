@@ -18,6 +18,7 @@ use ed25519_dalek::VerifyingKey;
 use thiserror::Error;
 
 use crate::evidence::log::checkpoint::Checkpoint;
+use crate::evidence::log::vkey::NoteKey;
 use crate::publish::EvidencePlace;
 use crate::publish::PublishError;
 use crate::publish::Versions;
@@ -31,6 +32,8 @@ pub use finding::PublishedFact;
 pub use finding::PublishedFinding;
 pub use finding::PublishedProblem;
 pub use keys::published_keys;
+pub(crate) use log::ReadLog;
+pub(crate) use log::read_log;
 
 use layout::Layout;
 
@@ -52,6 +55,8 @@ pub struct Basis {
     pub logs: Trust,
     /// Heads of logs that were kept from earlier: each log must contain its own.
     pub held: Vec<Checkpoint>,
+    /// Witnesses each of which must have cosigned every client's log.
+    pub witnesses: Vec<NoteKey>,
 }
 
 impl From<Trust> for Basis {
@@ -61,6 +66,7 @@ impl From<Trust> for Basis {
             certificates,
             logs: Trust::Published,
             held: Vec::new(),
+            witnesses: Vec::new(),
         }
     }
 }
@@ -167,6 +173,7 @@ pub async fn verify_place(
             keys: &keys,
             log_keys: &log_keys,
             held: &basis.held,
+            witnesses: &basis.witnesses,
             certificates: &certificates,
         };
         let mut findings = Vec::new();

@@ -168,7 +168,10 @@ fn the_core_knows_no_edge() {
         "crate::demo",
         "crate::exit",
         "crate::publish",
+        "crate::prove",
+        "crate::timestamp",
         "crate::verify",
+        "crate::witness",
     ];
     let core: Vec<&Source> = sources
         .iter()
@@ -213,7 +216,17 @@ fn the_edge_does_not_know_the_face() {
         .iter()
         .filter(|source| {
             [
-                "store", "ledger", "publish", "verify", "run", "schedule", "keyring", "config",
+                "store",
+                "ledger",
+                "publish",
+                "prove",
+                "verify",
+                "witness",
+                "timestamp",
+                "run",
+                "schedule",
+                "keyring",
+                "config",
             ]
             .iter()
             .any(|name| source.name.starts_with(&format!("src/{name}")))

@@ -92,7 +92,7 @@ async fn options_that_do_not_fit_are_refused_in_one_sentence() {
     for (words, said) in [
         (
             &["--format", "html", "plan"][..],
-            "error: `--format html` and `--format pdf` belong to `kigen certificate show`\n",
+            "error: `--format html` and `--format pdf` belong to `kigen certificate show` and `kigen certificate prove`\n",
         ),
         (
             &["certificate", "show", &id, "--lang", "ja"],

@@ -82,11 +82,7 @@ impl Page {
         let keys = self.keys(config).await?;
         // The program verifies again; a certificate that does not hold is named here already.
         let certificate = verified(stored, &keys)?;
-        let program = match &config.pdf {
-            // A name alone is a file too, and never looked for on the PATH.
-            Some(file) => Path::new(".").join(file),
-            None => PathBuf::from(PDF_PROGRAM),
-        };
+        let program = program(config);
         let key = key_file(&certificate, &keys)?;
         let mut command = Command::new(&program);
         command
@@ -95,12 +91,21 @@ impl Page {
             .arg(key.path())
             .arg("--out")
             .arg(out);
-        run(command, &program, certificate.envelope())
+        set(command, &program, certificate.envelope())
     }
 
     async fn keys(&self, config: &CertificatesConfig) -> Result<Vec<VerifyingKey>, Failure> {
         let place = verify::open_place(&config.place).await?;
         verify::keys(&*place, &self.keys).await
+    }
+}
+
+/// The program that sets PDFs.
+pub(super) fn program(config: &CertificatesConfig) -> PathBuf {
+    match &config.pdf {
+        // A name alone is a file too, and never looked for on the PATH.
+        Some(file) => Path::new(".").join(file),
+        None => PathBuf::from(PDF_PROGRAM),
     }
 }
 
@@ -118,7 +123,7 @@ fn verified(stored: &StoredCertificate, keys: &[VerifyingKey]) -> Result<Certifi
 }
 
 /// The key that verified the certificate, as a file for another program.
-fn key_file(
+pub(super) fn key_file(
     certificate: &Certificate,
     keys: &[VerifyingKey],
 ) -> Result<tempfile::NamedTempFile, Failure> {
@@ -129,14 +134,19 @@ fn key_file(
         .find(|key| public_key::key_id(key) == certificate.key_id())
         .ok_or_else(|| failed("it is not among those that were given".to_owned()))?;
     let pem = public_key::to_pem(key).map_err(|error| failed(error.to_string()))?;
-    let mut file = tempfile::NamedTempFile::new().map_err(|error| failed(error.to_string()))?;
-    let written = file.write_all(pem.as_bytes()).and_then(|()| file.flush());
-    written.map_err(|error| failed(error.to_string()))?;
+    handed_over(pem.as_bytes()).map_err(|error| failed(error.to_string()))
+}
+
+/// A file of this process's user alone, which is gone when it is dropped.
+pub(super) fn handed_over(bytes: &[u8]) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::NamedTempFile::new()?;
+    file.write_all(bytes)?;
+    file.flush()?;
     Ok(file)
 }
 
 /// Runs the program that sets PDFs with `envelope` as its input.
-fn run(mut command: Command, program: &Path, envelope: &[u8]) -> Result<(), Failure> {
+pub(super) fn set(mut command: Command, program: &Path, envelope: &[u8]) -> Result<(), Failure> {
     let program = program.display();
     let mut child = command
         .stdin(Stdio::piped())

@@ -77,7 +77,7 @@ impl Place {
 
 impl ProtectionOptions {
     /// What the options say, if they say something.
-    pub(super) fn given(&self) -> Option<KeyringProtection> {
+    pub(in crate::cli) fn given(&self) -> Option<KeyringProtection> {
         if let Some(variable) = &self.passphrase_env {
             return Some(KeyringProtection::PassphraseEnv(variable.clone()));
         }

@@ -121,6 +121,15 @@ impl Note {
         &self.signatures
     }
 
+    /// The note with the signature lines of `keys` alone, none of them checked.
+    pub fn by(&self, keys: &[NoteKey]) -> Self {
+        let claimed = |line: &&NoteSignature| keys.iter().any(|key| line.claims(key));
+        Self {
+            text: self.text.clone(),
+            signatures: self.signatures.iter().filter(claimed).cloned().collect(),
+        }
+    }
+
     /// Returns the text if at least one of `keys` has signed it.
     ///
     /// Lines of unknown keys are ignored. A line of a known key that does not hold refuses the

@@ -29,8 +29,15 @@ impl ClientLog<'_> {
         for key in self.keys()? {
             policy.push_str(&format!("log {key}\n"));
         }
-        policy.push_str("quorum none\n");
+        policy.push_str(&quorum(self.witnesses()));
         Ok(policy)
+    }
+
+    /// The witnesses on the client's side.
+    fn witnesses(&self) -> &[NoteKey] {
+        let mut clients = self.keeper.clients.iter();
+        let client = clients.find(|client| client.name == self.client);
+        client.map_or(&[], |client| &client.witnesses)
     }
 
     /// `key` under the name of this log.
@@ -40,4 +47,24 @@ impl ClientLog<'_> {
             error,
         })
     }
+}
+
+/// The witnesses and how many of them have to cosign: any one.
+fn quorum(witnesses: &[NoteKey]) -> String {
+    let mut lines = String::new();
+    for (number, key) in (1..).zip(witnesses) {
+        lines.push_str(&format!("witness w{number} {key}\n"));
+    }
+    let names: Vec<String> = (1..=witnesses.len())
+        .map(|number| format!("w{number}"))
+        .collect();
+    match names.as_slice() {
+        [] => lines.push_str("quorum none\n"),
+        [one] => lines.push_str(&format!("quorum {one}\n")),
+        several => {
+            lines.push_str(&format!("group witnesses any {}\n", several.join(" ")));
+            lines.push_str("quorum witnesses\n");
+        }
+    }
+    lines
 }

@@ -29,6 +29,7 @@ use crate::evidence::leaf::SubjectEncoder;
 use crate::evidence::leaf::subject_leaf;
 use crate::job::Job;
 use crate::job::Leftover;
+use crate::job::TableName;
 use crate::store::Fit;
 use crate::store::Found;
 use crate::store::Inventory;
@@ -193,6 +194,16 @@ impl Inventory for Present {
     }
 
     async fn journal(&self, _: &str, _: JournalSink<'_>) -> Result<(), StoreError> {
+        Err(not_here())
+    }
+
+    async fn typed(
+        &self,
+        _: &Job,
+        _: &TableName,
+        _: &[String],
+        _: &[String],
+    ) -> Result<Vec<Value>, StoreError> {
         Err(not_here())
     }
 

@@ -51,6 +51,7 @@ impl<'a> SealContext<'a> {
             place: self.place,
             keyring: self.keyring,
             origin: self.origin,
+            clients: self.clients,
         }
     }
 }

@@ -28,7 +28,7 @@ use super::outcome::VersionToRemove;
 use super::outcome::Versioning;
 
 /// The id of a file's only version.
-const ONLY_VERSION: &str = "file";
+pub const ONLY_VERSION: &str = "file";
 
 /// Objects as files in a folder.
 ///

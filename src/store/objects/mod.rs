@@ -19,6 +19,7 @@ pub use error::ObjectError;
 pub use error::Outage;
 pub use error::Retry;
 pub use folder::FolderObjects;
+pub use folder::ONLY_VERSION;
 pub use key::KeyError;
 pub use key::ObjectKey;
 pub use key::UploadId;
@@ -34,6 +35,12 @@ pub use outcome::VersionToRemove;
 pub use outcome::Versioning;
 pub use s3::S3Objects;
 pub use s3::S3Options;
+
+/// The version of an object that was absent already, as its leaf names it: there is none.
+pub const NO_VERSION: &str = "";
+
+/// The only version of an object in a bucket that has never kept versions.
+pub const NULL_VERSION: &str = "null";
 
 /// Keys that [`ObjectInventory::gone`] asks for at the same time.
 const READS_AT_ONCE: usize = 8;

@@ -40,6 +40,7 @@ mod start;
 mod store;
 mod survey;
 mod text;
+mod typed;
 mod undone;
 mod unlink;
 mod walk;

@@ -25,9 +25,12 @@ use super::resolved::Tables;
 use super::session::Access;
 use super::survey;
 use super::text::StageText;
+use super::typed;
 use super::walk;
+use crate::domain::value::Value;
 use crate::job::Job;
 use crate::job::Leftover;
+use crate::job::TableName;
 use crate::store::Disposer;
 use crate::store::Fit;
 use crate::store::Found;
@@ -148,6 +151,22 @@ impl Inventory for SqlStore {
         let found = find::find(&mut *session, self.backend.dialect(), job, &tables, key).await?;
         session.rollback().await?;
         Ok(found)
+    }
+
+    async fn typed(
+        &self,
+        job: &Job,
+        table: &TableName,
+        columns: &[String],
+        texts: &[String],
+    ) -> Result<Vec<Value>, StoreError> {
+        let mut session = self.backend.session().await?;
+        session.begin(Access::Read).await?;
+        let tables = tables_of(&*self.backend, &mut *session, job).await?;
+        let columns = typed::columns(&tables, table, columns)?;
+        let values = typed::typed(&mut *session, self.backend.dialect(), &columns, texts).await?;
+        session.rollback().await?;
+        Ok(values)
     }
 }
 

@@ -22,19 +22,19 @@ use crate::verify::VerifyError;
 use crate::verify::finding::PublishedProblem;
 
 /// What the entries of a log amount to.
-pub(super) struct ReadLog {
-    pub(super) hashes: Vec<Hash>,
-    pub(super) report: HistoryReport,
+pub(crate) struct ReadLog {
+    pub(crate) hashes: Vec<Hash>,
+    pub(crate) report: HistoryReport,
     /// Certificates of removals, by index.
-    pub(super) certificates: BTreeMap<u64, Logged>,
+    pub(crate) certificates: BTreeMap<u64, Logged>,
     /// The roots of the sizes that were asked for.
-    pub(super) roots: BTreeMap<u64, Hash>,
+    pub(crate) roots: BTreeMap<u64, Hash>,
 }
 
 /// A certificate of the log.
-pub(super) struct Logged {
-    pub(super) certificate_id: String,
-    pub(super) run: String,
+pub(crate) struct Logged {
+    pub(crate) certificate_id: String,
+    pub(crate) run: String,
 }
 
 /// Why a tile was not read.
@@ -44,7 +44,7 @@ enum Fetch {
 }
 
 /// Reads the log below `folder` that `head` is the head of, and keeps the roots of `sizes`.
-pub(super) async fn read(
+pub(crate) async fn read(
     place: Arc<dyn EvidencePlace>,
     folder: String,
     head: &Checkpoint,

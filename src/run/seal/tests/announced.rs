@@ -29,6 +29,7 @@ impl Fixture {
             place: &*place,
             keyring: &self.keyring,
             origin: &self.origin,
+            clients: &self.clients,
         };
         let mut log = ClientLog::new(keeper, client).open().await.unwrap();
         let mark = EntryMark {

@@ -110,6 +110,7 @@ impl Fixture {
             clients: vec![Client {
                 name: OWN.to_owned(),
                 organization: "株式会社例示ラーニング".to_owned(),
+                witnesses: Vec::new(),
             }],
             residuals: vec![Residual {
                 place: "database backups".to_owned(),

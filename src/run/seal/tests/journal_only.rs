@@ -9,8 +9,10 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use jiff::civil::Date;
 
+use crate::domain::value::Value;
 use crate::job::Job;
 use crate::job::Leftover;
+use crate::job::TableName;
 use crate::store::Disposer;
 use crate::store::Fit;
 use crate::store::Found;
@@ -97,6 +99,16 @@ impl Inventory for JournalOnly {
     }
 
     async fn find(&self, _: &Job, _: &[String]) -> Result<Option<Found>, StoreError> {
+        Err(not_here())
+    }
+
+    async fn typed(
+        &self,
+        _: &Job,
+        _: &TableName,
+        _: &[String],
+        _: &[String],
+    ) -> Result<Vec<Value>, StoreError> {
         Err(not_here())
     }
 }

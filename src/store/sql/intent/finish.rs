@@ -17,6 +17,7 @@ use crate::domain::value::Value;
 use crate::evidence::leaf::Action;
 use crate::store::PassOutcome;
 use crate::store::error::StoreError;
+use crate::store::objects::NO_VERSION;
 use crate::store::objects::ObjectPart;
 use crate::store::sql::batch;
 use crate::store::sql::batch::BatchId;
@@ -33,9 +34,6 @@ use crate::store::sql::session::Row;
 use crate::store::sql::session::SqlSession;
 use crate::store::sql::window::Window;
 use crate::store::sql::window::find_window;
-
-/// The absent object's version in its leaf: there is none.
-const NO_VERSION: &str = "";
 
 /// Intents whose objects were removed and read back.
 pub(in crate::store::sql) struct Finish<'f> {

@@ -1,0 +1,18 @@
+//! Time stamps of an authority (RFC 3161) over the heads of logs.
+//!
+//! `wire` speaks the format, `authority` asks over HTTP, `stamping` publishes what was answered. A
+//! head without a stamp is pending, and that alone is the state: what is published says it. Nothing
+//! here stops a run.
+
+mod authority;
+mod stamping;
+mod wire;
+
+pub use authority::AskError;
+pub use authority::Authority;
+pub use stamping::StampError;
+pub use stamping::Stamped;
+pub use stamping::Stamper;
+pub use wire::AnswerError;
+pub use wire::Question;
+pub use wire::Stamp;
