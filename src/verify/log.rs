@@ -77,7 +77,7 @@ impl Check<'_> {
         let sizes: BTreeSet<u64> = roots
             .iter()
             .map(|(_, proven)| proven.size())
-            .chain(self.held(&head).map(|held| held.size()))
+            .chain(self.held(&head).map(Checkpoint::size))
             .collect();
         let place = Arc::clone(self.client.place);
         let folder = format!("{}/{LOG}", self.client.folder);
