@@ -11,8 +11,11 @@ use crate::evidence::leaf::SubjectRef;
 use crate::job::OnDispose;
 
 use super::error::RecallError;
+use super::known::Hit;
 use super::known::Known;
 use super::known::Place;
+use super::persons::SHARE_LENGTH;
+use super::persons::share;
 use super::source::Source;
 
 /// Encoders of all sources, each made when it is first needed.
@@ -52,6 +55,20 @@ impl<'k, 'a> Encoders<'k, 'a> {
         let leaf = encoder.leaf(place.action, key, 0)?;
         let held = known.knowledge.shelf.holds(source.part, &leaf);
         held.map_err(|source| known.at_work(source))
+    }
+
+    /// What each hit says of whom: for each of `subjects` that the record may be about.
+    pub(super) fn shares(
+        &mut self,
+        hit: Hit,
+        subjects: &[Value],
+    ) -> Result<Vec<[u8; SHARE_LENGTH]>, RecallError> {
+        let mut shares = Vec::with_capacity(subjects.len());
+        for subject in subjects {
+            let reference = self.subject(hit.source)?.reference(subject)?;
+            shares.push(share(hit, &reference));
+        }
+        Ok(shares)
     }
 
     pub(super) fn subject(&mut self, number: usize) -> Result<&mut SubjectEncoder, RecallError> {

@@ -158,7 +158,7 @@ fn fit(
         return Ok(Fit::Unknown);
     }
     let mut answer = Fit::OtherPerson;
-    for share in known.shares(encoders, hit, subjects)? {
+    for share in encoders.shares(hit, subjects)? {
         let fit = known.persons.fit(&share);
         match fit.map_err(|source| known.at_work(source))? {
             Fit::Fits => return Ok(Fit::Fits),

@@ -22,7 +22,6 @@ use super::lost::Lost;
 use super::lost::Why;
 use super::parts::in_parts;
 use super::persons::Persons;
-use super::persons::SHARE_LENGTH;
 use super::shelf::Shelf;
 use super::source::Source;
 use super::source::SourceTarget;
@@ -261,21 +260,6 @@ impl<'a> Known<'a> {
             hits.extend(self.row_hits(&mut encoders, client, reference, key)?);
         }
         Ok(hits)
-    }
-
-    /// What each hit says of whom: for each of `subjects` that the record may be about.
-    pub(super) fn shares(
-        &self,
-        encoders: &mut Encoders<'_, '_>,
-        hit: Hit,
-        subjects: &[Value],
-    ) -> Result<Vec<[u8; SHARE_LENGTH]>, RecallError> {
-        let mut shares = Vec::with_capacity(subjects.len());
-        for subject in subjects {
-            let reference = encoders.subject(hit.source)?.reference(subject)?;
-            shares.push(super::persons::share(hit, &reference));
-        }
-        Ok(shares)
     }
 
     /// Judges everything in `batch`.

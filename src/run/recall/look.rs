@@ -166,7 +166,7 @@ impl Meeting<'_, '_> {
         for (record, hits) in batch.records.iter().zip(&hits.records) {
             for hit in hits {
                 self.met = true;
-                for share in self.known.shares(&mut encoders, *hit, &record.subjects)? {
+                for share in encoders.shares(*hit, &record.subjects)? {
                     let pushed = self.sorter.push(share);
                     pushed.map_err(|source| self.known.at_work(source))?;
                 }
@@ -181,7 +181,7 @@ impl Meeting<'_, '_> {
             let owner = &batch.records[row.owner];
             for hit in hits {
                 self.met = true;
-                for share in self.known.shares(&mut encoders, *hit, &owner.subjects)? {
+                for share in encoders.shares(*hit, &owner.subjects)? {
                     let pushed = self.sorter.push(share);
                     pushed.map_err(|source| self.known.at_work(source))?;
                 }

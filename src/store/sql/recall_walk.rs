@@ -109,7 +109,10 @@ impl Worker<'_, '_> {
             let tried =
                 batch::dispose(session, pass, evidence, &window, id, room, around_locks).await;
             match tried {
-                Ok(done) => return Ok(self.count(done)),
+                Ok(done) => {
+                    self.count(done);
+                    return Ok(());
+                }
                 Err(error) => patience.wait_after(error).await?,
             }
         }
@@ -135,7 +138,8 @@ impl Worker<'_, '_> {
             let error = match self.rows_in_transaction(session, &window).await {
                 Ok(done) => {
                     session.commit().await?;
-                    return Ok(self.count(done));
+                    self.count(done);
+                    return Ok(());
                 }
                 Err(error) => error,
             };

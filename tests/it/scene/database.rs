@@ -88,7 +88,7 @@ impl Database {
             }
             Place::Postgres { server, name, .. } => {
                 let copy = format!("create database {name}_backup template {name}");
-                self.from_outside(server, &[copy]).await;
+                self.while_nobody_is_connected(server, &[copy]).await;
             }
         }
     }
@@ -115,13 +115,13 @@ impl Database {
                     format!("drop database {name} with (force)"),
                     format!("create database {name} template {name}_backup"),
                 ];
-                self.from_outside(server, &statements).await;
+                self.while_nobody_is_connected(server, &statements).await;
             }
         }
     }
 
     /// Runs statements that no connection to the database may be open for.
-    async fn from_outside(&self, server: &Url, statements: &[String]) {
+    async fn while_nobody_is_connected(&self, server: &Url, statements: &[String]) {
         let mut past = self.connection.lock().await;
         let mut admin = PgConnection::connect(server.as_str()).await.unwrap();
         let aside = PgConnection::connect(server.as_str()).await.unwrap();

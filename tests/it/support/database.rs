@@ -98,7 +98,7 @@ impl TestStore {
             }
             Place::Postgres { server, name } => {
                 let copy = format!("create database {name}_backup template {name}");
-                self.from_outside(server, &[copy]).await;
+                self.while_nobody_is_connected(server, &[copy]).await;
             }
         }
     }
@@ -123,7 +123,7 @@ impl TestStore {
                     format!("drop database {name} with (force)"),
                     format!("create database {name} template {name}_backup"),
                 ];
-                self.from_outside(server, &statements).await;
+                self.while_nobody_is_connected(server, &statements).await;
             }
         }
     }
@@ -133,7 +133,7 @@ impl TestStore {
     }
 
     /// Runs statements that no connection to the database may be open for.
-    async fn from_outside(&self, server: &Url, statements: &[String]) {
+    async fn while_nobody_is_connected(&self, server: &Url, statements: &[String]) {
         let mut shell = self.shell.lock().await;
         let mut admin = Shell::postgres(server.as_str()).await;
         let aside = Shell::postgres(server.as_str()).await;
