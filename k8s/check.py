@@ -32,6 +32,7 @@ ON_EXIT = {
     "DOES_NOT_HOLD": (16, None),
     "LOG_DIFFERS": (17, "FailJob"),
     "NOT_GONE": (18, "FailJob"),
+    "NO_SUCH_REMOVAL": (19, None),
     "INCOMPLETE": (20, "Count"),
     "STORE_UNREACHABLE": (21, "Count"),
     "LEDGER_UNAVAILABLE": (22, "Count"),

@@ -16,5 +16,7 @@ pub use source::SourceError;
 pub use source::from_envelope;
 pub use source::from_folder;
 pub use source::read_key;
+pub use source::receipt;
 pub use typeset::TypesetError;
 pub use typeset::typeset;
+pub use typeset::typeset_receipt;

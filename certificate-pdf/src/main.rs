@@ -5,6 +5,8 @@ use std::fs;
 use std::io;
 use std::io::Read;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,6 +32,12 @@ struct Arguments {
     /// The issuer's public key (PEM), got by another way than the certificate
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
+    /// Set a receipt that belongs to the certificate, instead of the certificate
+    #[arg(long, value_name = "FILE", requires = "log_key")]
+    receipt: Option<PathBuf>,
+    /// The log's public key (PEM), which signed the receipt
+    #[arg(long, value_name = "FILE", requires = "receipt")]
+    log_key: Option<PathBuf>,
     /// ja, en, or ja-en for one after the other
     #[arg(long, value_name = "LANG", default_value = "ja")]
     lang: Languages,
@@ -59,8 +67,15 @@ fn run(arguments: &Arguments) -> Result<(), anyhow::Error> {
     } else {
         Fonts::load(&arguments.fonts)?
     };
-    let pdf = certificate_pdf::typeset(&certificate, arguments.lang, &fonts)?;
-    write(&arguments.out, &pdf)
+    let Some((receipt, log_key)) = arguments.receipt.as_ref().zip(arguments.log_key.as_ref())
+    else {
+        let pdf = certificate_pdf::typeset(&certificate, arguments.lang, &fonts)?;
+        return write(&arguments.out, &pdf);
+    };
+    let view = certificate_pdf::receipt(&certificate, receipt, log_key)?;
+    let sealed_at = certificate.sealed_at();
+    let pdf = certificate_pdf::typeset_receipt(&view, sealed_at, arguments.lang, &fonts)?;
+    write_private(&arguments.out, &pdf)
 }
 
 fn certificate(arguments: &Arguments) -> Result<Certificate, anyhow::Error> {
@@ -84,6 +99,22 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
     }
     Ok(bytes)
+}
+
+/// Writes the whole file or none, for its owner's eyes only: a receipt is personal data.
+fn write_private(path: &Path, bytes: &[u8]) -> Result<(), anyhow::Error> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".unfinished");
+    let unfinished = PathBuf::from(name);
+    let written = || -> io::Result<()> {
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&unfinished)?;
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        file.write_all(bytes)?;
+        fs::rename(&unfinished, path)
+    };
+    written().map_err(|error| anyhow::anyhow!("write `{}`: {error}", path.display()))
 }
 
 /// Writes the whole file or none.

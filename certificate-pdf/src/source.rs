@@ -9,10 +9,15 @@ use std::path::PathBuf;
 use ed25519_dalek::VerifyingKey;
 use kigen::evidence::public_key;
 use kigen::evidence::public_key::PublicKeyError;
+use kigen::evidence::receipt;
+use kigen::evidence::receipt::Heads;
+use kigen::evidence::receipt::ReceiptError;
 use kigen::evidence::verify::verify;
 use kigen::paper::Certificate;
 use kigen::paper::ENVELOPE_NAME;
+use kigen::paper::OtherCertificate;
 use kigen::paper::PageError;
+use kigen::paper::ReceiptView;
 use thiserror::Error;
 
 /// Why nothing is set.
@@ -27,6 +32,10 @@ pub enum SourceError {
     },
     #[error(transparent)]
     Certificate(#[from] PageError),
+    #[error("not proven: {0}")]
+    Receipt(#[from] ReceiptError),
+    #[error(transparent)]
+    OtherCertificate(#[from] OtherCertificate),
     #[error("the certificate in `{folder}` does not hold: {why}")]
     DoesNotHold { folder: PathBuf, why: String },
 }
@@ -64,6 +73,21 @@ pub fn from_folder(folder: &Path, key: VerifyingKey) -> Result<Certificate, Sour
         });
     }
     Ok(certificate)
+}
+
+/// The receipt in `path`, if the log signed it with the key in `log_key` and it belongs to `certificate`.
+pub fn receipt(
+    certificate: &Certificate,
+    path: &Path,
+    log_key: &Path,
+) -> Result<ReceiptView, SourceError> {
+    let key = read_key(log_key)?;
+    let file = fs::read_to_string(path).map_err(|source| unreadable(path, source))?;
+    let keys = receipt::named(&file, &key)?;
+    let targets = certificate.statement().predicate.targets.iter();
+    let most = targets.map(|target| target.index).max().unwrap_or_default();
+    let proven = receipt::verify(&file, &keys, Heads::Below(most.saturating_add(1)))?;
+    Ok(ReceiptView::new(&proven, certificate, &file)?)
 }
 
 fn unreadable(path: &Path, source: io::Error) -> SourceError {

@@ -7,6 +7,8 @@ use kigen::paper::Languages;
 use kigen::paper::Medium;
 use kigen::paper::QrCode;
 use kigen::paper::QrError;
+use kigen::paper::RECEIPT_NAME;
+use kigen::paper::ReceiptView;
 use kigen::paper::Sheet;
 use serde::Serialize;
 use thiserror::Error;
@@ -61,6 +63,7 @@ struct Data<'d> {
     fonts: &'d Families,
     code: &'d str,
     attachment: &'static str,
+    mime: &'static str,
 }
 
 /// Sets `certificate` as PDF/A-3a.
@@ -86,17 +89,66 @@ pub fn typeset(
         fonts: fonts.families(),
         code: &code.text,
         attachment: ENVELOPE_NAME,
+        mime: "application/json",
     };
-    let json = serde_json::to_string(&data)?;
+    let ident = format!("{} {}", certificate.code_text(), languages.name());
+    let options = options(ident, certificate.sealed_at())?;
+    set(
+        &data,
+        &code,
+        certificate.envelope().to_vec(),
+        fonts,
+        &options,
+    )
+}
+
+/// Sets `receipt` as PDF/A-3a, with the proof attached. The pages are personal data. `sealed_at` is the
+/// moment of its certificate.
+pub fn typeset_receipt(
+    receipt: &ReceiptView,
+    sealed_at: jiff::Timestamp,
+    languages: Languages,
+    fonts: &Fonts,
+) -> Result<Vec<u8>, TypesetError> {
+    let sheets: Vec<Sheet> = languages
+        .each()
+        .iter()
+        .map(|language| receipt.sheet(*language))
+        .collect();
+    let text = format!("sha256:{}", receipt.sha256());
+    let code = QrCode::of(&text)?;
+    let title = sheets.first().map_or("", |sheet| sheet.title);
+    let data = Data {
+        lang: languages.first().tag(),
+        title: format!("{title} {}", receipt.certificate_id),
+        author: receipt.issuer.clone(),
+        sheets,
+        certificate: receipt.certificate_id.clone(),
+        fonts: fonts.families(),
+        code: &code.text,
+        attachment: RECEIPT_NAME,
+        mime: "text/plain",
+    };
+    let options = options(format!("{text} {}", languages.name()), sealed_at)?;
+    set(&data, &code, receipt.proof.clone(), fonts, &options)
+}
+
+fn set(
+    data: &Data<'_>,
+    code: &QrCode,
+    attachment: Vec<u8>,
+    fonts: &Fonts,
+    options: &PdfOptions,
+) -> Result<Vec<u8>, TypesetError> {
+    let json = serde_json::to_string(data)?;
     every_character_has_a_glyph(&json, fonts)?;
     let files = [
         ("sheets.json", json.into_bytes()),
-        ("code.svg", svg(&code).into_bytes()),
-        (ENVELOPE_NAME, certificate.envelope().to_vec()),
+        ("code.svg", svg(code).into_bytes()),
+        (data.attachment, attachment),
     ];
     let world = Paper::new(fonts, files).map_err(TypesetError::Name)?;
-    let options = options(certificate, languages)?;
-    pages(&world, &options)
+    pages(&world, options)
 }
 
 /// Typst stops at a missing glyph too, but does not always name it.
@@ -125,22 +177,21 @@ fn pages(world: &Paper, options: &PdfOptions) -> Result<Vec<u8>, TypesetError> {
     typst_pdf::pdf(&document, options).map_err(|errors| TypesetError::Write(said(&errors)))
 }
 
-fn options(certificate: &Certificate, languages: Languages) -> Result<PdfOptions, TypesetError> {
+fn options(ident: String, sealed_at: jiff::Timestamp) -> Result<PdfOptions, TypesetError> {
     let standards = PdfStandards::new(&[PdfStandard::A_3a])
         .map_err(|error| TypesetError::Write(error.message().to_string()))?;
-    let ident = format!("{} {}", certificate.code_text(), languages.name());
     Ok(PdfOptions {
         ident: Smart::Custom(ident),
         creator: Smart::Custom(Some(CREATOR.to_owned())),
-        timestamp: Some(timestamp(certificate).ok_or(TypesetError::Time)?),
+        timestamp: Some(timestamp(sealed_at).ok_or(TypesetError::Time)?),
         standards,
         ..PdfOptions::default()
     })
 }
 
 /// The moment in which the certificate was sealed.
-fn timestamp(certificate: &Certificate) -> Option<Timestamp> {
-    let at = certificate.sealed_at().to_zoned(TimeZone::UTC).datetime();
+fn timestamp(sealed_at: jiff::Timestamp) -> Option<Timestamp> {
+    let at = sealed_at.to_zoned(TimeZone::UTC).datetime();
     let part = |number: i8| u8::try_from(number).ok();
     let datetime = Datetime::from_ymd_hms(
         i32::from(at.year()),

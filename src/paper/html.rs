@@ -18,7 +18,8 @@ use super::receipt::ReceiptView;
 use super::sheet::Block;
 use super::sheet::Sheet;
 
-const RECEIPT_NAME: &str = "record.tlog-proof";
+/// The name under which a receipt is attached.
+pub const RECEIPT_NAME: &str = "record.tlog-proof";
 
 /// Why there is no page.
 #[derive(Debug, Error)]

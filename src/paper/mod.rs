@@ -21,6 +21,7 @@ mod tests;
 pub use certificate::Certificate;
 pub use certificate::ENVELOPE_NAME;
 pub use html::PageError;
+pub use html::RECEIPT_NAME;
 pub use html::certificate_page;
 pub use html::receipt_page;
 pub use language::Language;
