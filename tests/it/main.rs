@@ -31,6 +31,7 @@ mod keyring;
 mod keyring_crash;
 mod oulad;
 mod pages;
+mod promises;
 mod prove;
 mod published;
 mod receipts;
