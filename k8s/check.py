@@ -31,13 +31,14 @@ ON_EXIT = {
     "ACCESS_REFUSED": (15, "FailJob"),
     "DOES_NOT_HOLD": (16, None),
     "LOG_DIFFERS": (17, "FailJob"),
-    "NO_SUCH_REMOVAL": (18, None),
+    "NOT_GONE": (18, "FailJob"),
     "LOG_CONTRADICTS": (19, None),
     "INCOMPLETE": (20, "Count"),
     "STORE_UNREACHABLE": (21, "Count"),
     "LEDGER_UNAVAILABLE": (22, "Count"),
     "BUSY": (23, "Ignore"),
     "NOT_CERTIFIED": (30, "Count"),
+    "NO_SUCH_REMOVAL": (40, None),
     "TERMINATED": (143, "Ignore"),
 }
 

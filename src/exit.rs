@@ -1,7 +1,7 @@
 //! Exit codes, made for a Kubernetes `podFailurePolicy`: may a retry help, or must a person look?
 //!
 //! 10 to 19: a person must look; a retry fails in the same way. 20 to 29: trying again may help.
-//! 30 to 39: the removal is done and safe, its certificate is still to come.
+//! 30 to 39: the removal is done and safe, its certificate is still to come. 40: asked, and the answer is no.
 //! `k8s/base` and the README are checked against these names.
 
 use std::process::ExitCode;
@@ -29,8 +29,8 @@ pub const DOES_NOT_HOLD: u8 = 16;
 /// The ledger's log is not the one that was published: perhaps a ledger was restored from a backup.
 /// Nothing was removed or signed.
 pub const LOG_DIFFERS: u8 = 17;
-/// No certificate that could be searched has the removal that was asked for.
-pub const NO_SUCH_REMOVAL: u8 = 18;
+/// What was removed is there again, or evidence is lost that would say so. A person must look.
+pub const NOT_GONE: u8 = 18;
 /// A log contradicts the head that this witness has cosigned; both heads are kept.
 pub const LOG_CONTRADICTS: u8 = 19;
 /// Something that is due is still there. Trying again may help.
@@ -43,6 +43,8 @@ pub const LEDGER_UNAVAILABLE: u8 = 22;
 pub const BUSY: u8 = 23;
 /// The run is done, but a certificate could not be signed or written; running again does it.
 pub const NOT_CERTIFIED: u8 = 30;
+/// Asked for a removal that no certificate has which could be searched.
+pub const NO_SUCH_REMOVAL: u8 = 40;
 /// Stopped by SIGTERM or SIGINT at the border of a batch; the next run goes on.
 pub const TERMINATED: u8 = 143;
 
@@ -100,9 +102,9 @@ pub const ALL: &[(u8, &str, &str)] = &[
         "the ledger's log is not the published one; nothing was removed or signed",
     ),
     (
-        NO_SUCH_REMOVAL,
-        "NO_SUCH_REMOVAL",
-        "no certificate that could be searched has the removal",
+        NOT_GONE,
+        "NOT_GONE",
+        "what was removed is there again, or it cannot be decided; a person must look",
     ),
     (
         LOG_CONTRADICTS,
@@ -129,6 +131,11 @@ pub const ALL: &[(u8, &str, &str)] = &[
         NOT_CERTIFIED,
         "NOT_CERTIFIED",
         "the run is done, its certificate is not; running again seals it",
+    ),
+    (
+        NO_SUCH_REMOVAL,
+        "NO_SUCH_REMOVAL",
+        "no certificate that could be searched has the removal",
     ),
     (
         TERMINATED,

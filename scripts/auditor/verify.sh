@@ -652,8 +652,9 @@ check_policy() {
   [[ -f $1 ]] || return
   while read -r word name; do
     [[ $word == log ]] || continue
-    # A name, an id, and after one byte of type the key itself.
-    key=$(printf %s "${name#*+*+}" | base64 -d 2>/dev/null | tail -c +2 | xxd -p -c64)
+    # A name, an id, and after one byte of type the key itself; its base64 may have a plus too.
+    key=${name#*+}
+    key=$(printf '%s' "${key#*+}" | base64 -d 2>/dev/null | tail -c +2 | xxd -p -c64)
     known=no
     for pem in ${log_pems[@]+"${log_pems[@]}"}; do
       [[ $key != "$(openssl pkey -pubin -in "$pem" -outform DER | tail -c 32 | xxd -p -c64)" ]] || known=yes

@@ -2,6 +2,7 @@
 //!
 //! Data goes to stdout, everything else to stderr. With `--format json` stdout is one document.
 
+mod audit;
 mod certificate;
 mod check;
 mod daemon;
@@ -14,6 +15,7 @@ mod migrate;
 mod note_key;
 mod output;
 mod plan;
+mod reconcile;
 mod render;
 mod report;
 mod run;
@@ -107,6 +109,10 @@ enum Command {
     Certificate(certificate::Command),
     /// Verifies everything that is published, in a folder or a bucket
     Verify(verify::Arguments),
+    /// Looks again whether what was certified is gone, and for leftovers of the persons
+    Audit(audit::Arguments),
+    /// Finds what a restored backup has brought back, and removes it again (`--apply`)
+    Reconcile(reconcile::Arguments),
     /// Reports what was disposed of, what is overdue and why
     Report(report::Arguments),
     /// kigen's own database
@@ -170,6 +176,8 @@ async fn dispatch(global: &Global, command: Command) -> Result<u8, Failure> {
         Command::Explain(arguments) => explain::explain(global, &arguments).await,
         Command::Certificate(command) => certificate::certificate(global, &command).await,
         Command::Verify(arguments) => verify::verify(global, &arguments).await,
+        Command::Audit(arguments) => Box::pin(audit::audit(global, &arguments)).await,
+        Command::Reconcile(arguments) => Box::pin(reconcile::reconcile(global, &arguments)).await,
         Command::Report(arguments) => report::report(global, &arguments).await,
         Command::Ledger(command) => migrate::ledger(global, &command).await,
         Command::Journal(command) => migrate::journal(global, &command).await,

@@ -227,14 +227,25 @@ fn errors(jobs: &[JobOutcome]) -> Vec<String> {
         .collect()
 }
 
-fn certificates(lines: &[CertificateLine]) -> Vec<String> {
+fn certificates(certificates: &[CertificateLine]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for certificate in certificates {
+        lines.push(format!(
+            "certificate {} for {} in {}",
+            certificate.certificate_id, certificate.client, certificate.folder
+        ));
+        if certificate.remaining > 0 {
+            lines.push(format!(
+                "  NOT VERIFIED: {} of what it removed is there; `kigen audit {}` says where",
+                certificate.remaining, certificate.certificate_id
+            ));
+        }
+        if certificate.unverifiable > 0 {
+            lines.push(format!(
+                "  not verifiable in {} targets: the certificate says why",
+                certificate.unverifiable
+            ));
+        }
+    }
     lines
-        .iter()
-        .map(|line| {
-            format!(
-                "certificate {} for {} in {}",
-                line.certificate_id, line.client, line.folder
-            )
-        })
-        .collect()
 }

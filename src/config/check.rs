@@ -33,6 +33,7 @@ use crate::problem::document::Path;
 use crate::problem::document::Quoting;
 
 mod certificates;
+mod read_back;
 
 pub(super) use certificates::bucket_of;
 
@@ -99,6 +100,7 @@ impl Checker<'_> {
         let objects = self.objects(&raw.objects);
         let keyring = self.keyring(&raw.keyring);
         let evidence_keep = self.evidence_keep(raw);
+        let read_back = self.read_back(raw);
         let issuer = self.issuer(raw);
         let residuals = self.residuals(raw);
         let certificates = self.certificates(&raw.certificates, ledger.as_ref());
@@ -108,6 +110,7 @@ impl Checker<'_> {
             objects: objects?,
             certificates: certificates?,
             evidence_keep: evidence_keep?,
+            read_back: read_back?,
             issuer,
             clients: self.clients(raw),
             residuals: residuals?,

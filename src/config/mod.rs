@@ -48,6 +48,8 @@ pub struct Config {
     /// How long evidence can be opened, from the end of its quarter; `None`: nothing says so, and
     /// no key of it can be destroyed.
     pub evidence_keep: Option<Period>,
+    /// Whether the stores are asked again before a run is certified.
+    pub read_back: ReadBack,
     pub issuer: Issuer,
     /// Clients (委託元) that are called by a name in jobs or in data.
     pub clients: Vec<Client>,
@@ -109,6 +111,16 @@ pub struct CertificatesConfig {
     pub origin: Option<String>,
     /// The program that sets certificates as PDF, if it is not on the PATH.
     pub pdf: Option<PathBuf>,
+}
+
+/// How the stores are asked again before a run is certified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadBack {
+    /// Every present record of a cluster is compared with what was removed, unless there are more.
+    Full {
+        most_records: u64,
+    },
+    Off,
 }
 
 /// Where evidence is published.

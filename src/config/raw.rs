@@ -134,6 +134,20 @@ pub(super) struct RawEvidence {
     /// ISO 8601 period from the end of a run's quarter: `P5Y`. It has no default: without it no key
     /// of evidence can be destroyed.
     pub keep: Option<String>,
+    /// Whether the stores are asked again before a run is certified; `full` if it is not given.
+    pub read_back: Option<RawReadBack>,
+    /// With `read-back = "full"`: the most records of a cluster that are looked at; 10000000 if it is
+    /// not given. Of a larger one the certificate says that it could not be verified.
+    #[schemars(extend("minimum" = 1))]
+    pub read_back_most_records: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "ReadBack")]
+pub(super) enum RawReadBack {
+    Full,
+    Off,
 }
 
 /// Where certificates go: exactly one of `folder` and `url`.

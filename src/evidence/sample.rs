@@ -42,6 +42,7 @@ use super::statement::Target;
 use super::statement::Technique;
 use super::statement::TreeHash;
 use super::statement::Trigger;
+use super::statement::VerificationResult;
 use super::statement::Worker;
 
 pub const CERTIFICATE_ID: &str = "0193536c-5a00-7000-8000-000000000001";
@@ -122,6 +123,7 @@ pub fn statement(leaves: &[Leaf]) -> Statement {
             text_sha256: Sha256::of("講座の終了から1年".as_bytes()),
             text: "講座の終了から1年".to_owned(),
         }],
+        reconciles: Vec::new(),
         residuals: vec![Residual {
             place: "データベースのバックアップ".to_owned(),
             retention: Some("P35D".to_owned()),
@@ -203,6 +205,9 @@ fn targets(folded: &FoldedLeaves) -> Vec<Target> {
             retained: Some([("not-expired".to_owned(), 9)].into_iter().collect()),
             verification: Some(StoreVerification {
                 method: "requery-full".to_owned(),
+                checked: 17,
+                result: VerificationResult::Verified,
+                reason: None,
                 remaining: 0,
                 at: "2026-11-22T01:02:05Z".parse().unwrap(),
             }),

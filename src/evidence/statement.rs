@@ -41,6 +41,8 @@ pub use words::Status;
 pub use words::Technique;
 pub use words::TreeHash;
 pub use words::Trigger;
+pub use words::Unverifiable;
+pub use words::VerificationResult;
 
 /// The longest payload: an entry of a tiled log has a length of 16 bits.
 pub const LONGEST_PAYLOAD: usize = 65_535;
@@ -135,12 +137,25 @@ pub struct Predicate {
     pub run: Run,
     pub period: RunPeriod,
     pub targets: Vec<Target>,
+    /// The certificates whose removals a restored backup had undone, and which this run carries out
+    /// again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reconciles: Vec<Reconciled>,
     /// The clauses that the rules carry out, word by word, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clauses: Vec<QuotedClause>,
     /// Where copies stay for a while, and until when.
     pub residuals: Vec<Residual>,
     pub evidence: Evidence,
+}
+
+/// An earlier certificate that a run carries out again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Reconciled {
+    pub certificate_id: String,
+    /// Digest of its signed bytes.
+    pub payload_sha256: Sha256,
 }
 
 /// A place in an append-only log.
@@ -264,8 +279,14 @@ pub struct Method {
 pub struct StoreVerification {
     /// `requery-full`, `requery-sample`, `relist-versions`.
     pub method: String,
-    /// How many records were still there.
+    /// How many were looked at: records that are present, or versions that were removed.
+    pub checked: u64,
+    /// How many of those that were removed were still there, or there again.
     pub remaining: u64,
+    pub result: VerificationResult,
+    /// Why nothing can be said, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Unverifiable>,
     #[serde(with = "text::utc")]
     pub at: Timestamp,
 }

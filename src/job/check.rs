@@ -29,6 +29,7 @@ mod examples;
 mod findings;
 mod header;
 mod joins;
+mod leftovers;
 mod names;
 mod purposes;
 mod references;
@@ -98,6 +99,7 @@ fn check(raw: &RawJob, file_name: &str, text: &str, findings: &mut Findings) -> 
         joins: rule.joins,
         references: rule.references,
         objects: rule.objects,
+        leftovers: leftovers::check(raw, findings),
         stages: rule.stages,
         columns: rule.columns,
         limit: limit(raw),

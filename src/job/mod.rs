@@ -59,6 +59,8 @@ pub struct Job {
     pub joins: Vec<Join>,
     pub references: Vec<Reference>,
     pub objects: Vec<ObjectLink>,
+    /// Where an audit looks for persons whose records are gone.
+    pub leftovers: Vec<Leftover>,
     pub stages: Vec<Stage>,
     /// Every column of the cluster's own table.
     pub columns: Vec<ClassifiedColumn>,
@@ -178,6 +180,13 @@ pub struct ObjectLink {
     pub table: Option<TableName>,
     /// Column that holds the object's key.
     pub key_column: String,
+}
+
+/// A column elsewhere in the store that holds the ids of persons.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    pub table: TableName,
+    pub column: String,
 }
 
 /// One stage of disposal, with a rule of its own.

@@ -38,6 +38,10 @@ pub(super) struct RawJob {
     /// Objects (files) that belong to a row.
     #[serde(default)]
     pub object: Vec<RawObject>,
+    /// Columns elsewhere in the store that hold the person's id: where `kigen audit` looks for persons
+    /// whose records are gone.
+    #[serde(default)]
+    pub leftovers: Vec<RawLeftovers>,
     /// Stages of disposal, in their order; each a rule of its own.
     #[schemars(length(min = 1))]
     pub stage: Vec<RawStage>,
@@ -205,6 +209,16 @@ pub(super) struct RawObject {
     pub table: Option<String>,
     /// Column that holds the object's key.
     pub key_column: String,
+}
+
+/// A column elsewhere in the store that holds the person's id.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Leftovers")]
+pub(super) struct RawLeftovers {
+    pub table: String,
+    /// Holds the same ids as the column of `[subject]`.
+    pub column: String,
 }
 
 /// One stage of disposal.

@@ -82,6 +82,7 @@ fn started() -> Entry {
         version: "0.1.0".to_owned(),
         jobs: Vec::new(),
         targets: Vec::new(),
+        reconciles: None,
     })
 }
 

@@ -113,6 +113,28 @@ pub struct RunStarted {
     pub version: String,
     pub jobs: Vec<JobEntry>,
     pub targets: Vec<TargetEntry>,
+    /// What the run removes again, if it follows the restore of a store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconciles: Option<ReconcilesEntry>,
+}
+
+/// The restore of a store, and the certificates whose removals it has undone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReconcilesEntry {
+    /// Name of the store in `kigen.toml`.
+    pub store: String,
+    /// The time of the backup that it was restored from.
+    pub backup_time: Timestamp,
+    pub certificates: Vec<ReconciledEntry>,
+}
+
+/// A certificate whose removals are carried out again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReconciledEntry {
+    pub certificate_id: String,
+    pub client: String,
+    /// SHA-256 of the signed bytes, in hex.
+    pub payload_sha256: String,
 }
 
 /// Who or what began a run.
@@ -140,6 +162,21 @@ pub struct JobEntry {
     /// Who approved the rule, if its file says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalEntry>,
+    /// By what the run's leaves know a record and a person; none in entries that were written before
+    /// it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<IdentityEntry>,
+}
+
+/// By what leaves know records and persons. If a job changes it, older leaves fit no record any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityEntry {
+    /// The key columns of each table that the job removes rows from, in the job's order.
+    pub keys: BTreeMap<String, Vec<String>>,
+    /// What kind of person a record is about.
+    pub subject_kind: String,
+    /// The column that names the person.
+    pub subject_column: String,
 }
 
 /// Who approved a rule: a role, and where it is written down.

@@ -159,6 +159,7 @@ mod tests {
             version: version.to_owned(),
             jobs: Vec::new(),
             targets: Vec::new(),
+            reconciles: None,
         })
     }
 

@@ -242,7 +242,7 @@ impl<'c> Writer<'c> {
         let run = &self.predicate.run;
         let period = &self.predicate.period;
         let as_of = form::day(run.as_of, self.language);
-        let facts = vec![
+        let mut facts = vec![
             Fact::new(
                 self.say(words::STATUS),
                 self.say(words::status(self.predicate.status)),
@@ -259,10 +259,18 @@ impl<'c> Writer<'c> {
             Fact::new(self.say(words::SEALED), self.time(period.sealed_at)),
             Fact::code(self.say(words::RUN), form::shown(&run.id)),
         ];
+        facts.extend(self.reconciles());
         Section {
             heading: self.say(words::OVERVIEW),
             blocks: vec![Block::Facts(facts)],
         }
+    }
+
+    /// The earlier certificates that the run has carried out again.
+    fn reconciles(&self) -> Option<Fact> {
+        let again = self.predicate.reconciles.iter();
+        let again: Vec<String> = again.map(|one| form::shown(&one.certificate_id)).collect();
+        (!again.is_empty()).then(|| Fact::code(self.say(words::RECONCILES), again.join("\n")))
     }
 
     fn duration(&self) -> String {

@@ -11,6 +11,8 @@ use crate::evidence::sample;
 use crate::evidence::statement::MethodClass;
 use crate::evidence::statement::Statement;
 use crate::evidence::statement::Status;
+use crate::evidence::statement::Unverifiable;
+use crate::evidence::statement::VerificationResult;
 
 use super::Block;
 use super::Certificate;
@@ -249,9 +251,25 @@ fn a_check_that_did_not_take_place_is_not_claimed() {
         Language::Ja,
     );
     let found = rows(section(&sheet, "処理後の確認"));
-    assert_eq!(found[0][2..], ["未実施", "—", "—"]);
-    assert_eq!(
-        found[1][2..],
-        ["全件の再照会", "2026年11月22日 10:02:05（UTC+09:00）", "0"]
+    assert_eq!(found[0][2..], ["未実施", "—", "—", "—", "—"]);
+    let at = "2026年11月22日 10:02:05（UTC+09:00）";
+    assert_eq!(found[1][2..], ["全件の再照会", "残存なし", at, "17", "0"]);
+}
+
+#[test]
+fn of_a_store_that_could_not_be_asked_no_number_is_claimed() {
+    let sheet = sheet(
+        |statement| {
+            let target = &mut statement.predicate.targets[0];
+            if let Some(verification) = &mut target.verification {
+                verification.checked = 0;
+                verification.result = VerificationResult::Unverifiable;
+                verification.reason = Some(Unverifiable::StoreUnavailable);
+            }
+        },
+        Language::Ja,
     );
+    let found = rows(section(&sheet, "処理後の確認"));
+    assert_eq!(found[0][3], "確認不能\n保存先が応答せず");
+    assert_eq!(found[0][5..], ["—", "—"]);
 }

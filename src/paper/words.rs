@@ -10,11 +10,13 @@ use super::language::Language;
 pub(super) use fixed::action;
 pub(super) use fixed::certifies;
 pub(super) use fixed::class;
+pub(super) use fixed::result;
 pub(super) use fixed::retained;
 pub(super) use fixed::starting_point;
 pub(super) use fixed::status;
 pub(super) use fixed::technique;
 pub(super) use fixed::trigger;
+pub(super) use fixed::unverifiable;
 pub(super) use fixed::verification;
 
 /// One text in both languages.
@@ -104,6 +106,8 @@ table! {
     STATUS_PARTIAL: "一部未了（未処理の記録が残っています）", "partial (records that were due are left)";
     TRIGGER: "実行の契機", "Trigger";
     TRIGGER_SCHEDULED: "保存期間の終了に基づく定期処理", "scheduled retention";
+    TRIGGER_RECONCILIATION: "バックアップの復元により戻った記録の再処理", "restore reconciliation: records that a restored backup had brought back";
+    RECONCILES: "再処理の根拠となる証明書", "Certificates carried out again";
     AS_OF: "基準日", "Reference day";
     PERIOD: "処理期間", "Period of processing";
     SEALED: "証明書の確定", "Certificate sealed";
@@ -151,6 +155,16 @@ table! {
     VERIFICATION_METHOD: "確認方法", "Method";
     REMAINING: "残存件数", "Still there";
     CHECKED_AT: "確認日時", "Checked at";
+    CHECKED: "照会件数", "Looked at";
+    VERIFICATION_RESULT: "確認結果", "Result";
+    RESULT_VERIFIED: "残存なし", "verified: nothing is there";
+    RESULT_NOT_VERIFIED: "残存あり", "not verified: something is there";
+    RESULT_UNVERIFIABLE: "確認不能", "unverifiable";
+    UNVERIFIABLE_OFF: "確認を行わない設定", "no look back is configured";
+    UNVERIFIABLE_MANY: "件数が確認の上限を超過", "more records than are looked at";
+    UNVERIFIABLE_STORE: "保存先が応答せず", "the store did not answer";
+    UNVERIFIABLE_JOB: "処理後に規則が変更", "the job has changed since";
+    UNVERIFIABLE_NOBODY: "同じキーの記録の本人を判別できない", "a record with a removed key names nobody";
     NOT_VERIFIED: "未実施", "not carried out";
     NEVER_VERIFIED:
         "この証明書の確定までに、保存先への再照会は行われていません。",

@@ -70,6 +70,31 @@ impl Replacement {
     }
 }
 
+impl Replacement {
+    /// Whether `value` is one that [`replace`](Self::replace) leaves behind: as far as this column
+    /// shows, the record is pseudonymized.
+    ///
+    /// A value that was coarse from the beginning is one too; nothing of it could come back.
+    pub fn is_result(&self, column: &str, value: &Value) -> bool {
+        match self {
+            Self::Null => value.is_null(),
+            Self::Text(text) => value.store_text().as_ref() == Some(text),
+            Self::Token(_, shape) => value.is_null() || shape.holds(value),
+            Self::Generalize(_) | Self::Truncate(_) => self
+                .replace(column, value)
+                .is_ok_and(|replaced| replaced.store_text() == value.store_text()),
+        }
+    }
+
+    /// Whether what stands there afterwards still tells one person from another.
+    pub fn tells_apart(&self) -> bool {
+        match self {
+            Self::Token(..) => true,
+            Self::Null | Self::Text(_) | Self::Generalize(_) | Self::Truncate(_) => false,
+        }
+    }
+}
+
 fn first_characters(text: &str, characters: u32) -> String {
     let characters = usize::try_from(characters).unwrap_or(usize::MAX);
     text.chars().take(characters).collect()

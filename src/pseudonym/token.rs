@@ -25,6 +25,26 @@ pub enum TokenShape {
     Integer { least: i64, greatest: i64 },
 }
 
+impl TokenShape {
+    /// Whether `value` has this shape. A text of the shape may be no token; an integer of the range
+    /// is one, because no real value lies there.
+    pub fn holds(self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Text, Value::Text(text)) => {
+                text.len() == TEXT_TOKEN_CHARACTERS as usize
+                    && text.bytes().all(|byte| BASE32.contains(&byte))
+            }
+            (Self::Uuid, Value::Uuid(bytes)) => {
+                uuid::Uuid::from_bytes(*bytes).get_version_num() == 8
+            }
+            (Self::Integer { least, greatest }, Value::Int(number)) => {
+                (least..=greatest).contains(number)
+            }
+            (Self::Text | Self::Uuid | Self::Integer { .. }, _) => false,
+        }
+    }
+}
+
 /// Makes the tokens of one context.
 #[derive(Clone)]
 pub struct Tokenizer {

@@ -135,6 +135,9 @@ struct Fold<'a> {
     /// Run, job and stage of every end that was counted: a worker that was taken for dead may
     /// write its stage after that was counted for it.
     finished: BTreeSet<(&'a str, &'a str, &'a str)>,
+    /// Runs that removed again what a restored backup had brought back: they say nothing of what is
+    /// due.
+    reconciling: BTreeSet<&'a str>,
 }
 
 impl<'a> Fold<'a> {
@@ -144,6 +147,7 @@ impl<'a> Fold<'a> {
             clusters: BTreeMap::new(),
             as_of: BTreeMap::new(),
             finished: BTreeSet::new(),
+            reconciling: BTreeSet::new(),
         }
     }
 
@@ -154,6 +158,9 @@ impl<'a> Fold<'a> {
             Entry::RunStarted(started) => {
                 if let Some(run_id) = run_id {
                     self.as_of.insert(run_id, started.as_of);
+                    if started.reconciles.is_some() {
+                        self.reconciling.insert(run_id);
+                    }
                 }
                 for job in &started.jobs {
                     self.cluster(&job.job).title = Some(Title {
@@ -215,6 +222,9 @@ impl<'a> Fold<'a> {
     }
 
     fn take_survey(&mut self, day: Date, run_id: Option<&str>, surveyed: &StageSurveyed) {
+        if run_id.is_some_and(|run_id| self.reconciling.contains(run_id)) {
+            return;
+        }
         let as_of = run_id.and_then(|run_id| self.as_of.get(run_id)).copied();
         let cluster = self.cluster(&surveyed.job);
         let status = stage_status(cluster, &surveyed.stage, day);
@@ -230,7 +240,15 @@ impl<'a> Fold<'a> {
     fn take_finish(&mut self, day: Date, run_id: Option<&str>, finished: &StageFinished) {
         let as_of = run_id.and_then(|run_id| self.as_of.get(run_id)).copied();
         let is_in_period = self.period.holds(day);
+        let has_content = is_in_period && (finished.disposed > 0 || finished.failed > 0);
+        let reconciles = run_id.is_some_and(|run_id| self.reconciling.contains(run_id));
         let cluster = self.cluster(&finished.job);
+        if has_content {
+            add_to_month(cluster, day, finished);
+        }
+        if reconciles {
+            return;
+        }
         let status = stage_status(cluster, &finished.stage, day);
         status.disposal.clone_from(&finished.disposal);
         status.as_of = as_of;
@@ -238,9 +256,6 @@ impl<'a> Fold<'a> {
             records: finished.remaining_due,
             oldest_days: finished.oldest_overdue_days,
         };
-        if is_in_period && (finished.disposed > 0 || finished.failed > 0) {
-            add_to_month(cluster, day, finished);
-        }
     }
 
     fn refuse(

@@ -50,6 +50,7 @@ fn job(job: &str, ja: &str, en: &str) -> JobEntry {
             text_sha256: "bb".repeat(32),
             text: String::new(),
         },
+        identity: None,
         approval: None,
     }
 }
@@ -64,6 +65,7 @@ fn started(day: i8) -> Entry {
             job("learner", "受講者", "Learners"),
         ],
         targets: Vec::new(),
+        reconciles: None,
     })
 }
 

@@ -30,7 +30,6 @@ use crate::evidence::log::entry::PlannedTarget;
 use crate::evidence::statement::Controller;
 use crate::evidence::statement::Issuer;
 use crate::evidence::statement::LogPlace;
-use crate::evidence::statement::Trigger;
 use crate::job::Job;
 use crate::ledger::entry::RunStarted;
 use crate::ledger::entry::TargetEntry;
@@ -177,7 +176,7 @@ impl Announcement<'_> {
             log: place,
             issuer,
             controller,
-            trigger: Trigger::ScheduledRetention,
+            trigger: certified::trigger(self.started),
             run: certified::run(self.run_id, self.started.as_of, first),
             recorded_at,
             targets,

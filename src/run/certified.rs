@@ -14,11 +14,14 @@ use crate::evidence::statement::CertifiedRule;
 use crate::evidence::statement::Controller;
 use crate::evidence::statement::Method;
 use crate::evidence::statement::MethodClass;
+use crate::evidence::statement::Reconciled;
 use crate::evidence::statement::Run;
 use crate::evidence::statement::Store;
 use crate::evidence::statement::Technique;
+use crate::evidence::statement::Trigger;
 use crate::evidence::statement::Worker;
 use crate::ledger::entry::JobEntry;
+use crate::ledger::entry::RunStarted;
 use crate::ledger::entry::TargetEntry;
 
 /// What folder stores call themselves.
@@ -56,6 +59,29 @@ pub(super) fn run(run_id: &str, as_of: Date, job: &JobEntry) -> Run {
         as_of,
         time_zone: job.time_zone.clone(),
     }
+}
+
+/// Why the run takes place.
+pub(super) fn trigger(started: &RunStarted) -> Trigger {
+    match started.reconciles {
+        Some(_) => Trigger::RestoreReconciliation,
+        None => Trigger::ScheduledRetention,
+    }
+}
+
+/// The earlier certificates of `client` that the run carries out again.
+pub(super) fn reconciles(started: &RunStarted, client: &str) -> Result<Vec<Reconciled>, Damaged> {
+    let again = started.reconciles.iter();
+    again
+        .flat_map(|again| &again.certificates)
+        .filter(|certificate| certificate.client == client)
+        .map(|certificate| {
+            Ok(Reconciled {
+                certificate_id: certificate.certificate_id.clone(),
+                payload_sha256: digest(&certificate.payload_sha256)?,
+            })
+        })
+        .collect()
 }
 
 /// The store of a target.

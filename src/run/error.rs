@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use super::client_log::ClientLogError;
 use super::outcome::JobError;
+use super::recall::RecallError;
 use super::recover::with_causes;
 use super::seal::SealError;
 use crate::exit;
@@ -30,6 +31,8 @@ pub enum RunError {
     /// The public keys could not be published.
     #[error("{}", with_causes(.0))]
     Keys(#[from] SealError),
+    #[error("{0}")]
+    Recall(#[from] RecallError),
     #[error("the ledger's entries of run {run} {what}")]
     Damaged { run: String, what: String },
 }
@@ -42,6 +45,7 @@ impl RunError {
             Self::Ledger(error) => of_ledger(error),
             Self::Keyring(_) => exit::CONFIG_INVALID,
             Self::Step(error) => error.exit,
+            Self::Recall(error) => of_recall(error),
             Self::Log(error) => of_log(error),
             Self::Place(error) => of_place(error),
             Self::Keys(SealError::Publish(error)) => of_place(error),
@@ -69,6 +73,17 @@ fn of_place(error: &PublishError) -> u8 {
         | PublishError::TooLarge { .. }
         | PublishError::TooLong { .. }
         | PublishError::Vanished { .. } => exit::ACCESS_REFUSED,
+    }
+}
+
+fn of_recall(error: &RecallError) -> u8 {
+    match error {
+        RecallError::Ledger(error) => of_ledger(error),
+        RecallError::Store(error) => JobError::of_store(error).exit,
+        RecallError::Place(error) => of_place(error),
+        RecallError::Work { .. } | RecallError::Leaf(_) | RecallError::Certificate(_) => {
+            exit::UNEXPECTED
+        }
     }
 }
 

@@ -8,8 +8,11 @@ use jiff::civil::Date;
 
 use super::announce;
 use super::announce::AnnouncedRun;
+use super::announce::Clients;
 use super::client_log::LogKeeper;
 use super::error::RunError;
+use super::locks::release;
+use super::locks::take_locks;
 use super::open::Stores;
 use super::outcome::FinishedRun;
 use super::outcome::JobError;
@@ -17,6 +20,7 @@ use super::outcome::JobOutcome;
 use super::outcome::SuspendedJob;
 use super::plan;
 use super::recover;
+use super::stage::JobAgain;
 use super::stage::JobRun;
 use super::stamp;
 use super::start;
@@ -28,12 +32,11 @@ use crate::exit;
 use crate::job::Job;
 use crate::keyring::Keyring;
 use crate::ledger::Ledger;
-use crate::ledger::LedgerLock;
 use crate::ledger::entry::Entry;
 use crate::ledger::entry::JobFailed;
 use crate::ledger::entry::Outcome;
+use crate::ledger::entry::ReconcilesEntry;
 use crate::ledger::entry::Trigger;
-use crate::ledger::error::LockError;
 use crate::ledger::suspension::Suspended;
 use crate::progress::Progress;
 use crate::publish;
@@ -61,6 +64,15 @@ pub struct RunRequest<'a> {
     pub all_jobs: &'a [Job],
     pub as_of: Date,
     pub trigger: Trigger,
+}
+
+/// What a run removes by evidence, where no rule says what is due.
+pub(super) struct Again<'a> {
+    pub(super) reconciles: ReconcilesEntry,
+    /// The clients whose records are back, by cluster.
+    pub(super) clients: Clients,
+    /// By cluster.
+    pub(super) jobs: BTreeMap<String, JobAgain<'a>>,
 }
 
 impl Environment<'_> {
@@ -93,7 +105,7 @@ pub async fn run(
     environment.ledger.probe_writable().await?;
     let started_at = (environment.now)();
     let run_id = crate::clock::uuid_at(started_at).to_string();
-    let lock = take_locks(environment, request, &run_id).await?;
+    let lock = take_locks(environment.ledger, request.jobs, &run_id).await?;
     let mut stores = Stores::default();
     let recovered = recover::recover(environment, keyring, &mut stores, request.all_jobs).await?;
     let mut finished = FinishedRun {
@@ -105,25 +117,20 @@ pub async fn run(
         stopped: false,
         not_certified: None,
     };
-    let suspended = suspend::now(environment.ledger).await?;
-    let (ready, outcomes) = make_ready(environment, &mut stores, request, &suspended).await;
-    finished.jobs = outcomes;
-    if !ready.is_empty() {
-        let ready = Prepared {
-            ready,
-            run_id,
-            started_at,
-        };
-        execute(
-            environment,
-            keyring,
-            &mut stores,
-            request,
-            ready,
-            &mut finished,
-        )
-        .await?;
-    }
+    let prepared = Prepared {
+        run_id,
+        started_at,
+        again: None,
+    };
+    prepare_and_execute(
+        environment,
+        keyring,
+        &mut stores,
+        request,
+        prepared,
+        &mut finished,
+    )
+    .await?;
     release(lock).await;
     if !environment.shutdown.is_requested() {
         stamp::stamp_heads(environment, keyring).await;
@@ -131,39 +138,38 @@ pub async fn run(
     Ok(finished)
 }
 
-async fn release(lock: LedgerLock) {
-    if let Err(error) = lock.release().await {
-        // The lock ends with the process at the latest.
-        tracing::warn!(error = %error, "the run's lock could not be released");
-    }
-}
-
-/// One run of a job at a time; never waits.
-async fn take_locks(
+/// Runs what fits its store, from the first entry to the certificates.
+pub(super) async fn prepare_and_execute(
     environment: &Environment<'_>,
+    keyring: &mut Keyring,
+    stores: &mut Stores,
     request: &RunRequest<'_>,
-    run_id: &str,
-) -> Result<LedgerLock, RunError> {
-    let mut names: Vec<String> = request
-        .jobs
-        .iter()
-        .map(|job| format!("job:{}", job.cluster))
-        .collect();
-    names.push(format!("run:{run_id}"));
-    environment
-        .ledger
-        .lock(&names)
-        .await
-        .map_err(|error| match error {
-            LockError::Ledger(error) => RunError::Ledger(error),
-            busy => RunError::Busy(busy),
-        })
+    prepared: Prepared<'_>,
+    finished: &mut FinishedRun,
+) -> Result<(), RunError> {
+    let suspended = suspend::now(environment.ledger).await?;
+    let (ready, outcomes) = make_ready(environment, stores, request, &suspended).await;
+    finished.jobs = outcomes;
+    if ready.is_empty() {
+        return Ok(());
+    }
+    execute(
+        environment,
+        keyring,
+        stores,
+        request,
+        &ready,
+        prepared,
+        finished,
+    )
+    .await
 }
 
-struct Prepared<'a> {
-    ready: Vec<Ready<'a>>,
-    run_id: String,
-    started_at: Timestamp,
+/// A run that has its name.
+pub(super) struct Prepared<'a> {
+    pub(super) run_id: String,
+    pub(super) started_at: Timestamp,
+    pub(super) again: Option<&'a Again<'a>>,
 }
 
 /// Opens and compares every job's store. A job that does not fit stops; the others run.
@@ -219,19 +225,25 @@ async fn execute(
     keyring: &mut Keyring,
     stores: &mut Stores,
     request: &RunRequest<'_>,
+    ready: &[Ready<'_>],
     prepared: Prepared<'_>,
     finished: &mut FinishedRun,
 ) -> Result<(), RunError> {
     let Prepared {
-        ready,
         run_id,
         started_at,
+        again,
     } = prepared;
-    let targets = Targets::of(&ready, request.as_of);
+    let targets = Targets::of(ready, request.as_of);
     let (context, wrapped) = start::context(keyring, &run_id, started_at)?;
-    let started = start::entry(&ready, &targets, request.as_of, request.trigger);
-    let clients = announce::clients(environment, stores, &ready).await;
-    let clients = clients.map_err(RunError::Step)?;
+    let mut started = start::entry(ready, &targets, request.as_of, request.trigger);
+    started.reconciles = again.map(|again| again.reconciles.clone());
+    let clients = match again {
+        Some(again) => again.clients.clone(),
+        None => announce::clients(environment, stores, ready)
+            .await
+            .map_err(RunError::Step)?,
+    };
     let place = publish::open(&environment.config.certificates.place).await?;
     let keeper = LogKeeper {
         ledger: environment.ledger,
@@ -258,7 +270,7 @@ async fn execute(
     let run = AnnouncedRun {
         run_id: &run_id,
         started: &started,
-        jobs: &ready,
+        jobs: ready,
     };
     let announced = announce::announce(environment, keeper, run, &clients, started_at).await?;
     let context = RunContext {
@@ -266,7 +278,7 @@ async fn execute(
         ..context
     };
     let mut fenced: BTreeMap<String, Arc<dyn Disposer>> = BTreeMap::new();
-    for ready in &ready {
+    for ready in ready {
         let outcome = finished
             .jobs
             .iter_mut()
@@ -282,6 +294,7 @@ async fn execute(
             &targets,
             ready.job,
             request.as_of,
+            again.and_then(|again| again.jobs.get(&ready.job.cluster)),
             &mut fenced,
             outcome,
         )
@@ -298,7 +311,7 @@ async fn execute(
         .await
         .map_err(RunError::Step)?;
     fail::fail_point!("run.finished");
-    match recover::certify(environment, keyring, stores, &run_id).await {
+    match recover::certify(environment, keyring, stores, request.all_jobs, &run_id).await {
         Ok(certificates) => finished.certificates = certificates,
         Err(error) => finished.not_certified = Some(error),
     }
@@ -316,6 +329,7 @@ async fn one_job(
     targets: &Targets,
     job: &Job,
     as_of: Date,
+    again: Option<&JobAgain<'_>>,
     fenced: &mut BTreeMap<String, Arc<dyn Disposer>>,
     outcome: &mut JobOutcome,
 ) -> Result<(), JobError> {
@@ -335,6 +349,7 @@ async fn one_job(
         objects: objects.map_err(|error| JobError::of_store(&error))?,
         targets,
         as_of,
+        again,
     };
     let (ledger, shutdown) = (environment.ledger, environment.shutdown);
     suspend::until_suspended(ledger, shutdown, &job.cluster, job_run.execute(outcome)).await

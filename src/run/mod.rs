@@ -4,13 +4,17 @@
 //! `stage` (survey, approve, execute), `recover` (what a killed run left), `seal` (certificates).
 
 mod announce;
+pub mod audit;
 mod certified;
 mod client_log;
 mod error;
 pub mod execute;
+mod locks;
 pub mod open;
 pub mod outcome;
 pub mod plan;
+pub mod recall;
+pub mod reconcile;
 mod recount;
 pub mod recover;
 pub mod seal;

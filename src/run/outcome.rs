@@ -112,6 +112,10 @@ pub struct CertificateLine {
     pub records: u64,
     /// Leaves by which persons can ask for theirs.
     pub subjects: u64,
+    /// What was removed and is there (again), by the look back before it was certified.
+    pub remaining: u64,
+    /// Targets of which the look back says nothing.
+    pub unverifiable: u64,
 }
 
 /// A killed run that this one took up.
@@ -202,6 +206,11 @@ impl FinishedRun {
         }
         if self.not_certified.is_some() || self.recovered.iter().any(|run| run.error.is_some()) {
             return exit::NOT_CERTIFIED;
+        }
+        let recovered = self.recovered.iter().flat_map(|run| &run.certificates);
+        let mut certificates = self.certificates.iter().chain(recovered);
+        if certificates.any(|certificate| certificate.remaining > 0) {
+            return exit::NOT_GONE;
         }
         if self.stopped {
             return exit::TERMINATED;

@@ -90,7 +90,7 @@ async fn take_up(
             .await
             .map_err(RunError::Step)?;
     }
-    let certified = certify(environment, keyring, stores, &run.run_id).await;
+    let certified = certify(environment, keyring, stores, jobs, &run.run_id).await;
     let (certificates, error) = match certified {
         Ok(certificates) => (certificates, None),
         Err(error) => (Vec::new(), Some(error)),
@@ -110,6 +110,7 @@ pub(super) async fn certify(
     environment: &Environment<'_>,
     keyring: &Keyring,
     stores: &mut Stores,
+    jobs: &[Job],
     run_id: &str,
 ) -> Result<Vec<CertificateLine>, String> {
     let entries = environment
@@ -135,6 +136,8 @@ pub(super) async fn certify(
         origin: config.certificates.origin(),
         place: &*place,
         work_folder: &config.certificates.work_folder,
+        read_back: config.read_back,
+        jobs,
         version: env!("CARGO_PKG_VERSION"),
     };
     let label = "sealing";
@@ -156,6 +159,8 @@ pub(super) async fn certify(
             client: certificate.client,
             records: certificate.records,
             subjects: certificate.subjects,
+            remaining: certificate.remaining,
+            unverifiable: certificate.unverifiable,
         })
         .collect())
 }

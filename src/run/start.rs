@@ -20,6 +20,7 @@ use crate::ledger::RunKey;
 use crate::ledger::entry::ApprovalEntry;
 use crate::ledger::entry::ClauseEntry;
 use crate::ledger::entry::CutoffEntry;
+use crate::ledger::entry::IdentityEntry;
 use crate::ledger::entry::JobEntry;
 use crate::ledger::entry::RunStarted;
 use crate::ledger::entry::TargetEntry;
@@ -230,6 +231,7 @@ pub(super) fn entry(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         jobs: jobs.iter().map(|ready| job_entry(ready.job)).collect(),
         targets: targets.entries.clone(),
+        reconciles: None,
     }
 }
 
@@ -249,10 +251,26 @@ fn job_entry(job: &Job) -> JobEntry {
             text_sha256: job.clause.text_sha256.clone(),
             text: job.clause.text.clone(),
         },
+        identity: Some(identity(job)),
         approval: job.approval.as_ref().map(|approval| ApprovalEntry {
             role: approval.role.clone(),
             ticket: approval.ticket.clone(),
         }),
+    }
+}
+
+/// By what the leaves of `job` know records and persons.
+pub(super) fn identity(job: &Job) -> IdentityEntry {
+    let mut keys = BTreeMap::from([(job.table.to_string(), job.key.clone())]);
+    for reference in &job.references {
+        if let OnDispose::GoesWith { key, .. } = &reference.on_dispose {
+            keys.insert(reference.table.to_string(), key.clone());
+        }
+    }
+    IdentityEntry {
+        keys,
+        subject_kind: job.subject.kind.clone(),
+        subject_column: job.subject.column.clone(),
     }
 }
 

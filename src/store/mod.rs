@@ -8,6 +8,7 @@ pub mod objects;
 pub mod sql;
 
 mod order;
+mod recall;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -22,12 +23,19 @@ use crate::domain::rule::RetainReason;
 use crate::domain::value::Value;
 use crate::evidence::leaf::RunKey;
 use crate::job::Job;
+use crate::job::Leftover;
 use crate::job::TableName;
 use error::StoreError;
 use objects::ObjectDisposer;
 
 pub use order::Resumption;
 pub use order::StageOrder;
+pub use recall::PersonSink;
+pub use recall::PresentBatch;
+pub use recall::PresentRecord;
+pub use recall::PresentRow;
+pub use recall::PresentSink;
+pub use recall::Recall;
 
 /// How a job and the live schema of its store go together.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +56,16 @@ pub struct Survey {
     pub retained: BTreeMap<RetainReason, u64>,
     /// For how many days the oldest due record has been due.
     pub oldest_overdue_days: Option<i64>,
+}
+
+impl Survey {
+    /// What is left of it when `records` are disposed of.
+    #[must_use]
+    pub fn without(&self, records: u64) -> Self {
+        let mut left = self.clone();
+        left.due.records = left.due.records.saturating_sub(records);
+        left
+    }
 }
 
 /// Records and the persons they are about.
@@ -78,6 +96,29 @@ pub trait Inventory: Send + Sync {
 
     /// Every client (委託元) that has a record in the cluster of `job`, due or not.
     async fn clients(&self, job: &Job) -> Result<BTreeSet<String>, StoreError>;
+
+    /// Shows everything that is present of the cluster of `job` to `sink`, some records at a time,
+    /// in one snapshot: what evidence may know.
+    ///
+    /// `tokens` makes the tokens by which a pseudonymized record names its person.
+    async fn present(
+        &self,
+        job: &Job,
+        tokens: &TokenKey,
+        sink: PresentSink<'_>,
+    ) -> Result<(), StoreError>;
+
+    /// Shows the ids in the column `leftover`, each once, of persons that have no record in the cluster
+    /// of `job`.
+    async fn leftovers(
+        &self,
+        job: &Job,
+        leftover: &Leftover,
+        sink: PersonSink<'_>,
+    ) -> Result<(), StoreError>;
+
+    /// Hands on every journal row of a run.
+    async fn journal(&self, run_id: &str, sink: JournalSink<'_>) -> Result<(), StoreError>;
 
     /// Looks one record up by the text of its key columns.
     async fn find(&self, job: &Job, key: &[String]) -> Result<Option<Found>, StoreError>;
@@ -289,7 +330,4 @@ pub trait Disposer: Inventory {
         objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
         watch: &dyn Watch,
     ) -> PassOutcome;
-
-    /// Hands on every journal row of a run.
-    async fn journal(&self, run_id: &str, sink: JournalSink<'_>) -> Result<(), StoreError>;
 }

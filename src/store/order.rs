@@ -4,6 +4,7 @@
 
 use jiff::civil::Date;
 
+use super::Recall;
 use super::RunContext;
 use super::StageTargets;
 use super::Survey;
@@ -24,6 +25,8 @@ pub(in crate::store) struct StageWork<'a> {
     pub surveyed: Survey,
     /// How many earlier passes of this run have walked the table; numbers the batches.
     pub pass: u32,
+    /// Knows what evidence says was removed: then it says what goes, and no rule does.
+    pub recall: Option<&'a dyn Recall>,
 }
 
 /// One approved stage, to be executed.
@@ -67,6 +70,7 @@ impl<'a> StageOrder<'a> {
             max_records: approved.max_records(),
             surveyed,
             pass: 0,
+            recall: None,
         })
     }
 
@@ -81,6 +85,13 @@ impl<'a> StageOrder<'a> {
     #[must_use]
     pub fn after_passes(mut self, pass: u32) -> Self {
         self.0.pass = pass;
+        self
+    }
+
+    /// The same for what was removed before and is there again, by what `recall` knows of it.
+    #[must_use]
+    pub fn again(mut self, recall: &'a dyn Recall) -> Self {
+        self.0.recall = Some(recall);
         self
     }
 
@@ -120,6 +131,7 @@ impl<'a> Resumption<'a> {
             max_records: job.limit.max_records,
             surveyed: Survey::default(),
             pass: 0,
+            recall: None,
         })
     }
 

@@ -83,7 +83,7 @@ impl Check<'_> {
         let sizes: BTreeSet<u64> = roots
             .iter()
             .map(|(_, proven)| proven.size())
-            .chain(self.held(&head).map(|held| held.size()))
+            .chain(self.held(&head).map(Checkpoint::size))
             .chain(cosigned.iter().map(|head| head.checkpoint.size()))
             .collect();
         let place = Arc::clone(self.client.place);

@@ -163,7 +163,15 @@ async fn a_run_as_json_has_the_documented_fields() {
     for certificate in certificates {
         assert_keys(
             certificate,
-            &["certificate_id", "client", "folder", "records", "subjects"],
+            &[
+                "certificate_id",
+                "client",
+                "folder",
+                "records",
+                "subjects",
+                "remaining",
+                "unverifiable",
+            ],
         );
     }
 }

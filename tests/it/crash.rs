@@ -9,6 +9,7 @@ mod failpoints;
 mod frozen;
 mod process;
 mod random;
+mod restored;
 mod school;
 mod side_by_side;
 mod workplace;

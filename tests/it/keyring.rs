@@ -112,6 +112,7 @@ async fn begin(ledger: &dyn Ledger, keyring: &Keyring, run: &str) {
         version: "0.1.0".to_owned(),
         jobs: Vec::new(),
         targets: Vec::new(),
+        reconciles: None,
     });
     let at = "2020-02-01T00:00:00Z".parse().unwrap();
     ledger.start_run(run, at, &started, &key).await.unwrap();

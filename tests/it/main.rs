@@ -15,6 +15,7 @@
 )]
 
 mod architecture;
+mod audit;
 mod bad_input;
 mod bad_input_files;
 mod bad_input_postgres;
@@ -33,6 +34,7 @@ mod pages;
 mod prove;
 mod published;
 mod receipts;
+mod reconcile;
 mod scene;
 mod stores;
 mod support;

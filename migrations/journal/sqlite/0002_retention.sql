@@ -2,7 +2,7 @@
 -- their run are published. Until then they are needed to seal the run, and nobody may delete them.
 create table kigen_published (
     run_id text not null primary key references kigen_fence (run_id),
-    at text not null
+    at timestamptz not null -- UTC text, as everywhere here; this name tells rules that it is an instant
 );
 
 drop trigger kigen_journal_no_delete;

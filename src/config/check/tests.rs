@@ -11,7 +11,7 @@ use crate::config::Retain;
 use crate::config::StoreKind;
 use crate::problem::Problems;
 
-const GOOD: &str = r#"version = 1
+pub(super) const GOOD: &str = r#"version = 1
 [ledger]
 url = "sqlite://ledger.db"
 [stores.lms]
@@ -56,7 +56,7 @@ fn env(name: &str) -> Option<String> {
     }
 }
 
-fn read(text: &str) -> Result<Config, Problems> {
+pub(super) fn read(text: &str) -> Result<Config, Problems> {
     Config::parse("kigen.toml", text, Path::new("/etc/kigen"), &env)
 }
 

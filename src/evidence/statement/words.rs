@@ -48,6 +48,36 @@ pub enum Status {
 #[serde(rename_all = "kebab-case")]
 pub enum Trigger {
     ScheduledRetention,
+    /// A store was restored from a backup, and what had been removed since is removed again.
+    RestoreReconciliation,
+}
+
+/// What a look back into a store says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VerificationResult {
+    /// Nothing that was removed is there.
+    Verified,
+    /// Something that was removed is there.
+    NotVerified,
+    /// The store could not be asked, or its answer says nothing.
+    Unverifiable,
+}
+
+/// Why a look back says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unverifiable {
+    /// `kigen.toml` says that nobody looks.
+    SwitchedOff,
+    /// More records are present than are looked at.
+    TooManyRecords,
+    /// The store did not answer, or refused.
+    StoreUnavailable,
+    /// The job has changed since the run began, or is gone.
+    JobChanged,
+    /// A removed key is there and names nobody, so that nobody can tell whose it is.
+    NamesNobody,
 }
 
 /// What a method reaches. None of them reaches the medium, and none is named as if it did.

@@ -83,10 +83,7 @@ pub(super) fn identifier(path: &Path, text: &str, findings: &mut Findings) -> bo
 
 /// Reads `table` or `schema.table`.
 pub(super) fn table(path: &Path, text: &str, findings: &mut Findings) -> Option<TableName> {
-    let (schema, name) = match text.split_once('.') {
-        Some((schema, name)) => (Some(schema), name),
-        None => (None, text),
-    };
+    let (schema, name) = parts(text);
     let parts_hold = schema
         .into_iter()
         .chain([name])
@@ -95,4 +92,20 @@ pub(super) fn table(path: &Path, text: &str, findings: &mut Findings) -> Option<
         schema: schema.map(str::to_owned),
         name: name.to_owned(),
     })
+}
+
+/// A table's name as it is written, whether it is one or not.
+pub(super) fn unchecked_table(text: &str) -> TableName {
+    let (schema, name) = parts(text);
+    TableName {
+        schema: schema.map(str::to_owned),
+        name: name.to_owned(),
+    }
+}
+
+fn parts(text: &str) -> (Option<&str>, &str) {
+    match text.split_once('.') {
+        Some((schema, name)) => (Some(schema), name),
+        None => (None, text),
+    }
 }

@@ -48,6 +48,7 @@ pub(super) async fn begin(ledger: &dyn Ledger, run_id: &str, key: RunKey) {
         version: "0.1.0".to_owned(),
         jobs: Vec::new(),
         targets: Vec::new(),
+        reconciles: None,
     });
     ledger
         .start_run(run_id, at(1), &started, &key)

@@ -166,6 +166,18 @@ fn journal_statements() -> Vec<(String, bool)> {
         ("update fence set state = 'ajar'".to_owned(), false),
         ("delete from fence".to_owned(), false),
         (
+            "insert into published values ('q', '2025-04-01T00:00:00.000000Z')".to_owned(),
+            false,
+        ),
+        (
+            "insert into published values ('r', '2025-04-01T00:00:00.000000Z')".to_owned(),
+            true,
+        ),
+        ("delete from published".to_owned(), false),
+        ("update journal set records = 2".to_owned(), false),
+        // Its certificates are published: a rule may end it.
+        ("delete from journal".to_owned(), true),
+        (
             "insert into intent values ('r', 1, 0, '[1]', '{}', '2025-04-01T00:00:00.000000Z')"
                 .to_owned(),
             true,
@@ -202,7 +214,7 @@ async fn a_journal_in_sqlite_is_append_only_and_its_fence_only_closes() {
     );
     for (sql, succeeds) in journal_statements() {
         let mut sql = sql;
-        for table in ["journal", "fence", "intent", "marker"] {
+        for table in ["journal", "fence", "intent", "marker", "published"] {
             for verb in ["into", "update", "from"] {
                 let plain = format!("{verb} {table}");
                 sql = sql.replace(&plain, &format!("{verb} kigen_{table}"));

@@ -3,6 +3,7 @@
 use crate::evidence::leaf::Action;
 use crate::evidence::statement::StoreVerification;
 use crate::evidence::statement::Target;
+use crate::evidence::statement::VerificationResult;
 
 use super::Block;
 use super::Column;
@@ -132,36 +133,64 @@ impl Writer<'_> {
             };
         }
         let rows = self.predicate.targets.iter().map(|target| {
-            let [method, remaining, at] = self.looked_back(target.verification.as_ref());
-            Row::new([number_of(target), place(target), method, at, remaining])
+            let [method, result, checked, remaining, at] =
+                self.looked_back(target.verification.as_ref());
+            Row::new([
+                number_of(target),
+                place(target),
+                method,
+                result,
+                at,
+                checked,
+                remaining,
+            ])
         });
         Section {
             heading: self.say(words::VERIFICATION),
             blocks: vec![Block::Table(Table {
                 caption: self.say(words::VERIFICATION_CAPTION),
                 columns: vec![
-                    Column::text(self.say(words::NUMBER), 8),
-                    Column::text(self.say(words::PLACE), 28),
-                    Column::text(self.say(words::VERIFICATION_METHOD), 22),
-                    Column::text(self.say(words::CHECKED_AT), 30),
-                    Column::number(self.say(words::REMAINING), 12),
+                    Column::text(self.say(words::NUMBER), 7),
+                    Column::text(self.say(words::PLACE), 18),
+                    Column::text(self.say(words::VERIFICATION_METHOD), 18),
+                    Column::text(self.say(words::VERIFICATION_RESULT), 18),
+                    Column::text(self.say(words::CHECKED_AT), 17),
+                    Column::number(self.say(words::CHECKED), 12),
+                    Column::number(self.say(words::REMAINING), 10),
                 ],
                 rows: rows.collect(),
             })],
         }
     }
 
-    fn looked_back(&self, verification: Option<&StoreVerification>) -> [String; 3] {
+    /// How somebody looked, with which result, at how many, what was there, and when.
+    fn looked_back(&self, verification: Option<&StoreVerification>) -> [String; 5] {
         let Some(verification) = verification else {
             let none = || "—".to_owned();
-            return [self.say(words::NOT_VERIFIED).to_owned(), none(), none()];
+            let said = self.say(words::NOT_VERIFIED).to_owned();
+            return [said, none(), none(), none(), none()];
         };
         let method = words::verification(&verification.method).map_or_else(
             || form::shown(&verification.method),
             |word| self.say(word).to_owned(),
         );
-        let remaining = form::number(verification.remaining);
-        [method, remaining, self.time(verification.at)]
+        let mut result = self.say(words::result(verification.result)).to_owned();
+        if let Some(reason) = verification.reason {
+            result.push('\n');
+            result.push_str(self.say(words::unverifiable(reason)));
+        }
+        // What nobody looked at is not nothing.
+        let number = |number| match verification.result {
+            VerificationResult::Verified | VerificationResult::NotVerified => form::number(number),
+            VerificationResult::Unverifiable => "—".to_owned(),
+        };
+        [
+            method,
+            result,
+            number(verification.checked),
+            number(verification.remaining),
+            self.time(verification.at),
+        ]
     }
 }
 

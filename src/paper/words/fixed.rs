@@ -7,6 +7,8 @@ use crate::evidence::statement::MethodClass;
 use crate::evidence::statement::Status;
 use crate::evidence::statement::Technique;
 use crate::evidence::statement::Trigger;
+use crate::evidence::statement::Unverifiable;
+use crate::evidence::statement::VerificationResult;
 use crate::paper::words;
 
 use super::Word;
@@ -71,6 +73,7 @@ pub(in crate::paper) const fn status(status: Status) -> Word {
 pub(in crate::paper) const fn trigger(trigger: Trigger) -> Word {
     match trigger {
         Trigger::ScheduledRetention => words::TRIGGER_SCHEDULED,
+        Trigger::RestoreReconciliation => words::TRIGGER_RECONCILIATION,
     }
 }
 
@@ -94,6 +97,26 @@ pub(in crate::paper) fn verification(name: &str) -> Option<Word> {
         ("relist-versions", words::RELIST_VERSIONS),
     ];
     look_up(&known, name)
+}
+
+/// What a look back says.
+pub(in crate::paper) const fn result(result: VerificationResult) -> Word {
+    match result {
+        VerificationResult::Verified => words::RESULT_VERIFIED,
+        VerificationResult::NotVerified => words::RESULT_NOT_VERIFIED,
+        VerificationResult::Unverifiable => words::RESULT_UNVERIFIABLE,
+    }
+}
+
+/// Why a look back says nothing.
+pub(in crate::paper) const fn unverifiable(reason: Unverifiable) -> Word {
+    match reason {
+        Unverifiable::SwitchedOff => words::UNVERIFIABLE_OFF,
+        Unverifiable::TooManyRecords => words::UNVERIFIABLE_MANY,
+        Unverifiable::StoreUnavailable => words::UNVERIFIABLE_STORE,
+        Unverifiable::JobChanged => words::UNVERIFIABLE_JOB,
+        Unverifiable::NamesNobody => words::UNVERIFIABLE_NOBODY,
+    }
 }
 
 /// A reason for keeping, by its name in the certificate.

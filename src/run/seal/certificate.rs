@@ -19,6 +19,7 @@ use crate::evidence::statement::LeafTotals;
 use crate::evidence::statement::LogPlace;
 use crate::evidence::statement::Predicate;
 use crate::evidence::statement::QuotedClause;
+use crate::evidence::statement::Reconciled;
 use crate::evidence::statement::Residual;
 use crate::evidence::statement::Run;
 use crate::evidence::statement::RunCheckpoint;
@@ -27,10 +28,10 @@ use crate::evidence::statement::StatementError;
 use crate::evidence::statement::Status;
 use crate::evidence::statement::Target;
 use crate::evidence::statement::TreeHash;
-use crate::evidence::statement::Trigger;
 use crate::keyring::Quarter;
 use crate::ledger::entry::JobEntry;
 use crate::run::certified;
+use crate::run::certified::Damaged;
 use crate::run::client_log::log_origin;
 
 use super::context::SealContext;
@@ -38,6 +39,7 @@ use super::error::SealError;
 use super::facts::RunFacts;
 use super::journal::ClientJournal;
 use super::leaves::ClosedLeaves;
+use super::look_back::LookedBack;
 
 const ID_TAG: &[u8] = b"kigen/certificate/v1\0";
 
@@ -75,6 +77,8 @@ pub(super) struct CertificateWriter<'a> {
     pub(super) facts: &'a RunFacts,
     /// Name of the key under which the run's key is kept.
     pub(super) evidence_key: &'a str,
+    /// What the stores said when they were asked again.
+    pub(super) looked_back: &'a LookedBack,
 }
 
 impl CertificateWriter<'_> {
@@ -99,7 +103,8 @@ impl CertificateWriter<'_> {
         let (journal, leaves) = (&draft.journal, &draft.leaves);
         let jobs = self.jobs_of(journal)?;
         let names: BTreeSet<&str> = jobs.iter().map(|job| job.job.as_str()).collect();
-        let status = if self.facts.left_something(&names) {
+        let is_there = self.looked_back.found_something(&journal.client);
+        let status = if is_there || self.facts.left_something(&names) {
             Status::Partial
         } else {
             Status::Complete
@@ -111,14 +116,20 @@ impl CertificateWriter<'_> {
             log: Some(closing.place),
             issuer: certified::issuer(self.context.issuer, self.context.version),
             controller: certified::controller(self.context.clients, &journal.client),
-            trigger: Trigger::ScheduledRetention,
+            trigger: certified::trigger(&self.facts.run.started),
             run: closing.run,
             period: self.facts.period(closing.at),
             targets: self.targets(journal, leaves)?,
+            reconciles: self.reconciles(&journal.client)?,
             clauses: quoted(&jobs),
             residuals: self.residuals(&jobs, journal)?,
             evidence: self.evidence(draft)?,
         })
+    }
+
+    fn reconciles(&self, client: &str) -> Result<Vec<Reconciled>, SealError> {
+        certified::reconciles(&self.facts.run.started, client)
+            .map_err(|Damaged(what)| self.facts.damaged(what))
     }
 
     /// The jobs that removed something of the client's, in the order of their targets.
@@ -176,8 +187,7 @@ impl CertificateWriter<'_> {
                 ended_by: ended_by.clone().into_iter().collect(),
                 // The survey counts the records of all clients together.
                 retained: None,
-                // Nobody has read the store back yet, so nothing is claimed.
-                verification: None,
+                verification: self.looked_back.of(&journal.client, target.index),
             });
         }
         Ok(targets)

@@ -39,11 +39,21 @@ use super::certificate::total;
 use super::context::SealContext;
 use super::error::SealError;
 use super::facts::RunFacts;
+use super::look_back::LookedBack;
 
 /// What one client was told before the run's first removal.
 struct Announcement {
     plan: Plan,
     place: EntryPlace,
+}
+
+/// What certificates say that no log gives.
+#[derive(Clone, Copy)]
+pub(super) struct BeforeTheLog<'a> {
+    /// Name of the key under which the run's key is kept; empty if it is gone.
+    pub(super) evidence_key: &'a str,
+    /// What the stores said when they were asked again.
+    pub(super) looked_back: &'a LookedBack,
 }
 
 /// One client's certificate that stands in the ledger and in the published log.
@@ -64,7 +74,7 @@ pub(super) async fn close_plans(
     context: &SealContext<'_>,
     facts: &RunFacts,
     drafts: Vec<Draft>,
-    evidence_key: &str,
+    before: BeforeTheLog<'_>,
     now: Timestamp,
 ) -> Result<Vec<Prepared>, SealError> {
     let mut drafts: BTreeMap<String, Draft> = drafts
@@ -90,7 +100,7 @@ pub(super) async fn close_plans(
             now,
         };
         let closed = match drafts.remove(client) {
-            Some(draft) => end.certify(&mut log, draft, evidence_key).await.map(Some),
+            Some(draft) => end.certify(&mut log, draft, before).await.map(Some),
             None => end.without_removals(&mut log, client).await.map(|()| None),
         };
         log.close().await;
@@ -141,12 +151,14 @@ impl End<'_> {
         &self,
         log: &mut OpenLog<'_>,
         draft: Draft,
-        evidence_key: &str,
+        before: BeforeTheLog<'_>,
     ) -> Result<Prepared, SealError> {
+        let evidence_key = before.evidence_key;
         let writer = CertificateWriter {
             context: self.context,
             facts: self.facts,
             evidence_key,
+            looked_back: before.looked_back,
         };
         let make = |place: LogPlace, at: Timestamp| -> Result<NewPayload, SealError> {
             if evidence_key.is_empty() {

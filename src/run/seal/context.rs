@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use crate::config::Client;
 use crate::config::Issuer;
+use crate::config::ReadBack;
 use crate::config::Residual;
 use crate::domain::calendar::Period;
+use crate::job::Job;
 use crate::keyring::Keyring;
 use crate::ledger::Ledger;
 use crate::publish::EvidencePlace;
@@ -33,6 +35,10 @@ pub struct SealContext<'a> {
     pub place: &'a dyn EvidencePlace,
     /// Where `leaves.bin` is made before it is published.
     pub work_folder: &'a Path,
+    /// Whether the stores are asked again.
+    pub read_back: ReadBack,
+    /// Every job of the folder: they say where records lie.
+    pub jobs: &'a [Job],
     /// Version of kigen.
     pub version: &'a str,
 }
@@ -71,4 +77,8 @@ pub struct SealedCertificate {
     pub subjects: u64,
     /// Removals of a key that had been removed before in the same run; they have no second leaf.
     pub repeated: u64,
+    /// What was removed and is there (again), by the look back before the certificate was made.
+    pub remaining: u64,
+    /// Targets of which the look back says nothing.
+    pub unverifiable: u64,
 }

@@ -175,7 +175,7 @@ fn reason_of(code: &str) -> AbortReason {
 }
 
 /// Whether a target is a place of objects.
-fn is_object(target: &TargetEntry) -> bool {
+pub(super) fn is_object(target: &TargetEntry) -> bool {
     match Action::from_code(target.action) {
         Some(
             Action::ObjectVersionDeleted | Action::DeleteMarkerRemoved | Action::UploadAborted,

@@ -26,7 +26,7 @@ const FAN_IN: usize = 32;
 const BUFFER: usize = 16 * 1024;
 
 /// Collects records of `N` bytes.
-pub(super) struct Sorter<const N: usize> {
+pub(in crate::run) struct Sorter<const N: usize> {
     folder: PathBuf,
     /// The most records that are held in memory.
     most: usize,
@@ -42,7 +42,7 @@ struct Spill {
 }
 
 /// Hands out the collected records in ascending order of their bytes; equal ones all.
-pub(super) struct Sorted<const N: usize> {
+pub(in crate::run) struct Sorted<const N: usize> {
     sources: Vec<Source<N>>,
     /// The next record of each source, and the source's place.
     heads: BinaryHeap<Reverse<([u8; N], usize)>>,
@@ -55,7 +55,7 @@ enum Source<const N: usize> {
 
 impl<const N: usize> Sorter<N> {
     /// A sorter that holds up to `memory` bytes of records, and writes the rest into `folder`.
-    pub(super) fn new(folder: &Path, memory: usize) -> Self {
+    pub(in crate::run) fn new(folder: &Path, memory: usize) -> Self {
         Self {
             folder: folder.to_owned(),
             most: (memory / N).max(1),
@@ -65,7 +65,7 @@ impl<const N: usize> Sorter<N> {
     }
 
     /// Adds a record.
-    pub(super) fn push(&mut self, record: [u8; N]) -> io::Result<()> {
+    pub(in crate::run) fn push(&mut self, record: [u8; N]) -> io::Result<()> {
         if self.held.len() == self.most {
             self.spill()?;
         }
@@ -78,7 +78,7 @@ impl<const N: usize> Sorter<N> {
     }
 
     /// Ends the collection.
-    pub(super) fn finish(mut self) -> io::Result<Sorted<N>> {
+    pub(in crate::run) fn finish(mut self) -> io::Result<Sorted<N>> {
         self.held.sort_unstable();
         let mut sources = vec![Source::Memory(self.held.into_iter())];
         for spill in self.levels.into_iter().flatten() {
@@ -121,7 +121,7 @@ impl<const N: usize> Sorted<N> {
     }
 
     /// The next record; `None` after the last.
-    pub(super) fn next(&mut self) -> io::Result<Option<[u8; N]>> {
+    pub(in crate::run) fn next(&mut self) -> io::Result<Option<[u8; N]>> {
         let Some(mut least) = self.heads.peek_mut() else {
             return Ok(None);
         };

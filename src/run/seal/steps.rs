@@ -14,6 +14,7 @@ use crate::publish::client_folder;
 
 use super::certificate::Draft;
 use super::certificate::certificate_id;
+use super::closing::BeforeTheLog;
 use super::closing::Prepared;
 use super::closing::close_plans;
 use super::context::SealContext;
@@ -27,6 +28,7 @@ use super::journal::gather;
 use super::journal::mark_published;
 use super::keys::publish_keys;
 use super::leaves::LeavesWriter;
+use super::look_back;
 use super::page::page;
 use super::work;
 
@@ -55,8 +57,14 @@ pub async fn seal(
     close_fences(context, &facts).await?;
     fail::fail_point!("seal.after-fence");
     let (drafts, evidence_key) = draft(context, &facts, progress).await?;
+    let looked_back = look_back::look_back(context, &facts, &drafts, now).await?;
+    fail::fail_point!("seal.after-look-back");
     publish_keys(context.keeper()).await?;
-    let prepared = close_plans(context, &facts, drafts, &evidence_key, now).await?;
+    let before = BeforeTheLog {
+        evidence_key: &evidence_key,
+        looked_back: &looked_back,
+    };
+    let prepared = close_plans(context, &facts, drafts, before, now).await?;
     say_that_these_are_all(context, &facts, &prepared, now).await?;
     let mut certificates = Vec::with_capacity(prepared.len());
     let last = prepared.len();
@@ -250,6 +258,7 @@ async fn publish(
         put(context.place, &path(name), Content::Bytes(bytes)).await?;
         fail::fail_point!("seal.after-file");
     }
+    let (remaining, unverifiable) = look_back::says(facts, &one.payload)?;
     Ok(SealedCertificate {
         certificate_id: one.certificate_id,
         client: one.client,
@@ -257,6 +266,8 @@ async fn publish(
         records: one.folded.record_total(),
         subjects: one.folded.subject_total(),
         repeated: one.repeated,
+        remaining,
+        unverifiable,
     })
 }
 

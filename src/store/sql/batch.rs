@@ -120,6 +120,10 @@ async fn in_transaction(
         .into_iter()
         .map(|row| pass.selection.adopt(pass.dialect, row))
         .collect();
+    let rows = pass.keep(rows)?;
+    if rows.is_empty() {
+        return Ok(Batch::default());
+    }
     let ended_by = decide(pass, &rows)?;
     let records = u64::try_from(rows.len()).unwrap_or(u64::MAX);
     if !room.take(records) {
@@ -178,7 +182,12 @@ pub(super) fn all_are_announced(
 }
 
 /// Decides each row again; all of them must be due, or the statement is wrong.
+///
+/// What evidence has picked was decided by the rule before: no purpose ends a second time.
 pub(super) fn decide(pass: &Pass<'_>, rows: &[Row]) -> Result<Vec<usize>, StoreError> {
+    if pass.recalled.is_some() {
+        return Ok(vec![pass.stage().rule.purposes.len(); rows.len()]);
+    }
     let mut ended_by = Vec::with_capacity(rows.len());
     for row in rows {
         if let Decision::Dispose { last_purpose, .. } = pass.decide(row) {

@@ -5,6 +5,7 @@ use super::catalog::TableFacts;
 use super::dialect::Dialect;
 use super::dialect::quote;
 use super::fit_changes;
+use super::fit_leftovers;
 use super::pass::own_table;
 use super::resolved::Tables;
 use super::session::SqlSession;
@@ -33,6 +34,7 @@ pub(crate) fn compare(job: &Job, tables: &Tables, dialect: &dyn Dialect) -> Fit 
     joins(job, tables, &mut fit);
     references(job, tables, &mut fit);
     foreign_keys(job, tables, &mut fit);
+    fit_leftovers::compare(job, tables, &mut fit);
     for stage in &job.stages {
         for source in &stage.sources {
             if is_there("starting point", &source.starts_at, job, tables, &mut fit)
@@ -120,7 +122,7 @@ fn own_columns(job: &Job, own: &TableFacts, fit: &mut Fit) {
 }
 
 /// Suggests the live column that is nearest to a name.
-fn near(table: &TableFacts, name: &str) -> String {
+pub(super) fn near(table: &TableFacts, name: &str) -> String {
     table
         .columns
         .iter()

@@ -1,5 +1,7 @@
 //! Rows of other tables that go with a record, in its own transaction.
 
+mod found;
+
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -22,42 +24,7 @@ use crate::job::OnDispose;
 use crate::job::Reference;
 use crate::store::error::StoreError;
 
-/// Rows of one goes-with table, and which of the batch's records each belongs to.
-pub(super) struct Found<'a> {
-    pub(super) reference: &'a Reference,
-    /// Index among the job's goes-with references.
-    index: usize,
-    /// Columns read, key first.
-    columns: Vec<&'a ColumnFacts>,
-    pub(super) rows: Vec<Row>,
-    /// For each row, the index of its record in the batch.
-    pub(super) owners: Vec<usize>,
-}
-
-impl<'a> Found<'a> {
-    /// Where its rows have `column`.
-    pub(super) fn position(&self, column: &str) -> Option<usize> {
-        self.columns.iter().position(|known| known.name == column)
-    }
-
-    /// The rows of the records `chosen` alone, with their owners numbered in that order.
-    pub(super) fn of_records(&self, chosen: &[usize]) -> Found<'a> {
-        let mut part = Found {
-            reference: self.reference,
-            index: self.index,
-            columns: self.columns.clone(),
-            rows: Vec::new(),
-            owners: Vec::new(),
-        };
-        for (row, owner) in self.rows.iter().zip(&self.owners) {
-            if let Some(place) = chosen.iter().position(|record| record == owner) {
-                part.rows.push(row.clone());
-                part.owners.push(place);
-            }
-        }
-        part
-    }
-}
+pub(super) use found::Found;
 
 /// Deletes and unlinks what names the records in `rows`; deepest rows first. Counts by table.
 pub(crate) async fn remove(
@@ -77,15 +44,55 @@ pub(super) async fn find_all<'a>(
     rows: &[Row],
     lock: bool,
 ) -> Result<Vec<Found<'a>>, StoreError> {
+    let of_stage = |reference: &Reference| reference.stages.contains(&pass.stage().name);
+    find_those(session, pass, rows, &of_stage, lock).await
+}
+
+/// Finds the rows that go with the records in `rows` in any stage of the job; locks nothing.
+pub(super) async fn find_everything<'a>(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'a>,
+    rows: &[Row],
+) -> Result<Vec<Found<'a>>, StoreError> {
+    find_those(session, pass, rows, &|_| true, false).await
+}
+
+async fn find_those<'a>(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'a>,
+    rows: &[Row],
+    wanted: &(dyn Fn(&Reference) -> bool + Sync),
+    lock: bool,
+) -> Result<Vec<Found<'a>>, StoreError> {
     let mut found: Vec<Found<'_>> = Vec::new();
     for (index, reference) in super::evidence::gone_with(pass.job()).enumerate() {
-        if !reference.stages.contains(&pass.stage().name) {
+        if !wanted(reference) {
             continue;
         }
         let next = find(session, pass, rows, &found, reference, index, lock).await?;
         found.push(next);
     }
     Ok(found)
+}
+
+/// Deletes what was found, deepest rows first, and leaves the records themselves. Counts by table.
+pub(super) async fn remove_alone(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    rows: &[Row],
+    found: &[Found<'_>],
+    proof: &mut BatchEvidence<'_, '_>,
+) -> Result<BTreeMap<String, u64>, StoreError> {
+    let mut counts = BTreeMap::new();
+    for part in found.iter().rev() {
+        delete(session, pass, part).await?;
+        certify(pass, rows, part, proof)?;
+        if !part.rows.is_empty() {
+            let records = u64::try_from(part.rows.len()).unwrap_or(u64::MAX);
+            *counts.entry(part.reference.table.to_string()).or_default() += records;
+        }
+    }
+    Ok(counts)
 }
 
 /// Deletes what was found for `rows` and unlinks what names them; deepest rows first. Counts by
@@ -98,16 +105,7 @@ pub(super) async fn remove_found(
     proof: &mut BatchEvidence<'_, '_>,
 ) -> Result<BTreeMap<String, u64>, StoreError> {
     unlink(session, pass, rows).await?;
-    let mut counts = BTreeMap::new();
-    for part in found.iter().rev() {
-        delete(session, pass, part).await?;
-        certify(pass, rows, part, proof)?;
-        if !part.rows.is_empty() {
-            let records = u64::try_from(part.rows.len()).unwrap_or(u64::MAX);
-            *counts.entry(part.reference.table.to_string()).or_default() += records;
-        }
-    }
-    Ok(counts)
+    remove_alone(session, pass, rows, found, proof).await
 }
 
 fn key_columns(reference: &Reference) -> &[String] {

@@ -73,6 +73,13 @@ struct Worker<'p, 'a> {
     outcome: PassOutcome,
 }
 
+/// The next records of the table.
+struct Offer {
+    /// The key up to which the table was read; none at its end.
+    last: Option<RecordKey>,
+    records: Vec<Offered>,
+}
+
 /// A due record as it was read, and the objects that it named then.
 struct Offered {
     key: RecordKey,
@@ -102,12 +109,12 @@ impl<'p, 'a> Worker<'p, 'a> {
         let mut session = backend.session().await?;
         let mut last: Option<RecordKey> = None;
         while !self.watch.stop_requested() {
-            let offered = offer(&mut *session, self.pass, last.as_ref()).await?;
-            let Some(record) = offered.last() else {
+            let offer = offer(&mut *session, self.pass, last.as_ref()).await?;
+            if offer.last.is_none() {
                 return Ok(());
-            };
-            last = Some(record.key.clone());
-            self.dispose(&mut *session, offered).await?;
+            }
+            last = offer.last;
+            self.dispose(&mut *session, offer.records).await?;
         }
         Ok(())
     }
@@ -183,7 +190,7 @@ impl<'p, 'a> Worker<'p, 'a> {
         let pass = self.pass;
         let window = Window::Keys(listed.keys().cloned().collect());
         let rows = session.query(&find_window(pass, &window, true)).await?;
-        let rows = adopt(pass, rows);
+        let rows = pass.keep(adopt(pass, rows))?;
         batch::decide(pass, &rows)?;
         let found = goes_with::find_all(session, pass, &rows, true).await?;
         let mentions = Mentions::of(pass, &rows, &found)?;
@@ -257,20 +264,25 @@ async fn offer(
     session: &mut dyn SqlSession,
     pass: &Pass<'_>,
     after: Option<&RecordKey>,
-) -> Result<Vec<Offered>, StoreError> {
+) -> Result<Offer, StoreError> {
     session.begin(Access::Read).await?;
-    let rows = adopt(pass, session.query(&next_rows(pass, after)).await?);
+    let limit = pass.job().limit.batch_size.clamp(1, GREATEST_BATCH);
+    let next = session.query(&next_rows(pass, after, limit)).await?;
+    let rows = adopt(pass, next);
+    let last = rows.last().map(|row| pass.key_of(row));
+    let rows = pass.keep(rows)?;
     let found = goes_with::find_all(session, pass, &rows, false).await?;
     session.rollback().await?;
     let names = Mentions::of(pass, &rows, &found)?.by_record(rows.len());
     let keys = rows.iter().map(|row| pass.key_of(row));
-    Ok(keys
-        .zip(names)
-        .map(|(key, names)| Offered { key, names })
-        .collect())
+    let records = keys.zip(names).map(|(key, names)| Offered { key, names });
+    Ok(Offer {
+        last,
+        records: records.collect(),
+    })
 }
 
-fn adopt(pass: &Pass<'_>, rows: Vec<Row>) -> Vec<Row> {
+pub(super) fn adopt(pass: &Pass<'_>, rows: Vec<Row>) -> Vec<Row> {
     rows.into_iter()
         .map(|row| pass.selection.adopt(pass.dialect, row))
         .collect()
@@ -278,7 +290,7 @@ fn adopt(pass: &Pass<'_>, rows: Vec<Row>) -> Vec<Row> {
 
 /// The next due records behind `after`. The key is handed over as a row, so that the database
 /// compares it as its columns' types.
-fn next_rows(pass: &Pass<'_>, after: Option<&RecordKey>) -> Statement {
+pub(super) fn next_rows(pass: &Pass<'_>, after: Option<&RecordKey>, limit: u32) -> Statement {
     let key = own_key(pass).join(", ");
     let mut args = Vec::new();
     let mut behind = String::new();
@@ -294,11 +306,10 @@ fn next_rows(pass: &Pass<'_>, after: Option<&RecordKey>) -> Statement {
         args = pass.dialect.row_args(&pass.key_columns, &[after.values()]);
     }
     let sql = format!(
-        "select {} from {} where {behind}{} order by {key} limit {}",
+        "select {} from {} where {behind}{} order by {key} limit {limit}",
         pass.selection.list(),
         pass.from,
-        pass.due,
-        pass.job().limit.batch_size.clamp(1, GREATEST_BATCH)
+        pass.due
     );
     Statement::new(pass.doing("read the next records"), sql, args)
 }

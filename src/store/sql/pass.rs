@@ -10,18 +10,20 @@ use super::dialect::Dialect;
 use super::dialect::StartType;
 use super::dialect::WalkKind;
 use super::dialect::table;
+use super::recalled::Recalled;
 use super::resolved::Tables;
+use super::selection::Selection;
+use super::selection::own;
+use super::selection::select;
 use super::session::Row;
 use super::start::day_of;
 use super::text::StageText;
-use super::text::expression;
 use crate::domain::rule::Candidate;
 use crate::domain::rule::Decision;
 use crate::domain::rule::PurposeState;
 use crate::domain::value::RecordKey;
 use crate::domain::value::Value;
 use crate::job::ClientSource;
-use crate::job::ColumnRef;
 use crate::job::Disposal;
 use crate::job::Job;
 use crate::job::Marker;
@@ -31,6 +33,7 @@ use crate::job::Strategy;
 use crate::pseudonym::Replacement;
 use crate::pseudonym::token::TokenShape;
 use crate::pseudonym::token::Tokenizer;
+use crate::store::TokenKey;
 use crate::store::error::StoreError;
 use crate::store::order::StageWork;
 
@@ -49,6 +52,8 @@ pub(crate) struct Pass<'a> {
     pub changes: Vec<PreparedChange<'a>>,
     /// Whether one statement can find, lock and remove a batch.
     pub direct: bool,
+    /// By what evidence picks the rows, where no rule does.
+    pub recalled: Option<Recalled<'a>>,
 }
 
 /// A column that the stage rewrites.
@@ -57,43 +62,6 @@ pub(crate) struct PreparedChange<'a> {
     pub replacement: Replacement,
     /// Where the select list has its present value; none for constants.
     pub selected: Option<usize>,
-}
-
-/// What the select list holds where.
-#[derive(Default)]
-pub(crate) struct Selection {
-    expressions: Vec<String>,
-    columns: Vec<ColumnFacts>,
-    pub key: Vec<usize>,
-    pub subject: usize,
-    pub client: Option<usize>,
-    pub starts: Vec<usize>,
-    pub conditions: Vec<Option<usize>>,
-}
-
-impl Selection {
-    /// Adds an expression once and says where it stands.
-    fn add(&mut self, dialect: &dyn Dialect, expression: &str, column: &ColumnFacts) -> usize {
-        let readable = dialect.readable(expression, column);
-        if let Some(index) = self.expressions.iter().position(|known| *known == readable) {
-            return index;
-        }
-        self.expressions.push(readable);
-        self.columns.push(column.clone());
-        self.expressions.len() - 1
-    }
-
-    pub(crate) fn list(&self) -> String {
-        self.expressions.join(", ")
-    }
-
-    /// Types the values of a row as their columns.
-    pub(crate) fn adopt(&self, dialect: &dyn Dialect, row: Row) -> Row {
-        row.into_iter()
-            .zip(&self.columns)
-            .map(|(value, column)| dialect.adopt(value, column))
-            .collect()
-    }
 }
 
 impl<'a> Pass<'a> {
@@ -126,18 +94,43 @@ impl<'a> Pass<'a> {
             .iter()
             .map(|column| text.own_column(column))
             .collect::<Result<Vec<_>, _>>()?;
+        let recalled = order
+            .recall
+            .map(|by| Recalled::prepare(&text, by, &order.run.token_key, &mut selection))
+            .transpose()?;
+        let due = match &recalled {
+            Some(_) => text.named_and_free(),
+            None => text.due(order.as_of)?,
+        };
         Ok(Self {
             dialect,
             tables,
             order,
             selection,
             starts,
-            due: text.due(order.as_of)?,
+            due,
             from: text.from(),
             key_columns,
             changes,
-            direct: can_go_direct(&text),
+            direct: can_go_direct(&text) && recalled.is_none(),
+            recalled,
         })
+    }
+
+    /// Those of `rows` that the pass is about: all, unless evidence says which.
+    pub(crate) fn keep(&self, rows: Vec<Row>) -> Result<Vec<Row>, StoreError> {
+        match &self.recalled {
+            Some(recalled) => recalled.keep(self, rows),
+            None => Ok(rows),
+        }
+    }
+
+    /// The name of a purpose by its place; behind the last one stands the name of no rule.
+    pub(crate) fn purpose_name(&self, purpose: usize) -> &str {
+        let purposes = &self.stage().rule.purposes;
+        purposes
+            .get(purpose)
+            .map_or(RECONCILED, |purpose| &purpose.name)
     }
 
     pub(crate) fn job(&self) -> &'a Job {
@@ -212,12 +205,12 @@ impl<'a> Pass<'a> {
     pub(crate) fn selected(&self, column: &str) -> Option<usize> {
         let facts = self.tables.column(&self.job().table, column)?;
         let expression = self.dialect.readable(&own(column), facts);
-        self.selection
-            .expressions
-            .iter()
-            .position(|known| *known == expression)
+        self.selection.position(&expression)
     }
 }
+
+/// What stands for the purpose that ended last, where evidence and no rule says that a record goes.
+pub(crate) const RECONCILED: &str = "restore-reconciliation";
 
 /// The client of a record whose client column is null.
 pub(crate) const NO_CLIENT: &str = "(none)";
@@ -228,62 +221,6 @@ pub(crate) fn client_name(value: &Value) -> Cow<'_, str> {
     }
     let text = value.store_text();
     text.map_or(Cow::Borrowed(NO_CLIENT), Cow::Owned)
-}
-
-fn own(column: &str) -> String {
-    expression(&ColumnRef {
-        join: None,
-        column: column.to_owned(),
-    })
-}
-
-impl Selection {
-    fn add_own(&mut self, text: &StageText<'_>, column: &str) -> Result<usize, StoreError> {
-        let facts = text.own_column(column)?;
-        Ok(self.add(text.dialect, &own(column), facts))
-    }
-
-    fn add_ref(&mut self, text: &StageText<'_>, column: &ColumnRef) -> Result<usize, StoreError> {
-        let facts = text.tables.resolve(text.job, column).ok_or_else(|| {
-            super::text::missing(&text.job.table.to_string(), &column.to_string())
-        })?;
-        Ok(self.add(text.dialect, &expression(column), facts))
-    }
-
-    /// Adds a column in the text form that conditions compare.
-    fn add_text(&mut self, text: &StageText<'_>, column: &ColumnRef) -> Result<usize, StoreError> {
-        let facts = text.tables.resolve(text.job, column).ok_or_else(|| {
-            super::text::missing(&text.job.table.to_string(), &column.to_string())
-        })?;
-        let as_text = ColumnFacts {
-            column_type: ColumnType::Text { characters: None },
-            ..facts.clone()
-        };
-        let expression = text.dialect.text_of(&expression(column));
-        Ok(self.add(text.dialect, &expression, &as_text))
-    }
-}
-
-fn select(text: &StageText<'_>) -> Result<Selection, StoreError> {
-    let mut selection = Selection::default();
-    for column in &text.job.key {
-        let at = selection.add_own(text, column)?;
-        selection.key.push(at);
-    }
-    selection.subject = selection.add_own(text, &text.job.subject.column)?;
-    if let ClientSource::Column(column) = &text.job.client {
-        selection.client = Some(selection.add_own(text, column)?);
-    }
-    for source in &text.stage.sources {
-        let at = selection.add_ref(text, &source.starts_at)?;
-        selection.starts.push(at);
-        let condition = match &source.applies_when {
-            Some(condition) => Some(selection.add_text(text, &condition.column)?),
-            None => None,
-        };
-        selection.conditions.push(condition);
-    }
-    Ok(selection)
 }
 
 /// Columns of the own table that goes-with and unlinked rows name.
@@ -311,7 +248,7 @@ fn prepare_changes<'a>(
     let mut prepared = Vec::new();
     for change in changes {
         let column = text.own_column(&change.column)?;
-        let replacement = replacement(&change.strategy, column, order)?;
+        let replacement = replacement(&change.strategy, column, &order.run.token_key)?;
         let selected = match replacement.constant() {
             Some(_) => None,
             None => Some(selection.add_own(text, &change.column)?),
@@ -325,10 +262,10 @@ fn prepare_changes<'a>(
     Ok(prepared)
 }
 
-fn replacement(
+pub(super) fn replacement(
     strategy: &Strategy,
     column: &ColumnFacts,
-    order: &StageWork<'_>,
+    tokens: &TokenKey,
 ) -> Result<Replacement, StoreError> {
     Ok(match strategy {
         Strategy::Null => Replacement::Null,
@@ -336,7 +273,7 @@ fn replacement(
         Strategy::Generalize(how) => Replacement::Generalize(*how),
         Strategy::Truncate { characters } => Replacement::Truncate(*characters),
         Strategy::Token { context, range } => Replacement::Token(
-            Tokenizer::new(&order.run.token_key.0, context),
+            Tokenizer::new(&tokens.0, context),
             token_shape(column, *range)?,
         ),
     })

@@ -40,6 +40,10 @@ pub(crate) async fn remove(
         }
         Disposal::Pseudonymize { marker, .. } => {
             if *marker == Marker::Table {
+                if pass.recalled.is_some() {
+                    // A table that was restored alone brings values back that are still marked.
+                    session.execute(&forget_markers(pass, &keys)).await?;
+                }
                 session.execute(&set_markers(pass, &keys)).await?;
             }
             let changed = session

@@ -25,7 +25,7 @@ impl Tables {
         Self { facts }
     }
 
-    /// Every table that `job` names: its own, its joins and its references.
+    /// Every table that `job` names: its own, its joins, its references, and where an audit looks.
     pub(crate) fn named_by(job: &Job) -> Vec<TableName> {
         let mut names = vec![job.table.clone()];
         names.extend(job.joins.iter().map(|join| join.table.clone()));
@@ -34,6 +34,7 @@ impl Tables {
                 .iter()
                 .map(|reference| reference.table.clone()),
         );
+        names.extend(job.leftovers.iter().map(|leftover| leftover.table.clone()));
         names.sort();
         names.dedup();
         names

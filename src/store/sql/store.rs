@@ -15,9 +15,12 @@ use super::fit;
 use super::intent;
 use super::intent::Stores;
 use super::journal;
+use super::leftovers;
 use super::objects_walk;
 use super::pass::Pass;
 use super::pass::uses_marker_table;
+use super::present;
+use super::recall_walk;
 use super::resolved::Tables;
 use super::session::Access;
 use super::survey;
@@ -26,6 +29,7 @@ use super::typed;
 use super::walk;
 use crate::domain::value::Value;
 use crate::job::Job;
+use crate::job::Leftover;
 use crate::job::TableName;
 use crate::store::Disposer;
 use crate::store::Fit;
@@ -33,9 +37,12 @@ use crate::store::Found;
 use crate::store::Inventory;
 use crate::store::JournalSink;
 use crate::store::PassOutcome;
+use crate::store::PersonSink;
+use crate::store::PresentSink;
 use crate::store::Resumption;
 use crate::store::StageOrder;
 use crate::store::Survey;
+use crate::store::TokenKey;
 use crate::store::Watch;
 use crate::store::error::StoreError;
 use crate::store::objects::ObjectDisposer;
@@ -109,6 +116,31 @@ impl Inventory for SqlStore {
         let found = clients::clients(&mut *session, self.backend.dialect(), job, &tables).await?;
         session.rollback().await?;
         Ok(found)
+    }
+
+    async fn present(
+        &self,
+        job: &Job,
+        tokens: &TokenKey,
+        sink: PresentSink<'_>,
+    ) -> Result<(), StoreError> {
+        present::present(&*self.backend, job, tokens, sink).await
+    }
+
+    async fn leftovers(
+        &self,
+        job: &Job,
+        leftover: &Leftover,
+        sink: PersonSink<'_>,
+    ) -> Result<(), StoreError> {
+        leftovers::leftovers(&*self.backend, job, leftover, sink).await
+    }
+
+    async fn journal(&self, run_id: &str, sink: JournalSink<'_>) -> Result<(), StoreError> {
+        let mut session = self.backend.session().await?;
+        session.begin(Access::Read).await?;
+        journal::read(&mut *session, self.backend.dialect(), run_id, sink).await?;
+        session.rollback().await
     }
 
     async fn find(&self, job: &Job, key: &[String]) -> Result<Option<Found>, StoreError> {
@@ -208,13 +240,6 @@ impl Disposer for SqlStore {
         let finished = self.finish_open(work, objects, watch).await;
         finished.unwrap_or_else(stopped)
     }
-
-    async fn journal(&self, run_id: &str, sink: JournalSink<'_>) -> Result<(), StoreError> {
-        let mut session = self.backend.session().await?;
-        session.begin(Access::Read).await?;
-        journal::read(&mut *session, self.backend.dialect(), run_id, sink).await?;
-        session.rollback().await
-    }
 }
 
 impl SqlStore {
@@ -250,6 +275,9 @@ impl SqlStore {
         let blocks = self.backend.blocks(&mut *session, &work.job.table).await?;
         drop(session);
         let pass = Pass::prepare(self.backend.dialect(), &tables, work)?;
+        if pass.recalled.is_some() {
+            return Ok(recall_walk::walk(&*self.backend, &pass, watch).await);
+        }
         Ok(walk::walk(&*self.backend, &pass, blocks, watch).await)
     }
 

@@ -268,6 +268,23 @@ impl<'a> StageText<'a> {
         Ok(parts.join(" and "))
     }
 
+    /// Whether the record has a whole key, and no row names it that keeps it in this stage.
+    pub(crate) fn named_and_free(&self) -> String {
+        match self.referenced() {
+            Some(referenced) => format!("{} and not {referenced}", self.named()),
+            None => self.named(),
+        }
+    }
+
+    /// Whether the record has a whole key: SQLite lets a primary key be null.
+    pub(crate) fn named(&self) -> String {
+        let key = self.job.key.iter();
+        let parts: Vec<String> = key
+            .map(|column| format!("{} is not null", own(column)))
+            .collect();
+        parts.join(" and ")
+    }
+
     /// The facts of a column of the cluster's own table.
     pub(crate) fn own_column(&self, name: &str) -> Result<&'a ColumnFacts, StoreError> {
         self.tables

@@ -19,7 +19,7 @@ const SIZE: Size = Size {
 };
 
 /// Every failpoint of the program, and at which of its times the process is killed.
-const POINTS: [(&str, &[u32]); 20] = [
+const POINTS: [(&str, &[u32]); 21] = [
     ("run.started", &[1]),
     ("run.planned", &[1, 2]),
     ("log.signed", &[1, 3]),
@@ -36,6 +36,7 @@ const POINTS: [(&str, &[u32]); 20] = [
     ("run.finished", &[1]),
     ("seal.after-fence", &[1]),
     ("seal.after-leaves", &[1, 2]),
+    ("seal.after-look-back", &[1]),
     ("seal.after-store", &[1, 2]),
     ("seal.after-key", &[1]),
     ("seal.after-sign", &[1, 2]),

@@ -159,6 +159,11 @@ impl Workplace {
         self.kigen_with(&["--format", "json", "run"], variables)
     }
 
+    /// Starts `kigen` with these words, armed with these variables.
+    pub(crate) fn kigen_armed(&self, words: &[&str], variables: &[(&str, &str)]) -> Worker {
+        self.kigen_with(words, variables)
+    }
+
     fn kigen_with(&self, words: &[&str], variables: &[(&str, &str)]) -> Worker {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kigen"));
         command

@@ -70,11 +70,77 @@ impl Database {
             return;
         };
         let mut admin = PgConnection::connect(server.as_str()).await.unwrap();
-        let statement = format!("drop database if exists {name} with (force)");
-        sqlx::raw_sql(AssertSqlSafe(statement))
-            .execute(&mut admin)
-            .await
-            .unwrap();
+        for name in [name.clone(), format!("{name}_backup")] {
+            let statement = format!("drop database if exists {name} with (force)");
+            sqlx::raw_sql(AssertSqlSafe(statement))
+                .execute(&mut admin)
+                .await
+                .unwrap();
+        }
+    }
+
+    /// Takes a backup of the whole database, journal and all.
+    pub(crate) async fn back_up(&self) {
+        match &self.place {
+            Place::Sqlite { url } => {
+                let copy = format!("{}.backup", file_of(url));
+                self.execute(&format!("vacuum into '{copy}'")).await;
+            }
+            Place::Postgres { server, name, .. } => {
+                let copy = format!("create database {name}_backup template {name}");
+                self.from_outside(server, &[copy]).await;
+            }
+        }
+    }
+
+    /// Brings the database back as it was backed up: what was written since is gone.
+    pub(crate) async fn restore(&self) {
+        match &self.place {
+            Place::Sqlite { url } => {
+                let file = file_of(url);
+                let mut past = self.connection.lock().await;
+                let aside = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+                if let Past::Sqlite(open) = std::mem::replace(&mut *past, Past::Sqlite(aside)) {
+                    open.close().await.unwrap();
+                }
+                for behind in ["-wal", "-shm"] {
+                    // A database that was closed last has neither.
+                    std::fs::remove_file(format!("{file}{behind}")).ok();
+                }
+                std::fs::copy(format!("{file}.backup"), file).unwrap();
+                *past = Past::Sqlite(SqliteConnection::connect(url).await.unwrap());
+            }
+            Place::Postgres { server, name, .. } => {
+                let statements = [
+                    format!("drop database {name} with (force)"),
+                    format!("create database {name} template {name}_backup"),
+                ];
+                self.from_outside(server, &statements).await;
+            }
+        }
+    }
+
+    /// Runs statements that no connection to the database may be open for.
+    async fn from_outside(&self, server: &Url, statements: &[String]) {
+        let mut past = self.connection.lock().await;
+        let mut admin = PgConnection::connect(server.as_str()).await.unwrap();
+        let aside = PgConnection::connect(server.as_str()).await.unwrap();
+        if let Past::Postgres(open) = std::mem::replace(&mut *past, Past::Postgres(aside)) {
+            open.close().await.unwrap();
+        }
+        for statement in statements {
+            // The server notices the end of a connection a moment later.
+            let mut tries = 0;
+            while let Err(error) = sqlx::raw_sql(AssertSqlSafe(statement.clone()))
+                .execute(&mut admin)
+                .await
+            {
+                tries += 1;
+                assert!(tries < 50, "{error}");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        }
+        *past = Past::Postgres(PgConnection::connect(&self.url()).await.unwrap());
     }
 
     /// How kigen reaches the store.
@@ -179,6 +245,10 @@ impl Database {
             .await
             > 0
     }
+}
+
+fn file_of(url: &str) -> &str {
+    url.strip_prefix("sqlite://").unwrap()
 }
 
 #[expect(

@@ -80,10 +80,68 @@ impl TestStore {
     pub(crate) async fn remove(self) {
         if let Place::Postgres { server, name } = &self.place {
             let mut admin = Shell::postgres(server.as_str()).await;
-            admin
-                .execute(&format!("drop database {name} with (force)"))
-                .await;
+            for name in [name.clone(), format!("{name}_backup")] {
+                admin
+                    .execute(&format!("drop database if exists {name} with (force)"))
+                    .await;
+            }
         }
+    }
+
+    /// Takes a backup of the whole database, journal and all.
+    pub(crate) async fn back_up(&self) {
+        match &self.place {
+            Place::Sqlite { .. } => {
+                let copy = self.backup_file();
+                self.execute(&format!("vacuum into '{}'", copy.display()))
+                    .await;
+            }
+            Place::Postgres { server, name } => {
+                let copy = format!("create database {name}_backup template {name}");
+                self.from_outside(server, &[copy]).await;
+            }
+        }
+    }
+
+    /// Brings the database back as it was backed up: what was written since is gone.
+    pub(crate) async fn restore(&self) {
+        match &self.place {
+            Place::Sqlite { .. } => {
+                let file = self.file();
+                let mut shell = self.shell.lock().await;
+                let aside = Shell::sqlite("sqlite::memory:").await;
+                std::mem::replace(&mut *shell, aside).close().await;
+                for behind in ["-wal", "-shm"] {
+                    // A database that was closed last has neither.
+                    std::fs::remove_file(format!("{}{behind}", file.display())).ok();
+                }
+                std::fs::copy(self.backup_file(), &file).unwrap();
+                *shell = Shell::sqlite(&format!("sqlite:{}", file.display())).await;
+            }
+            Place::Postgres { server, name } => {
+                let statements = [
+                    format!("drop database {name} with (force)"),
+                    format!("create database {name} template {name}_backup"),
+                ];
+                self.from_outside(server, &statements).await;
+            }
+        }
+    }
+
+    fn backup_file(&self) -> PathBuf {
+        self.file().with_extension("backup")
+    }
+
+    /// Runs statements that no connection to the database may be open for.
+    async fn from_outside(&self, server: &Url, statements: &[String]) {
+        let mut shell = self.shell.lock().await;
+        let mut admin = Shell::postgres(server.as_str()).await;
+        let aside = Shell::postgres(server.as_str()).await;
+        std::mem::replace(&mut *shell, aside).close().await;
+        for statement in statements {
+            admin.execute_with_patience(statement).await;
+        }
+        *shell = Shell::postgres(self.url().as_str()).await;
     }
 
     pub(crate) fn is_postgres(&self) -> bool {

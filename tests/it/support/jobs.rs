@@ -70,6 +70,7 @@ pub(crate) fn job(name: &str, columns: &[&str]) -> Job {
             batch_size: 1_000,
         },
         examples: Vec::new(),
+        leftovers: Vec::new(),
     }
 }
 

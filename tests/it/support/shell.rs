@@ -35,6 +35,28 @@ impl Shell {
         done.unwrap_or_else(|error| panic!("{error}\n{sql}"));
     }
 
+    /// Runs a statement that has to wait until others' connections have ended.
+    pub(crate) async fn execute_with_patience(&mut self, sql: &str) {
+        let Self::Postgres(connection) = self else {
+            panic!("only a server has connections of others");
+        };
+        for tries in 0.. {
+            let script = sqlx::raw_sql(AssertSqlSafe(sql));
+            match script.execute(&mut *connection).await {
+                Ok(_) => return,
+                Err(error) => assert!(tries < 50, "{error}\n{sql}"),
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    }
+
+    pub(crate) async fn close(self) {
+        match self {
+            Self::Sqlite(connection) => connection.close().await.unwrap(),
+            Self::Postgres(connection) => connection.close().await.unwrap(),
+        }
+    }
+
     /// The rows of one query.
     pub(crate) async fn rows(&mut self, sql: &str) -> Vec<TextRow> {
         let query = sqlx::raw_sql(AssertSqlSafe(sql));

@@ -192,7 +192,7 @@ const TAMPERINGS: &[Tampering] = &[
             let text = String::from_utf8(entries.pop().unwrap()).unwrap();
             let place = text.find("\"organization\":\"").unwrap() + "\"organization\":\"".len();
             let mut text = text;
-            text.insert_str(place, "新");
+            text.insert(place, '新');
             entries.push(text.into_bytes());
             published.rewrite(&entries);
         },

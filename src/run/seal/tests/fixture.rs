@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::config::Client;
 use crate::config::Issuer;
+use crate::config::ReadBack;
 use crate::config::Residual;
 use crate::domain::calendar::Period;
 use crate::evidence::leaf::Action;
@@ -190,6 +191,8 @@ impl Fixture {
             origin: &self.origin,
             place,
             work_folder: &self.work(),
+            read_back: ReadBack::Off,
+            jobs: &[],
             version: "0.1.0",
         };
         seal(&context, RUN, at(second), progress).await
@@ -295,6 +298,7 @@ pub(super) fn started() -> RunStarted {
             target(1, "exam-history", Action::RowDeleted, "lms"),
             target(2, "documents", Action::ObjectVersionDeleted, "scans"),
         ],
+        reconciles: None,
     }
 }
 
@@ -314,6 +318,7 @@ fn job(name: &str, title: &str) -> JobEntry {
             text_sha256: crate::evidence::digest::Sha256::of(CLAUSE.as_bytes()).to_string(),
             text: CLAUSE.to_owned(),
         },
+        identity: None,
         approval: Some(ApprovalEntry {
             role: "個人情報保護管理者".to_owned(),
             ticket: "CHG-1234".to_owned(),

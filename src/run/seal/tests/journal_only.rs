@@ -11,6 +11,7 @@ use jiff::civil::Date;
 
 use crate::domain::value::Value;
 use crate::job::Job;
+use crate::job::Leftover;
 use crate::job::TableName;
 use crate::store::Disposer;
 use crate::store::Fit;
@@ -19,9 +20,12 @@ use crate::store::Inventory;
 use crate::store::JournalRow;
 use crate::store::JournalSink;
 use crate::store::PassOutcome;
+use crate::store::PersonSink;
+use crate::store::PresentSink;
 use crate::store::Resumption;
 use crate::store::StageOrder;
 use crate::store::Survey;
+use crate::store::TokenKey;
 use crate::store::Watch;
 use crate::store::error::StoreError;
 use crate::store::objects::ObjectDisposer;
@@ -75,6 +79,23 @@ impl Inventory for JournalOnly {
 
     async fn survey(&self, _: &Job, _: usize, _: Date) -> Result<Survey, StoreError> {
         Err(not_here())
+    }
+
+    async fn present(&self, _: &Job, _: &TokenKey, _: PresentSink<'_>) -> Result<(), StoreError> {
+        Err(not_here())
+    }
+
+    async fn leftovers(&self, _: &Job, _: &Leftover, _: PersonSink<'_>) -> Result<(), StoreError> {
+        Err(not_here())
+    }
+
+    async fn journal(&self, run_id: &str, sink: JournalSink<'_>) -> Result<(), StoreError> {
+        assert_eq!(run_id, RUN);
+        assert!(self.closed.load(Ordering::SeqCst) > 0);
+        for number in 0..self.count {
+            sink((self.make)(number))?;
+        }
+        Ok(())
     }
 
     async fn find(&self, _: &Job, _: &[String]) -> Result<Option<Found>, StoreError> {
@@ -140,14 +161,5 @@ impl Disposer for JournalOnly {
             stopped_by: Some(not_here()),
             ..PassOutcome::default()
         }
-    }
-
-    async fn journal(&self, run_id: &str, sink: JournalSink<'_>) -> Result<(), StoreError> {
-        assert_eq!(run_id, RUN);
-        assert!(self.closed.load(Ordering::SeqCst) > 0);
-        for number in 0..self.count {
-            sink((self.make)(number))?;
-        }
-        Ok(())
     }
 }

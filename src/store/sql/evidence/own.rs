@@ -121,10 +121,10 @@ impl BatchEvidence<'_, '_> {
         group.leaves.extend_from_slice(&leaves);
         group.refs.extend_from_slice(&refs);
         for (purpose, records) in share.ended_by {
-            let purpose = &pass.stage().rule.purposes[purpose].name;
+            let purpose = pass.purpose_name(purpose);
             group.records += records;
-            *group.ended_by.entry(purpose.clone()).or_default() += records;
-            *counts.ended_by.entry(purpose.clone()).or_default() += records;
+            *group.ended_by.entry(purpose.to_owned()).or_default() += records;
+            *counts.ended_by.entry(purpose.to_owned()).or_default() += records;
             *counts.by_client.entry(share.client.clone()).or_default() += records;
         }
         self.writer.clients.insert(share.client, share.encoders);

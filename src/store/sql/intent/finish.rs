@@ -251,10 +251,10 @@ async fn due_rows(
     lock: bool,
 ) -> Result<Vec<Row>, StoreError> {
     let rows = session.query(&find_window(pass, window, lock)).await?;
-    Ok(rows
+    let rows = rows
         .into_iter()
-        .map(|row| pass.selection.adopt(pass.dialect, row))
-        .collect())
+        .map(|row| pass.selection.adopt(pass.dialect, row));
+    pass.keep(rows.collect())
 }
 
 /// The records whose objects are all gone, or stay because other rows name them too.

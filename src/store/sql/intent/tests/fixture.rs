@@ -26,6 +26,7 @@ use crate::plan;
 use crate::plan::StagePlan;
 use crate::store::Announced;
 use crate::store::Disposer as _;
+use crate::store::Inventory as _;
 use crate::store::ObjectTarget;
 use crate::store::PassOutcome;
 use crate::store::Resumption;

@@ -17,6 +17,7 @@ use crate::evidence::leaf::Action;
 use crate::evidence::leaf::RecordEncoder;
 use crate::evidence::leaf::RecordPlace;
 use crate::store::Disposer as _;
+use crate::store::Inventory as _;
 use crate::store::error::StoreError;
 
 #[tokio::test]

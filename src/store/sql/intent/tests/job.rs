@@ -90,6 +90,7 @@ pub(super) fn job(schema: Option<String>) -> Job {
             batch_size: 2,
         },
         examples: Vec::new(),
+        leftovers: Vec::new(),
     }
 }
 

@@ -1,0 +1,213 @@
+//! Many records against the leaves of several runs, without a database.
+
+mod memory;
+mod verdicts;
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use jiff::civil::Date;
+use tempfile::TempDir;
+
+use super::known::Knowledge;
+use super::known::Known;
+use super::look::ClusterLook;
+use super::look::look;
+use super::lost::Lost;
+use super::shelf::Shelf;
+use super::source::Source;
+use super::source::SourceTarget;
+use crate::domain::value::Value;
+use crate::evidence::digest::Sha256;
+use crate::evidence::leaf::Action;
+use crate::evidence::leaf::Leaf;
+use crate::evidence::leaf::RecordEncoder;
+use crate::evidence::leaf::RecordPlace;
+use crate::evidence::leaf::RunKey;
+use crate::evidence::leaf::SubjectEncoder;
+use crate::evidence::leaf::subject_leaf;
+use crate::job::Job;
+use crate::job::Leftover;
+use crate::job::TableName;
+use crate::store::Fit;
+use crate::store::Found;
+use crate::store::Inventory;
+use crate::store::JournalSink;
+use crate::store::PersonSink;
+use crate::store::PresentBatch;
+use crate::store::PresentRecord;
+use crate::store::PresentSink;
+use crate::store::Survey;
+use crate::store::TokenKey;
+use crate::store::error::StoreError;
+
+const CLIENT: &str = "own";
+
+/// The attempts of `jobs/exam-history.toml`; their deletion is target 0.
+fn job() -> Job {
+    let text = include_str!("../../../jobs/exam-history.toml");
+    crate::job::parse("jobs/exam-history.toml", text).unwrap()
+}
+
+/// An attempt with this number, of this learner.
+fn attempt(number: i64, learner: i64) -> PresentRecord {
+    PresentRecord {
+        key: vec![Value::Int(number)],
+        client: CLIENT.to_owned(),
+        subjects: vec![Value::Int(learner)],
+        pseudonymized: vec![false, false],
+    }
+}
+
+/// Everything that some runs removed.
+struct Runs {
+    folder: TempDir,
+    shelf: Shelf,
+    sources: Vec<Source>,
+}
+
+impl Runs {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(folder.path(), 1000).unwrap();
+        Self {
+            folder,
+            shelf,
+            sources: Vec::new(),
+        }
+    }
+
+    /// A further run that deleted these attempts, each with its learner.
+    fn delete(&mut self, job: &Job, attempts: impl Iterator<Item = (i64, i64)>) {
+        let number = u8::try_from(self.sources.len()).unwrap();
+        let key = RunKey::from_bytes([number; 32]);
+        let place = RecordPlace {
+            client: CLIENT,
+            store: &job.store,
+            object: "exam_attempt",
+        };
+        let mut records = RecordEncoder::new(&key, place, &["attempt_id"], 0).unwrap();
+        let mut persons = SubjectEncoder::new(&key, CLIENT, "learner").unwrap();
+        let mut leaves: Vec<Leaf> = Vec::new();
+        let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
+        for (attempt, learner) in attempts {
+            let leaf = records.leaf(Action::RowDeleted, &[Value::Int(attempt)], 0);
+            leaves.push(leaf.unwrap());
+            *counts.entry(learner).or_default() += 1;
+        }
+        for (learner, count) in counts {
+            let person = persons.reference(&Value::Int(learner)).unwrap();
+            leaves.push(subject_leaf(Action::RowDeleted, 0, &person, count));
+        }
+        leaves.sort();
+        let bytes: Vec<u8> = leaves.iter().flat_map(|leaf| *leaf.as_bytes()).collect();
+        let part = self.shelf.add(&bytes[..]).unwrap();
+        self.sources.push(Source {
+            run_id: format!("run-{number}"),
+            certificate_id: format!("certificate-{number}"),
+            client: CLIENT.to_owned(),
+            payload_sha256: Sha256::of(&[number]),
+            key,
+            targets: vec![SourceTarget {
+                index: 0,
+                job: job.cluster.clone(),
+                stage: "delete".to_owned(),
+                store: job.store.clone(),
+                object: "exam_attempt".to_owned(),
+                action: Action::RowDeleted,
+                rule_sha256: job.sha256.clone(),
+                identity: None,
+            }],
+            part,
+        });
+    }
+
+    /// A look at what is present.
+    async fn look(&mut self, job: &Job, lost: &[Lost], present: &Present) -> ClusterLook {
+        self.shelf.finish().unwrap();
+        let knowledge = Knowledge {
+            sources: &self.sources,
+            shelf: &self.shelf,
+        };
+        let (mut known, changed) = Known::new(job, knowledge, lost, self.folder.path());
+        assert!(changed.is_empty(), "{changed:?}");
+        look(&mut known, present, &TokenKey([1; 32])).await.unwrap()
+    }
+}
+
+/// A store that holds attempts and nothing else.
+struct Present {
+    attempts: i64,
+    make: Box<dyn Fn(i64) -> PresentRecord + Send + Sync>,
+}
+
+impl Present {
+    fn of(attempts: Vec<PresentRecord>) -> Self {
+        Self {
+            attempts: i64::try_from(attempts.len()).unwrap(),
+            make: Box::new(move |number| attempts[usize::try_from(number).unwrap()].clone()),
+        }
+    }
+}
+
+fn not_here() -> StoreError {
+    StoreError::Unusable("this store shows what is present only".to_owned())
+}
+
+#[async_trait]
+impl Inventory for Present {
+    fn engine(&self) -> &'static str {
+        "none"
+    }
+
+    async fn present(
+        &self,
+        _: &Job,
+        _: &TokenKey,
+        sink: PresentSink<'_>,
+    ) -> Result<(), StoreError> {
+        for from in (0..self.attempts).step_by(4096) {
+            let to = (from + 4096).min(self.attempts);
+            sink(PresentBatch {
+                records: (from..to).map(&self.make).collect(),
+                ..PresentBatch::default()
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn inspect(&self, _: &Job) -> Result<Fit, StoreError> {
+        Err(not_here())
+    }
+
+    async fn survey(&self, _: &Job, _: usize, _: Date) -> Result<Survey, StoreError> {
+        Err(not_here())
+    }
+
+    async fn clients(&self, _: &Job) -> Result<BTreeSet<String>, StoreError> {
+        Err(not_here())
+    }
+
+    async fn leftovers(&self, _: &Job, _: &Leftover, _: PersonSink<'_>) -> Result<(), StoreError> {
+        Err(not_here())
+    }
+
+    async fn journal(&self, _: &str, _: JournalSink<'_>) -> Result<(), StoreError> {
+        Err(not_here())
+    }
+
+    async fn find(&self, _: &Job, _: &[String]) -> Result<Option<Found>, StoreError> {
+        Err(not_here())
+    }
+
+    async fn typed(
+        &self,
+        _: &Job,
+        _: &TableName,
+        _: &[String],
+        _: &[String],
+    ) -> Result<Vec<Value>, StoreError> {
+        Err(not_here())
+    }
+}

@@ -1,0 +1,330 @@
+//! After a store was restored from a backup: what had been removed since is found, and removed again.
+//!
+//! Journal and fences of the restored database are as old as the backup, so nothing is taken from
+//! them: the ledger says what was removed, the leaves say of which records.
+
+mod report;
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::announce::Clients;
+use super::error::RunError;
+use super::execute;
+use super::execute::Again;
+use super::execute::Environment;
+use super::execute::Prepared;
+use super::execute::RunRequest;
+use super::locks::release;
+use super::locks::take_locks;
+use super::open::Inventories;
+use super::open::Stores;
+use super::outcome::FinishedRun;
+use super::outcome::JobError;
+use super::plan;
+use super::recall;
+use super::recall::Archive;
+use super::recall::ClusterLook;
+use super::recall::Collected;
+use super::recall::Knowledge;
+use super::recall::Known;
+use super::recall::RecallError;
+use super::recall::Source;
+use super::recall::Wanted;
+use super::recover;
+use super::stage::JobAgain;
+use crate::job::Job;
+use crate::keyring::Keyring;
+use crate::ledger::entry::ReconciledEntry;
+use crate::ledger::entry::ReconcilesEntry;
+use crate::ledger::entry::Trigger;
+use crate::publish;
+use crate::store::Due;
+use crate::store::Survey;
+use crate::store::TokenKey;
+
+pub use report::NotLookedFor;
+pub use report::Reconciliation;
+pub use report::UndoneCertificate;
+pub use report::UndoneTarget;
+pub(super) use report::undone;
+
+/// The most certificates of one client that a new one can refer to: a certificate has at most
+/// 65,535 bytes.
+const MOST_CERTIFICATES: usize = 200;
+
+/// Objects lie behind their rows only: a bucket is not listed as a whole.
+const OBJECTS: &str = "objects are looked for through the rows that name them; one whose row is not \
+                       there again is not found";
+
+/// What is to be reconciled.
+pub struct ReconcileRequest<'a> {
+    /// Name of the restored store in `kigen.toml`.
+    pub store: &'a str,
+    /// When the backup was taken.
+    pub backup_time: Timestamp,
+    /// The jobs of that store, in run order.
+    pub jobs: &'a [&'a Job],
+    /// Every job of the folder: a killed run may have had others.
+    pub all_jobs: &'a [Job],
+    pub as_of: Date,
+}
+
+/// Looks, and removes nothing. Stores are opened to be read only.
+pub async fn look(
+    environment: &Environment<'_>,
+    keyring: &Keyring,
+    request: &ReconcileRequest<'_>,
+) -> Result<Reconciliation, RunError> {
+    environment.ledger.check_migrated().await?;
+    let collected = collect(environment, keyring, request).await?;
+    let (found, _) = look_at(environment, keyring, request, &collected).await?;
+    Ok(found)
+}
+
+/// Looks, and removes again what is back: by a run of its own, with certificates that refer to the
+/// ones that it carries out again.
+pub async fn apply(
+    environment: &Environment<'_>,
+    keyring: &mut Keyring,
+    request: &ReconcileRequest<'_>,
+) -> Result<Reconciliation, RunError> {
+    environment.ledger.check_migrated().await?;
+    environment.ledger.probe_writable().await?;
+    let started_at = (environment.now)();
+    let run_id = crate::clock::uuid_at(started_at).to_string();
+    let run = RunRequest {
+        jobs: request.jobs,
+        all_jobs: request.all_jobs,
+        as_of: request.as_of,
+        trigger: Trigger::Hand,
+    };
+    let lock = take_locks(environment.ledger, request.jobs, &run_id).await?;
+    let mut stores = Stores::default();
+    let recovered = recover::recover(environment, keyring, &mut stores, request.all_jobs).await?;
+    let collected = collect(environment, keyring, request).await?;
+    let (mut found, known) = look_at(environment, keyring, request, &collected).await?;
+    found.refused = refusal(&found);
+    let finished = FinishedRun {
+        run_id: None,
+        as_of: request.as_of,
+        jobs: Vec::new(),
+        certificates: Vec::new(),
+        recovered,
+        stopped: false,
+        not_certified: None,
+    };
+    if found.back() == 0 || found.refused.is_some() {
+        // What had been killed was taken up all the same.
+        found.applied = (!finished.recovered.is_empty()).then_some(finished);
+        release(lock).await;
+        return Ok(found);
+    }
+    let again = again(request, &found, &known, &collected.sources);
+    let jobs: Vec<&Job> = known
+        .iter()
+        .map(|known| known.job)
+        .filter(|job| again.jobs.contains_key(&job.cluster))
+        .collect();
+    let run = RunRequest { jobs: &jobs, ..run };
+    let prepared = Prepared {
+        run_id,
+        started_at,
+        again: Some(&again),
+    };
+    let mut finished = finished;
+    execute::prepare_and_execute(
+        environment,
+        keyring,
+        &mut stores,
+        &run,
+        prepared,
+        &mut finished,
+    )
+    .await?;
+    found.applied = Some(finished);
+    release(lock).await;
+    Ok(found)
+}
+
+/// Why nothing may be removed, if so.
+fn refusal(found: &Reconciliation) -> Option<String> {
+    if !found.errors.is_empty() {
+        return Some("not every cluster could be looked at".to_owned());
+    }
+    if found.lost.iter().any(|lost| lost.why.is_tampering()) {
+        return Some(
+            "published evidence does not hold: `kigen verify` says what\nhint: bring the place of evidence back first; what is removed again is certified there"
+                .to_owned(),
+        );
+    }
+    let mut of_client: BTreeMap<&str, usize> = BTreeMap::new();
+    for certificate in &found.certificates {
+        *of_client.entry(&certificate.client).or_default() += 1;
+    }
+    let most = of_client.values().max().copied().unwrap_or(0);
+    (most > MOST_CERTIFICATES).then(|| {
+        format!(
+            "{most} certificates of one client are undone, and a certificate can refer to {MOST_CERTIFICATES}\nhint: reconcile one job after the other, with `--job`"
+        )
+    })
+}
+
+async fn collect(
+    environment: &Environment<'_>,
+    keyring: &Keyring,
+    request: &ReconcileRequest<'_>,
+) -> Result<Collected, RunError> {
+    let config = environment.config;
+    let place = publish::open(&config.certificates.place).await;
+    let place = place.map_err(RecallError::Place)?;
+    let archive = Archive {
+        ledger: environment.ledger,
+        keyring,
+        place: &*place,
+        work_folder: &config.certificates.work_folder,
+    };
+    let clusters: BTreeSet<&str> = request
+        .jobs
+        .iter()
+        .map(|job| job.cluster.as_str())
+        .collect();
+    let wanted = Wanted::After(request.backup_time);
+    Ok(recall::collect(&archive, &wanted, &clusters).await?)
+}
+
+/// Looks at every cluster of the store.
+async fn look_at<'a>(
+    environment: &Environment<'_>,
+    keyring: &Keyring,
+    request: &ReconcileRequest<'a>,
+    collected: &'a Collected,
+) -> Result<(Reconciliation, Vec<Known<'a>>), RunError> {
+    let mut found = Reconciliation {
+        store: request.store.to_owned(),
+        backup_time: request.backup_time,
+        runs: collected.runs,
+        clusters: Vec::new(),
+        certificates: Vec::new(),
+        lost: collected.lost.clone(),
+        not_looked_for: Vec::new(),
+        errors: BTreeMap::new(),
+        applied: None,
+        refused: None,
+    };
+    let mut inventories = Inventories::default();
+    let mut all = Vec::new();
+    for job in request.jobs.iter().copied() {
+        let knowledge = Knowledge {
+            sources: &collected.sources,
+            shelf: &collected.shelf,
+        };
+        let folder = &environment.config.certificates.work_folder;
+        let (mut known, changed) = Known::new(job, knowledge, &collected.lost, folder);
+        found.lost.extend(changed);
+        for link in &job.objects {
+            found.not_looked_for.push(NotLookedFor {
+                job: job.cluster.clone(),
+                store: link.store.clone(),
+                why: OBJECTS,
+            });
+        }
+        let looked = look_at_one(environment, keyring, &mut inventories, &mut known).await;
+        match looked {
+            Ok(cluster) => found.clusters.push(cluster),
+            Err(error) => {
+                found.errors.insert(job.cluster.clone(), error);
+            }
+        }
+        all.push(known);
+    }
+    found.certificates = undone(&found.clusters, &collected.sources);
+    Ok((found, all))
+}
+
+pub(super) async fn look_at_one(
+    environment: &Environment<'_>,
+    keyring: &Keyring,
+    inventories: &mut Inventories,
+    known: &mut Known<'_>,
+) -> Result<ClusterLook, JobError> {
+    let job = known.job;
+    let store = inventories.rows(environment.config, &job.store).await;
+    let store = store.map_err(|error| JobError::of_store(&error))?;
+    plan::inspect(&*store, job).await?;
+    let tokens = TokenKey(*keyring.token_key());
+    let looked = recall::look(known, &*store, &tokens).await;
+    looked.map_err(|error| match error {
+        RecallError::Store(error) => JobError::of_store(&error),
+        other => {
+            let error = RunError::Recall(other);
+            JobError::new(error.exit(), error.to_string())
+        }
+    })
+}
+
+/// What the run is to remove again.
+fn again<'a>(
+    request: &ReconcileRequest<'_>,
+    found: &Reconciliation,
+    known: &'a [Known<'_>],
+    sources: &[Source],
+) -> Again<'a> {
+    let mut clients = Clients::new();
+    let mut jobs = BTreeMap::new();
+    for (cluster, known) in found.clusters.iter().zip(known) {
+        let surveys = surveys(cluster, known.job);
+        if surveys.iter().all(|survey| survey.due.records == 0) {
+            continue;
+        }
+        let of_cluster = cluster.by_source.keys();
+        let named = of_cluster.filter_map(|number| sources.get(*number));
+        let named = named.map(|source| source.client.clone());
+        clients.insert(cluster.job.clone(), named.collect());
+        let again = JobAgain {
+            recall: known,
+            surveys,
+        };
+        jobs.insert(cluster.job.clone(), again);
+    }
+    let certificates = found.certificates.iter().filter_map(|undone| {
+        let mut all = sources.iter();
+        let source = all.find(|source| source.certificate_id == undone.certificate_id)?;
+        Some(ReconciledEntry {
+            certificate_id: source.certificate_id.clone(),
+            client: source.client.clone(),
+            payload_sha256: source.payload_sha256.to_string(),
+        })
+    });
+    Again {
+        reconciles: ReconcilesEntry {
+            store: request.store.to_owned(),
+            backup_time: request.backup_time,
+            certificates: certificates.collect(),
+        },
+        clients,
+        jobs,
+    }
+}
+
+/// What is back in each stage, as if it were due.
+fn surveys(cluster: &ClusterLook, job: &Job) -> Vec<Survey> {
+    let stages = job.stages.iter().enumerate();
+    stages
+        .map(|(index, stage)| {
+            let records = cluster.back_by_stage.get(&stage.name).copied();
+            let alone = cluster.rows_alone.get(index).copied();
+            Survey {
+                total: cluster.present,
+                due: Due {
+                    records: records.unwrap_or_default() + alone.unwrap_or_default(),
+                    subjects: cluster.persons.get(index).copied().unwrap_or_default(),
+                },
+                ..Survey::default()
+            }
+        })
+        .collect()
+}

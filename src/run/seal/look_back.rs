@@ -1,0 +1,282 @@
+//! A look back into the stores before a run is certified: is what it removed gone?
+//!
+//! Rows are not asked for by the keys that a worker remembers: every record that is present is made
+//! into the leaf that its removal would have had, and looked up among the run's own leaves. So it
+//! works after a crash too, and sees what came back under way. Versions of objects were listed again
+//! when they were removed; only what was then gone has a leaf.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::BufReader;
+
+use jiff::Timestamp;
+
+use super::certificate::Draft;
+use super::context::SealContext;
+use super::error::SealError;
+use super::facts::RunFacts;
+use super::facts::is_object;
+use crate::config::ReadBack;
+use crate::evidence::digest::Sha256;
+use crate::evidence::leaf::RunKey;
+use crate::evidence::statement::Statement;
+use crate::evidence::statement::StoreVerification;
+use crate::evidence::statement::Unverifiable;
+use crate::evidence::statement::VerificationResult;
+use crate::job::Job;
+use crate::ledger::entry::TargetEntry;
+use crate::run::recall;
+use crate::run::recall::ClusterLook;
+use crate::run::recall::Knowledge;
+use crate::run::recall::Known;
+use crate::run::recall::Shelf;
+use crate::run::recall::Source;
+use crate::run::recall::SourceTarget;
+use crate::store::Inventory;
+use crate::store::TokenKey;
+
+/// Every present record was looked at.
+const ROWS: &str = "requery-full";
+
+/// Every key was listed again with all its versions.
+const VERSIONS: &str = "relist-versions";
+
+/// What was found, by client and target.
+#[derive(Default)]
+pub(super) struct LookedBack(BTreeMap<(String, u16), StoreVerification>);
+
+impl LookedBack {
+    /// What was found in one target of a client.
+    pub(super) fn of(&self, client: &str, target: u16) -> Option<StoreVerification> {
+        self.0.get(&(client.to_owned(), target)).cloned()
+    }
+
+    /// Whether something that was removed from one of `client`'s targets is there.
+    pub(super) fn found_something(&self, client: &str) -> bool {
+        let mut of_client = self.0.iter().filter(|((name, _), _)| name == client);
+        of_client.any(|(_, found)| found.result == VerificationResult::NotVerified)
+    }
+}
+
+/// Looks for everything that the certificates to be made are about. A store that cannot be asked
+/// stops nothing: the certificate says so.
+pub(super) async fn look_back(
+    context: &SealContext<'_>,
+    facts: &RunFacts,
+    drafts: &[Draft],
+    now: Timestamp,
+) -> Result<LookedBack, SealError> {
+    // What is stored does not change any more.
+    let drafts: Vec<&Draft> = drafts
+        .iter()
+        .filter(|draft| !facts.stored.contains_key(&draft.journal.client))
+        .collect();
+    let mut back = LookedBack::default();
+    if drafts.is_empty() {
+        return Ok(back);
+    }
+    for target in facts.targets()? {
+        if is_object(target) {
+            objects(&mut back, facts, &drafts, target);
+        }
+    }
+    let key = recall::run_key(context.ledger, context.keyring, facts.run_id()).await?;
+    let Ok(key) = key else {
+        // Without its key the run cannot be certified anyway, and is told so there.
+        return Ok(back);
+    };
+    let sort_failed = |source| SealError::Sort {
+        run: facts.run_id().to_owned(),
+        folder: context.work_folder.to_owned(),
+        source,
+    };
+    let leaves = drafts.iter().map(|draft| draft.leaves.folded.size).sum();
+    let mut shelf = Shelf::new(context.work_folder, leaves).map_err(sort_failed)?;
+    let mut sources = Vec::with_capacity(drafts.len());
+    for draft in &drafts {
+        let file = File::open(&draft.leaves.path).map_err(sort_failed)?;
+        let part = shelf.add(BufReader::new(file)).map_err(sort_failed)?;
+        sources.push(source(facts, draft, &key, part)?);
+    }
+    shelf.finish().map_err(sort_failed)?;
+    let knowledge = Knowledge {
+        sources: &sources,
+        shelf: &shelf,
+    };
+    let targets = facts.targets()?;
+    let rows = targets.iter().filter(|target| !is_object(target));
+    let jobs: BTreeSet<&str> = rows.map(|target| target.job.as_str()).collect();
+    for job in jobs {
+        let found = cluster(context, facts, knowledge, job).await;
+        let look = Look {
+            facts,
+            sources: &sources,
+            job,
+            now,
+        };
+        look.note(&mut back, &drafts, &found)?;
+    }
+    Ok(back)
+}
+
+/// What the certificate says of the look back: records that are there, targets that nobody knows of.
+pub(super) fn says(facts: &RunFacts, payload: &[u8]) -> Result<(u64, u64), SealError> {
+    // The payload that was stored, or was made just now.
+    let statement: Statement = serde_json::from_slice(payload)
+        .map_err(|_| facts.damaged("have a certificate that cannot be read".to_owned()))?;
+    let targets = statement.predicate.targets.iter();
+    let found: Vec<_> = targets
+        .filter_map(|target| target.verification.as_ref())
+        .collect();
+    let remaining = found.iter().map(|found| found.remaining).sum();
+    let unverifiable = found
+        .iter()
+        .filter(|found| found.result == VerificationResult::Unverifiable);
+    let unverifiable = u64::try_from(unverifiable.count()).unwrap_or(u64::MAX);
+    Ok((remaining, unverifiable))
+}
+
+/// The run's removals for one client.
+fn source(facts: &RunFacts, draft: &Draft, key: &RunKey, part: usize) -> Result<Source, SealError> {
+    let jobs = &facts.run.started.jobs;
+    let targets = facts.targets()?;
+    let of_client = targets
+        .into_iter()
+        .filter(|target| draft.journal.ended_by.contains_key(&target.index));
+    Ok(Source {
+        run_id: facts.run_id().to_owned(),
+        certificate_id: draft.certificate_id.clone(),
+        client: draft.journal.client.clone(),
+        // There is no payload yet, and nobody refers to it.
+        payload_sha256: Sha256::of(&[]),
+        key: RunKey::from_bytes(*key.expose()),
+        targets: of_client
+            .filter_map(|target| SourceTarget::recorded(target, jobs))
+            .collect(),
+        part,
+    })
+}
+
+/// Everything present of one cluster, or why it cannot be looked at.
+async fn cluster(
+    context: &SealContext<'_>,
+    facts: &RunFacts,
+    knowledge: Knowledge<'_>,
+    name: &str,
+) -> Result<ClusterLook, Unverifiable> {
+    let ReadBack::Full { most_records } = context.read_back else {
+        return Err(Unverifiable::SwitchedOff);
+    };
+    let surveyed = facts.run.surveyed.iter();
+    let of_job = surveyed.filter(|surveyed| surveyed.job == name);
+    if of_job.map(|surveyed| surveyed.total_records).max() > Some(most_records) {
+        return Err(Unverifiable::TooManyRecords);
+    }
+    let job: Option<&Job> = context.jobs.iter().find(|job| job.cluster == name);
+    let job = job.ok_or(Unverifiable::JobChanged)?;
+    let (mut known, changed) = Known::new(job, knowledge, &[], context.work_folder);
+    if !changed.is_empty() {
+        return Err(Unverifiable::JobChanged);
+    }
+    let store = context.stores.get(&job.store);
+    let store = store.ok_or(Unverifiable::StoreUnavailable)?;
+    let tokens = TokenKey(*context.keyring.token_key());
+    let store: &dyn Inventory = &**store;
+    let looked = recall::look(&mut known, store, &tokens).await;
+    looked.map_err(|error| {
+        tracing::warn!(job.name = %name, error = %error, "what was removed from `{name}` could not be looked for");
+        Unverifiable::StoreUnavailable
+    })
+}
+
+/// A look at one cluster, on its way into certificates.
+struct Look<'a> {
+    facts: &'a RunFacts,
+    sources: &'a [Source],
+    job: &'a str,
+    now: Timestamp,
+}
+
+impl Look<'_> {
+    fn note(
+        &self,
+        back: &mut LookedBack,
+        drafts: &[&Draft],
+        found: &Result<ClusterLook, Unverifiable>,
+    ) -> Result<(), SealError> {
+        for target in self.facts.targets()? {
+            if is_object(target) || target.job != self.job {
+                continue;
+            }
+            for (number, draft) in drafts.iter().enumerate() {
+                let client = &draft.journal.client;
+                if !draft.journal.ended_by.contains_key(&target.index) {
+                    continue;
+                }
+                debug_assert_eq!(self.sources[number].client, *client);
+                let verification = self.verification(target, number, found);
+                back.0.insert((client.clone(), target.index), verification);
+            }
+        }
+        Ok(())
+    }
+
+    fn verification(
+        &self,
+        target: &TargetEntry,
+        source: usize,
+        found: &Result<ClusterLook, Unverifiable>,
+    ) -> StoreVerification {
+        let says = |checked, remaining, result, reason| StoreVerification {
+            method: ROWS.to_owned(),
+            checked,
+            remaining,
+            result,
+            reason,
+            at: self.now,
+        };
+        let found = match found {
+            Ok(found) => found,
+            Err(reason) => {
+                return says(0, 0, VerificationResult::Unverifiable, Some(*reason));
+            }
+        };
+        let rows = found.rows.get(&target.object);
+        let checked = rows.map_or(found.present, |rows| rows.present);
+        let count = |by_source: &BTreeMap<usize, BTreeMap<u16, u64>>| {
+            let of_source = by_source.get(&source);
+            let of_target = of_source.and_then(|targets| targets.get(&target.index));
+            of_target.copied().unwrap_or_default()
+        };
+        let remaining = count(&found.by_source);
+        if remaining > 0 {
+            return says(checked, remaining, VerificationResult::NotVerified, None);
+        }
+        if count(&found.open_by_source) > 0 {
+            let reason = Some(Unverifiable::NamesNobody);
+            return says(checked, 0, VerificationResult::Unverifiable, reason);
+        }
+        says(checked, 0, VerificationResult::Verified, None)
+    }
+}
+
+/// What was listed again when it was removed: a version that was still there then has no leaf.
+fn objects(back: &mut LookedBack, facts: &RunFacts, drafts: &[&Draft], target: &TargetEntry) {
+    for draft in drafts {
+        if !draft.journal.ended_by.contains_key(&target.index) {
+            continue;
+        }
+        let records = draft.leaves.folded.records.get(usize::from(target.index));
+        let found = StoreVerification {
+            method: VERSIONS.to_owned(),
+            checked: records.map_or(0, crate::evidence::leaves::Tally::total),
+            remaining: 0,
+            result: VerificationResult::Verified,
+            reason: None,
+            at: facts.finished_at,
+        };
+        let key = (draft.journal.client.clone(), target.index);
+        back.0.insert(key, found);
+    }
+}

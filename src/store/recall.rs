@@ -1,0 +1,58 @@
+//! What is present in a store as evidence can know it again, and who knows it.
+//!
+//! A restored backup brings back what was removed since. Who holds the leaves and the keys of those
+//! runs can tell such a record from all others; the store only shows what is there.
+
+use crate::domain::value::Value;
+
+use super::error::StoreError;
+
+/// A record of the cluster's own table. Personal data: it cannot be printed.
+#[derive(Clone)]
+pub struct PresentRecord {
+    /// The values of the key columns, in the job's order.
+    pub key: Vec<Value>,
+    /// On whose behalf it is kept, as the row says now.
+    pub client: String,
+    /// Whom it may be about: the person whom the row names, and the tokens that stages of the job
+    /// put in that person's place. Empty if the row names nobody, so that nobody can be told apart.
+    pub subjects: Vec<Value>,
+    /// For each stage of the job, whether every column that it changes looks as it leaves it.
+    pub pseudonymized: Vec<bool>,
+}
+
+/// A row of another table that goes with a record. Personal data: it cannot be printed.
+#[derive(Clone)]
+pub struct PresentRow {
+    /// Index among the references of the job whose rows go with the record.
+    pub reference: usize,
+    /// The values of its key columns, in the job's order.
+    pub key: Vec<Value>,
+    /// Index of its record in the batch.
+    pub owner: usize,
+}
+
+/// Some of what is present.
+#[derive(Clone, Default)]
+pub struct PresentBatch {
+    pub records: Vec<PresentRecord>,
+    pub rows: Vec<PresentRow>,
+    /// Rows that go with records and name none that is there, each by the index of its reference
+    /// and its key: nobody knows whose they are.
+    pub orphans: Vec<(usize, Vec<Value>)>,
+}
+
+/// Takes what is present, some records at a time.
+pub type PresentSink<'a> = &'a mut (dyn FnMut(PresentBatch) -> Result<(), StoreError> + Send);
+
+/// Takes the ids of persons, one by one.
+pub type PersonSink<'a> = &'a mut (dyn FnMut(Value) -> Result<(), StoreError> + Send);
+
+/// Knows by evidence which present records were removed before.
+pub trait Recall: Send + Sync {
+    /// For each of `batch`'s records, whether stage `stage` has removed it and it is there again.
+    fn records_back(&self, batch: &PresentBatch, stage: usize) -> Result<Vec<bool>, StoreError>;
+
+    /// The same for each of `batch`'s rows that go with a record.
+    fn rows_back(&self, batch: &PresentBatch, stage: usize) -> Result<Vec<bool>, StoreError>;
+}

@@ -1,0 +1,138 @@
+//! Everything that is present of a cluster, shown as evidence may know it.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::backend::Backend;
+use super::backend::tables_of;
+use super::goes_with;
+use super::goes_with::Found;
+use super::objects_walk::adopt;
+use super::objects_walk::next_rows;
+use super::orphans;
+use super::pass::Pass;
+use super::recalled::Recalled;
+use super::session::Access;
+use super::session::Row;
+use super::text::StageText;
+use crate::evidence::leaf::RunKey;
+use crate::job::Job;
+use crate::store::Announced;
+use crate::store::PresentBatch;
+use crate::store::PresentRow;
+use crate::store::PresentSink;
+use crate::store::Recall;
+use crate::store::RunContext;
+use crate::store::StageTargets;
+use crate::store::Survey;
+use crate::store::TokenKey;
+use crate::store::error::StoreError;
+use crate::store::order::StageWork;
+
+/// Records that are read at a time.
+pub(super) const RECORDS_AT_A_TIME: u32 = 4096;
+
+/// Shows everything present of the cluster of `job`, in one snapshot.
+pub(super) async fn present(
+    backend: &dyn Backend,
+    job: &Job,
+    tokens: &TokenKey,
+    sink: PresentSink<'_>,
+) -> Result<(), StoreError> {
+    let mut session = backend.session().await?;
+    session.begin(Access::Read).await?;
+    let tables = tables_of(backend, &mut *session, job).await?;
+    tables.own(job)?;
+    let run = reader(tokens);
+    let work = StageWork {
+        job,
+        stage: 0,
+        as_of: Date::MIN,
+        run: &run,
+        targets: StageTargets::default(),
+        max_records: 0,
+        surveyed: Survey::default(),
+        pass: 0,
+        recall: Some(&Nobody),
+    };
+    let mut pass = Pass::prepare(backend.dialect(), &tables, &work)?;
+    // Also what another row keeps is there.
+    pass.due = named(&pass);
+    let mut last = None;
+    loop {
+        let statement = next_rows(&pass, last.as_ref(), RECORDS_AT_A_TIME);
+        let rows = adopt(&pass, session.query(&statement).await?);
+        let Some(row) = rows.last() else {
+            break;
+        };
+        last = Some(pass.key_of(row));
+        let found = goes_with::find_everything(&mut *session, &pass, &rows).await?;
+        sink(batch(&pass, &rows, &found)?)?;
+    }
+    orphans::find(&mut *session, &pass, sink).await?;
+    session.rollback().await
+}
+
+fn named(pass: &Pass<'_>) -> String {
+    let text = StageText {
+        dialect: pass.dialect,
+        job: pass.job(),
+        stage: pass.stage(),
+        tables: pass.tables,
+    };
+    text.named()
+}
+
+/// What was read, as evidence may know it.
+pub(super) fn batch(
+    pass: &Pass<'_>,
+    rows: &[Row],
+    found: &[Found<'_>],
+) -> Result<PresentBatch, StoreError> {
+    let recalled = recalled(pass)?;
+    let mut batch = PresentBatch {
+        records: rows.iter().map(|row| recalled.record(pass, row)).collect(),
+        ..PresentBatch::default()
+    };
+    for part in found {
+        let rows = part
+            .keys()
+            .zip(&part.owners)
+            .map(|(key, owner)| PresentRow {
+                reference: part.index(),
+                key: key.to_vec(),
+                owner: *owner,
+            });
+        batch.rows.extend(rows);
+    }
+    Ok(batch)
+}
+
+pub(super) fn recalled<'p>(pass: &'p Pass<'_>) -> Result<&'p Recalled<'p>, StoreError> {
+    let recalled = pass.recalled.as_ref();
+    recalled.ok_or_else(|| StoreError::Unusable("nobody knows the rows of the pass".to_owned()))
+}
+
+/// A look makes no evidence, so it has no run; only the tokens are needed.
+fn reader(tokens: &TokenKey) -> RunContext {
+    RunContext {
+        run_id: String::new(),
+        run_key: RunKey::from_bytes([0; 32]),
+        token_key: tokens.clone(),
+        started_at: Timestamp::UNIX_EPOCH,
+        announced: Announced::not_asked_for(),
+    }
+}
+
+/// Picks nothing: what is shown is judged by who looks at it.
+struct Nobody;
+
+impl Recall for Nobody {
+    fn records_back(&self, batch: &PresentBatch, _stage: usize) -> Result<Vec<bool>, StoreError> {
+        Ok(vec![false; batch.records.len()])
+    }
+
+    fn rows_back(&self, batch: &PresentBatch, _stage: usize) -> Result<Vec<bool>, StoreError> {
+        Ok(vec![false; batch.rows.len()])
+    }
+}

@@ -1,0 +1,118 @@
+//! The select list of a pass: what is read of each row, and where it stands.
+
+use super::catalog::ColumnFacts;
+use super::catalog::ColumnType;
+use super::dialect::Dialect;
+use super::session::Row;
+use super::text::StageText;
+use super::text::expression;
+use super::text::missing;
+use crate::job::ClientSource;
+use crate::job::ColumnRef;
+use crate::store::error::StoreError;
+
+/// What the select list holds where.
+#[derive(Default)]
+pub(crate) struct Selection {
+    expressions: Vec<String>,
+    columns: Vec<ColumnFacts>,
+    pub key: Vec<usize>,
+    pub subject: usize,
+    pub client: Option<usize>,
+    pub starts: Vec<usize>,
+    pub conditions: Vec<Option<usize>>,
+}
+
+impl Selection {
+    /// Adds an expression once and says where it stands.
+    fn add(&mut self, dialect: &dyn Dialect, expression: &str, column: &ColumnFacts) -> usize {
+        let readable = dialect.readable(expression, column);
+        if let Some(index) = self.expressions.iter().position(|known| *known == readable) {
+            return index;
+        }
+        self.expressions.push(readable);
+        self.columns.push(column.clone());
+        self.expressions.len() - 1
+    }
+
+    /// Where the expression stands, as [`Dialect::readable`] writes it.
+    pub(super) fn position(&self, expression: &str) -> Option<usize> {
+        self.expressions
+            .iter()
+            .position(|known| known == expression)
+    }
+
+    pub(crate) fn list(&self) -> String {
+        self.expressions.join(", ")
+    }
+
+    /// Types the values of a row as their columns.
+    pub(crate) fn adopt(&self, dialect: &dyn Dialect, row: Row) -> Row {
+        row.into_iter()
+            .zip(&self.columns)
+            .map(|(value, column)| dialect.adopt(value, column))
+            .collect()
+    }
+}
+
+pub(super) fn own(column: &str) -> String {
+    expression(&ColumnRef {
+        join: None,
+        column: column.to_owned(),
+    })
+}
+
+impl Selection {
+    pub(super) fn add_own(
+        &mut self,
+        text: &StageText<'_>,
+        column: &str,
+    ) -> Result<usize, StoreError> {
+        let facts = text.own_column(column)?;
+        Ok(self.add(text.dialect, &own(column), facts))
+    }
+
+    fn add_ref(&mut self, text: &StageText<'_>, column: &ColumnRef) -> Result<usize, StoreError> {
+        let facts = text
+            .tables
+            .resolve(text.job, column)
+            .ok_or_else(|| missing(&text.job.table.to_string(), &column.to_string()))?;
+        Ok(self.add(text.dialect, &expression(column), facts))
+    }
+
+    /// Adds a column in the text form that conditions compare.
+    fn add_text(&mut self, text: &StageText<'_>, column: &ColumnRef) -> Result<usize, StoreError> {
+        let facts = text
+            .tables
+            .resolve(text.job, column)
+            .ok_or_else(|| missing(&text.job.table.to_string(), &column.to_string()))?;
+        let as_text = ColumnFacts {
+            column_type: ColumnType::Text { characters: None },
+            ..facts.clone()
+        };
+        let expression = text.dialect.text_of(&expression(column));
+        Ok(self.add(text.dialect, &expression, &as_text))
+    }
+}
+
+pub(super) fn select(text: &StageText<'_>) -> Result<Selection, StoreError> {
+    let mut selection = Selection::default();
+    for column in &text.job.key {
+        let at = selection.add_own(text, column)?;
+        selection.key.push(at);
+    }
+    selection.subject = selection.add_own(text, &text.job.subject.column)?;
+    if let ClientSource::Column(column) = &text.job.client {
+        selection.client = Some(selection.add_own(text, column)?);
+    }
+    for source in &text.stage.sources {
+        let at = selection.add_ref(text, &source.starts_at)?;
+        selection.starts.push(at);
+        let condition = match &source.applies_when {
+            Some(condition) => Some(selection.add_text(text, &condition.column)?),
+            None => None,
+        };
+        selection.conditions.push(condition);
+    }
+    Ok(selection)
+}
