@@ -133,14 +133,13 @@ fn asked<'j>(arguments: &Arguments, jobs: &'j JobSet) -> Result<Asked<'j>, Failu
         .map_err(|unknown| Failure::new(exit::USAGE, unknown.to_string()))?;
     let mut questions = Vec::with_capacity(jobs.len());
     for job in &jobs {
-        questions.push(match &arguments.subject {
-            Some(id) => Question::person(job, id),
-            None => {
-                let object = arguments.object.as_deref();
-                let question = Question::record(job, object, arguments.keys.clone());
-                question.map_err(|error| Failure::new(exit::USAGE, error.to_string()))?
-            }
-        });
+        if let Some(id) = &arguments.subject {
+            questions.push(Question::person(job, id));
+            continue;
+        }
+        let object = arguments.object.as_deref();
+        let question = Question::record(job, object, arguments.keys.clone());
+        questions.push(question.map_err(|error| Failure::new(exit::USAGE, error.to_string()))?);
     }
     Ok(Asked { jobs, questions })
 }

@@ -51,7 +51,7 @@ mod tests {
         );
         for (text, says) in [
             ("read-back = \"sometimes\"", "one of `full`, `off`"),
-            ("read-back-most-records = 0", "0"),
+            ("read-back-most-records = 0", "must be at least 1"),
             (
                 "read-back = \"off\"\nread-back-most-records = 5",
                 "nothing is looked at",

@@ -122,6 +122,7 @@ impl Note {
     }
 
     /// The note with the signature lines of `keys` alone, none of them checked.
+    #[must_use = "the note itself stays as it is"]
     pub fn by(&self, keys: &[NoteKey]) -> Self {
         let claimed = |line: &&NoteSignature| keys.iter().any(|key| line.claims(key));
         Self {
