@@ -97,6 +97,11 @@ bench: setup ## Speed against a plain delete on PostgreSQL [BENCH_ROWS=2000000 R
 	@KIGEN_POSTGRES_OPTIONS="$(BENCH_SERVER)" $(WITH_SERVICES) --postgres -- target/release/examples/bench --rows $(BENCH_ROWS) --runs $(RUNS)
 
 # Standard output is the program's alone: one JSON document per date, each on one line.
+.PHONY: bench-reconcile
+bench-reconcile: ## How long a reconciliation takes: ROWS present records against 35 runs, on SQLite
+	@cargo build --release --quiet $(LOCKED) --bin kigen
+	@scripts/bench-reconcile.sh target/release/kigen $(ROWS)
+
 .PHONY: oulad
 oulad: $(if $(filter postgres,$(STORE)),setup) ## Real learners' records [AS_OF="2015-04-01 …" STORE=sqlite|postgres DATA=…]
 	@[[ -n "$(strip $(AS_OF))" ]] || { echo 'name the days: make oulad AS_OF="2014-10-01 2015-04-01"' >&2; exit 2; }

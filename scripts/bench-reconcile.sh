@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# Times a reconciliation: ROWS present records against the evidence of 35 runs, on SQLite.
+#
+#   scripts/bench-reconcile.sh KIGEN [ROWS]
+#
+# KIGEN is the program, built with --release; ROWS is 1000000 if it is left out. Everything lies in a
+# temporary folder, which is removed. Of every hundred rows 35 are removed, one in each run; then the
+# backup is restored. Three runs in the middle have the read-back switched off, for the comparison.
+set -euo pipefail
+kigen=$(realpath "$1")
+rows=${2:-1000000}
+readonly RUNS=35
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+
+python3 - "$rows" <<'PYTHON'
+import datetime, os, sqlite3, sys
+store = sqlite3.connect("store.db")
+store.execute("""create table exam_attempt (attempt_id integer not null primary key,
+  learner_id integer not null, client_id text not null, ended_on date, answers text)""")
+first = datetime.date(2025, 1, 1)
+def row(number):
+    group = number % 100
+    ended = first + datetime.timedelta(days=group) if group < 35 else datetime.date(2030, 1, 1)
+    client = "own" if number // 100 % 4 else "another"
+    return number, number // 7, client, ended.isoformat(), f"answers of {number}, and some more text"
+store.executemany("insert into exam_attempt values (?, ?, ?, ?, ?)", map(row, range(int(sys.argv[1]))))
+store.execute("create index exam_attempt_by_end on exam_attempt (ended_on)")
+store.commit()
+os.mkdir("jobs")
+PYTHON
+
+cat > jobs/exam-history.toml <<'TOML'
+cluster = "exam-history"
+owner = "privacy office"
+time-zone = "Asia/Tokyo"
+title = { ja = "受験履歴", en = "Exam history" }
+clause = { document = "Policy", version = "1", text = "Kept for a year." }
+subject = { kind = "learner", column = "learner_id" }
+client = { column = "client_id" }
+limit = { max-records = 1000000000, max-percent = 100, max-persons = 1000000000 }
+store = { name = "school", table = "exam_attempt", key = ["attempt_id"] }
+columns = { direct-identifier = ["learner_id"], quasi-identifier = ["answers", "ended_on"], not-personal = ["attempt_id", "client_id"] }
+
+[[stage]]
+name = "delete"
+disposal = "delete"
+purpose = [{ name = "course", starting-point = "end-of-transaction", starts-at = "ended_on", period = "P1Y" }]
+
+[[example]]
+stage = "delete"
+as-of = "2026-03-31"
+expect = "retain"
+reason = "not-expired"
+starts = { course = "2025-03-31" }
+
+[[example]]
+stage = "delete"
+as-of = "2026-04-01"
+expect = "dispose"
+starts = { course = "2025-03-31" }
+TOML
+
+config() {
+  cat > kigen.toml <<TOML
+version = 1
+ledger = { url = "sqlite://ledger.db" }
+stores = { school = { kind = "sqlite", url = "sqlite://store.db" } }
+keyring = { path = "keyring.toml" }
+certificates = { folder = "certificates", origin = "certificates.example.jp/kigen" }
+evidence = { read-back = "$1" }
+issuer = { organization = "見本" }
+jobs = { folder = "jobs" }
+TOML
+}
+
+# Prints seconds, peak memory and exit code of a command.
+timed() {
+  python3 - "$@" <<'PYTHON'
+import resource, subprocess, sys, time
+begun = time.time()
+done = subprocess.run(sys.argv[2:], stdout=subprocess.DEVNULL)
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+print(f"{sys.argv[1]}: {time.time() - begun:.1f} s, peak {peak} MiB, exit {done.returncode}", flush=True)
+PYTHON
+}
+
+config full
+for command in "keyring init" "ledger migrate" "journal migrate"; do
+  # shellcheck disable=SC2086 # two words
+  "$kigen" $command --log error > /dev/null
+done
+python3 -c 'import sqlite3; sqlite3.connect("store.db").execute("vacuum into \"backup.db\"")'
+time=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+for run in $(seq 0 $((RUNS - 1))); do
+  day=$(date -u -d "2026-01-02 + $run days" +%F)
+  case $run in
+    10 | 11 | 12) config off && timed "run $run, without read-back" "$kigen" run --as-of "$day" --log error && config full ;;
+    *) timed "run $run" "$kigen" run --as-of "$day" --log error ;;
+  esac
+done
+rm -f store.db-wal store.db-shm
+cp backup.db store.db
+words=(reconcile --store school --backup-time "$time" --log error)
+timed "look" "$kigen" "${words[@]}"
+timed "apply" "$kigen" "${words[@]}" --apply
+timed "look again" "$kigen" "${words[@]}"
