@@ -128,8 +128,7 @@ fn found(
 ) -> Result<Found, RecallError> {
     let mut found = Found::default();
     for hit in hits {
-        let is_done = record.pseudonymized.get(hit.stage) == Some(&true);
-        if hit.action == Action::Pseudonymized && is_done {
+        if hit.is_done(record) {
             found.pseudonymized = true;
             continue;
         }

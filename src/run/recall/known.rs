@@ -11,6 +11,7 @@ use crate::job::Job;
 use crate::job::OnDispose;
 use crate::job::Reference;
 use crate::store::PresentBatch;
+use crate::store::PresentRecord;
 use crate::store::Recall;
 use crate::store::error::StoreError;
 
@@ -80,6 +81,13 @@ pub(super) struct Hit {
     pub(super) target: u16,
     pub(super) action: Action,
     pub(super) stage: usize,
+}
+
+impl Hit {
+    /// Whether a stage pseudonymized the record, and it is still as that stage left it.
+    pub(super) fn is_done(&self, record: &PresentRecord) -> bool {
+        self.action == Action::Pseudonymized && record.pseudonymized.get(self.stage) == Some(&true)
+    }
 }
 
 /// What is known of one batch.

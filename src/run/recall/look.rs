@@ -16,6 +16,7 @@ use crate::store::error::StoreError;
 use super::encoders::Encoders;
 use super::error::RecallError;
 use super::judge::Verdict;
+use super::known::Hit;
 use super::known::Known;
 use super::persons::Persons;
 use super::persons::SHARE_LENGTH;
@@ -164,8 +165,10 @@ impl Meeting<'_, '_> {
         let hits = self.known.hits(batch)?;
         let mut encoders = Encoders::new(self.known);
         for (record, hits) in batch.records.iter().zip(&hits.records) {
-            for hit in hits {
-                self.met = true;
+            // What is as its stage left it is not back: whose it was is nobody's question.
+            let done = |hit: &&Hit| hit.is_done(record);
+            self.met |= !hits.is_empty();
+            for hit in hits.iter().filter(|hit| !done(hit)) {
                 for share in encoders.shares(*hit, &record.subjects)? {
                     let pushed = self.sorter.push(share);
                     pushed.map_err(|source| self.known.at_work(source))?;

@@ -272,6 +272,8 @@ async fn certificates(
             found.push(*one);
         }
     }
+    // Those of one run were made at one time.
+    found.sort_by(|one, other| one.summary.client.cmp(&other.summary.client));
     Ok(found)
 }
 
