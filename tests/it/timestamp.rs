@@ -150,7 +150,10 @@ fn answer(mut stream: TcpStream, mood: Mood, at: &Path, number: usize) -> std::i
     match mood {
         Mood::Slow => thread::sleep(Duration::from_secs(8)),
         Mood::BreaksOff => return Ok(()),
-        Mood::Status => return stream.write_all(b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n"),
+        Mood::Status => {
+            return stream
+                .write_all(b"HTTP/1.1 503 Busy\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+        }
         Mood::Endless => {
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
             for _ in 0..1024 {
@@ -170,7 +173,7 @@ fn answer(mut stream: TcpStream, mood: Mood, at: &Path, number: usize) -> std::i
         fs::write(at.join("first.tsr"), &reply)?;
     }
     let head = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/timestamp-reply\r\ncontent-length: {}\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/timestamp-reply\r\ncontent-length: {}\r\n\r\n",
         reply.len()
     );
     stream.write_all(head.as_bytes())?;
