@@ -30,6 +30,7 @@ use objects::ObjectDisposer;
 
 pub use order::Resumption;
 pub use order::StageOrder;
+pub use recall::BackAgain;
 pub use recall::PersonSink;
 pub use recall::PresentBatch;
 pub use recall::PresentRecord;

@@ -48,11 +48,17 @@ pub type PresentSink<'a> = &'a mut (dyn FnMut(PresentBatch) -> Result<(), StoreE
 /// Takes the ids of persons, one by one.
 pub type PersonSink<'a> = &'a mut (dyn FnMut(Value) -> Result<(), StoreError> + Send);
 
+/// What of a batch was removed before, and is there again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BackAgain {
+    /// For each of the batch's records.
+    pub records: Vec<bool>,
+    /// For each of its rows that go with a record.
+    pub rows: Vec<bool>,
+}
+
 /// Knows by evidence which present records were removed before.
 pub trait Recall: Send + Sync {
-    /// For each of `batch`'s records, whether stage `stage` has removed it and it is there again.
-    fn records_back(&self, batch: &PresentBatch, stage: usize) -> Result<Vec<bool>, StoreError>;
-
-    /// The same for each of `batch`'s rows that go with a record.
-    fn rows_back(&self, batch: &PresentBatch, stage: usize) -> Result<Vec<bool>, StoreError>;
+    /// What of `batch` stage `stage` has removed, and is there again.
+    fn back(&self, batch: &PresentBatch, stage: usize) -> Result<BackAgain, StoreError>;
 }

@@ -10,6 +10,7 @@ use crate::evidence::leaf::Action;
 use crate::job::Job;
 use crate::job::OnDispose;
 use crate::job::Reference;
+use crate::store::BackAgain;
 use crate::store::PresentBatch;
 use crate::store::PresentRecord;
 use crate::store::Recall;
@@ -286,16 +287,13 @@ fn hit(source: usize, place: Place) -> Hit {
 }
 
 impl Recall for Known<'_> {
-    fn records_back(&self, batch: &PresentBatch, stage: usize) -> Result<Vec<bool>, StoreError> {
+    fn back(&self, batch: &PresentBatch, stage: usize) -> Result<BackAgain, StoreError> {
         let judged = self.judge(batch).map_err(as_store_error)?;
         let is_back = |one: &Verdict| *one == Verdict::Back { stage };
-        Ok(judged.records.iter().map(is_back).collect())
-    }
-
-    fn rows_back(&self, batch: &PresentBatch, stage: usize) -> Result<Vec<bool>, StoreError> {
-        let judged = self.judge(batch).map_err(as_store_error)?;
-        let is_back = |one: &Verdict| *one == Verdict::Back { stage };
-        Ok(judged.rows.iter().map(is_back).collect())
+        Ok(BackAgain {
+            records: judged.records.iter().map(is_back).collect(),
+            rows: judged.rows.iter().map(is_back).collect(),
+        })
     }
 }
 

@@ -18,6 +18,7 @@ use super::text::StageText;
 use crate::evidence::leaf::RunKey;
 use crate::job::Job;
 use crate::store::Announced;
+use crate::store::BackAgain;
 use crate::store::PresentBatch;
 use crate::store::PresentRow;
 use crate::store::PresentSink;
@@ -128,11 +129,10 @@ fn reader(tokens: &TokenKey) -> RunContext {
 struct Nobody;
 
 impl Recall for Nobody {
-    fn records_back(&self, batch: &PresentBatch, _stage: usize) -> Result<Vec<bool>, StoreError> {
-        Ok(vec![false; batch.records.len()])
-    }
-
-    fn rows_back(&self, batch: &PresentBatch, _stage: usize) -> Result<Vec<bool>, StoreError> {
-        Ok(vec![false; batch.rows.len()])
+    fn back(&self, batch: &PresentBatch, _stage: usize) -> Result<BackAgain, StoreError> {
+        Ok(BackAgain {
+            records: vec![false; batch.records.len()],
+            rows: vec![false; batch.rows.len()],
+        })
     }
 }

@@ -195,11 +195,10 @@ async fn look(
     };
     let last = pass.key_of(row);
     let batch = present::batch(pass, &rows, &found)?;
-    let by = recalled(pass)?.by();
-    let records = by.records_back(&batch, pass.order.stage)?;
+    let back = recalled(pass)?.by().back(&batch, pass.order.stage)?;
+    let records = back.records;
     let mut with_rows = vec![false; rows.len()];
-    let rows_back = by.rows_back(&batch, pass.order.stage)?;
-    for (row, back) in batch.rows.iter().zip(rows_back) {
+    for (row, back) in batch.rows.iter().zip(back.rows) {
         with_rows[row.owner] |= back && !records[row.owner];
     }
     let keys = |chosen: &[bool]| {
@@ -216,5 +215,5 @@ async fn look(
 
 fn rows_back(pass: &Pass<'_>, rows: &[Row], found: &[Found<'_>]) -> Result<Vec<bool>, StoreError> {
     let batch = present::batch(pass, rows, found)?;
-    recalled(pass)?.by().rows_back(&batch, pass.order.stage)
+    Ok(recalled(pass)?.by().back(&batch, pass.order.stage)?.rows)
 }

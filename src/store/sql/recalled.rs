@@ -84,7 +84,7 @@ impl<'a> Recalled<'a> {
             records: rows.iter().map(|row| self.record(pass, row)).collect(),
             ..PresentBatch::default()
         };
-        let back = self.by.records_back(&batch, pass.order.stage)?;
+        let back = self.by.back(&batch, pass.order.stage)?.records;
         Ok(rows
             .into_iter()
             .zip(back)
