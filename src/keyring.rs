@@ -20,6 +20,7 @@ pub mod rotation;
 mod signing;
 #[cfg(test)]
 mod stock_tools;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod witness;
@@ -36,6 +37,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use zeroize::Zeroizing;
 
+use crate::evidence::log::vkey::KeyType;
+use crate::evidence::log::vkey::NoteKey;
+use crate::evidence::log::vkey::NoteKeyError;
 use crate::evidence::public_key;
 
 use content::Content;
@@ -50,6 +54,7 @@ pub use quarter::NotAQuarter;
 pub use quarter::Quarter;
 pub use signing::KeyUse;
 pub use signing::KnownKey;
+pub use stored::NoRunKey;
 pub use witness::WitnessKeyring;
 pub use wrapping::WRAPPED_LENGTH;
 pub use wrapping::WrappedRunKey;
@@ -223,6 +228,12 @@ impl Keyring {
     /// The keys of the log, oldest first; empty in a file of version 1 that was not upgraded.
     pub fn log_keys(&self) -> Vec<KnownKey> {
         self.log.as_ref().map_or_else(Vec::new, SigningKeys::known)
+    }
+
+    /// The keys of the log with this name, oldest first.
+    pub fn log_keys_of(&self, origin: &str) -> Result<Vec<NoteKey>, NoteKeyError> {
+        let named = |known: &KnownKey| NoteKey::new(origin, KeyType::Note, known.key);
+        self.log_keys().iter().map(named).collect()
     }
 
     /// The key of the pseudonyms (HMAC-SHA-256).

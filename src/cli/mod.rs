@@ -184,7 +184,7 @@ async fn dispatch(global: &Global, command: Command) -> Result<u8, Failure> {
         Command::Keyring(command) => keyring::keyring(global, command).await,
         Command::Witness(command) => Box::pin(witness::witness(global, &command)).await,
         Command::Timestamp => timestamp::timestamp(global).await,
-        Command::Daemon => daemon::daemon(global).await,
+        Command::Daemon => Box::pin(daemon::daemon(global)).await,
         // Boxed: it holds every step of an installation's life.
         Command::Demo(arguments) => Box::pin(demo::demo(global, &arguments)).await,
         Command::Schema(arguments) => schema::schema(&arguments),

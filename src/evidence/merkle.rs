@@ -45,6 +45,15 @@ pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
         .into()
 }
 
+/// The root of the tree over leaves with these hashes.
+pub fn root_of(leaf_hashes: &[Hash]) -> Hash {
+    let mut tree = RootBuilder::new();
+    for hash in leaf_hashes {
+        tree.push_hash(*hash);
+    }
+    tree.finish()
+}
+
 /// Computes a root from leaves that arrive one by one.
 ///
 /// Holds one hash for each complete subtree: at most 64, whatever the number of leaves.

@@ -25,8 +25,7 @@ use crate::evidence::receipt::FoundLeaf;
 use crate::evidence::receipt::SearchError;
 use crate::evidence::statement::Statement;
 use crate::evidence::statement::Target;
-use crate::keyring::KeyringError;
-use crate::keyring::WrappedRunKey;
+use crate::keyring::NoRunKey;
 use crate::ledger::StoredCertificate;
 use crate::publish::client_folder;
 
@@ -127,22 +126,11 @@ async fn run_key(
     evidence: &Evidence<'_>,
     run_id: &str,
 ) -> Result<Result<RunKey, Obstacle>, ProveError> {
-    let Some(stored) = evidence.ledger.run_key(run_id).await? else {
-        return Ok(Err(Obstacle::KeyDestroyed));
-    };
-    let unwrap = KeyringError::Unwrap {
-        run_id: run_id.to_owned(),
-        key_id: stored.kek_id.clone(),
-    };
-    let wrapped = WrappedRunKey {
-        key_id: stored.kek_id,
-        bytes: stored.wrapped.try_into().map_err(|_| unwrap)?,
-    };
-    match evidence.keyring.unwrap(run_id, &wrapped) {
+    match evidence.keyring.run_key(evidence.ledger, run_id).await? {
         Ok(run_key) => Ok(Ok(run_key)),
-        Err(KeyringError::Destroyed { .. }) => Ok(Err(Obstacle::KeyDestroyed)),
-        Err(KeyringError::NoSuchKey(_)) => Ok(Err(Obstacle::NoKey)),
-        Err(error) => Err(error.into()),
+        Err(NoRunKey::Destroyed) => Ok(Err(Obstacle::KeyDestroyed)),
+        Err(NoRunKey::NotInKeyring) => Ok(Err(Obstacle::NoKey)),
+        Err(NoRunKey::Unusable(error)) => Err(error.into()),
     }
 }
 

@@ -10,11 +10,9 @@ use sha2::Digest;
 
 use crate::evidence::digest::Sha256;
 use crate::publish::EvidencePlace;
+use crate::publish::read_through;
 
 use super::error::ProveError;
-
-/// Bytes that are asked for at a time.
-const RANGE: u64 = 4 * 1024 * 1024;
 
 /// What came of fetching a file of leaves.
 pub(super) enum Fetched {
@@ -42,21 +40,12 @@ pub(super) async fn fetch(
     fs::create_dir_all(folder).map_err(failed)?;
     let mut copy = tempfile::tempfile_in(folder).map_err(failed)?;
     let mut digest = sha2::Sha256::new();
-    let mut at = 0;
-    loop {
-        let Some(part) = place.get_range(path, at..at + RANGE).await? else {
-            return Ok(if at == 0 {
-                Fetched::Missing
-            } else {
-                Fetched::Altered
-            });
-        };
-        if part.is_empty() {
-            break;
-        }
-        digest.update(&part);
-        copy.write_all(&part).map_err(failed)?;
-        at += part.len() as u64;
+    let is_there = read_through(place, path, |part| {
+        digest.update(part);
+        copy.write_all(part).map_err(failed)
+    });
+    if !is_there.await? {
+        return Ok(Fetched::Missing);
     }
     if Sha256::from_bytes(digest.finalize().into()) != certified {
         return Ok(Fetched::Altered);

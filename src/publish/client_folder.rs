@@ -1,4 +1,4 @@
-//! The name of a client's folder.
+//! The names of a client's folder and log.
 
 use sha2::Digest;
 use sha2::Sha256;
@@ -36,6 +36,12 @@ pub fn client_folder(client: &str) -> String {
     }
     name.truncate(KEPT);
     format!("{name}%{}", hex::encode(Sha256::digest(client)))
+}
+
+/// The name of the log of `client` below the issuer's origin, which is that of its key too:
+/// `certs.example.com/client-7f3a`.
+pub fn log_origin(issuer_origin: &str, client: &str) -> String {
+    format!("{issuer_origin}/{}", client_folder(client))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod folder;
 mod kind;
 mod open;
 mod s3;
+mod through;
 
 use std::ops::Range;
 use std::path::Path;
@@ -19,6 +20,7 @@ use std::path::Path;
 use async_trait::async_trait;
 
 pub use client_folder::client_folder;
+pub use client_folder::log_origin;
 pub use error::PublishError;
 pub use folder::FolderPlace;
 pub(crate) use folder::make_folder;
@@ -27,6 +29,8 @@ pub use kind::Kind;
 pub use kind::LOG;
 pub use open::open;
 pub use s3::S3Place;
+pub use through::RANGE;
+pub use through::read_through;
 
 /// The longest file that [`EvidencePlace::get`] reads: a full bundle of log entries has less.
 /// `leaves.bin` has no such limit; it is read in ranges.

@@ -19,9 +19,9 @@ use crate::evidence::log::checkpoint::Checkpoint;
 use crate::evidence::log::entry::Entry;
 use crate::evidence::log::note::Note;
 use crate::evidence::log::proof::LogProof;
+use crate::evidence::merkle;
 use crate::evidence::merkle::Hash;
 use crate::evidence::merkle::ProofError;
-use crate::evidence::merkle::RootBuilder;
 use crate::evidence::merkle::inclusion_proof;
 use crate::evidence::merkle::leaf_hash;
 use crate::evidence::statement::EntryPlace;
@@ -37,6 +37,7 @@ use crate::ledger::log::LogRole;
 use crate::ledger::log::NewLogEntry;
 use crate::publish::EvidencePlace;
 use crate::publish::client_folder;
+use crate::publish::log_origin;
 
 pub use error::ClientLogError;
 pub(super) use head::PublishedHead;
@@ -152,11 +153,8 @@ impl<'a> ClientLog<'a> {
 
     /// The head over `hashes`, not signed.
     fn checkpoint(&self, hashes: &[Hash]) -> Result<Checkpoint, ClientLogError> {
-        let mut tree = RootBuilder::new();
-        for hash in hashes {
-            tree.push_hash(*hash);
-        }
-        Checkpoint::new(&self.origin, tree.size(), tree.finish()).map_err(|error| {
+        let root = merkle::root_of(hashes);
+        Checkpoint::new(&self.origin, size_of(hashes), root).map_err(|error| {
             ClientLogError::Origin {
                 client: self.client.to_owned(),
                 error,
@@ -303,11 +301,6 @@ pub(super) fn place_of(entry: &LogEntry) -> EntryPlace {
         index: entry.index,
         payload_sha256: Sha256::of(&entry.payload),
     }
-}
-
-/// The name of the log of `client`, which is that of its key too.
-pub fn log_origin(issuer_origin: &str, client: &str) -> String {
-    format!("{issuer_origin}/{}", client_folder(client))
 }
 
 fn size_of(hashes: &[Hash]) -> u64 {

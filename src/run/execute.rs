@@ -1,7 +1,7 @@
 //! A run from its lock to its certificates.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -9,10 +9,9 @@ use jiff::civil::Date;
 use super::announce;
 use super::announce::AnnouncedRun;
 use super::announce::Clients;
+use super::begun::Begun;
 use super::client_log::LogKeeper;
 use super::error::RunError;
-use super::locks::release;
-use super::locks::take_locks;
 use super::open::Stores;
 use super::outcome::FinishedRun;
 use super::outcome::JobError;
@@ -22,7 +21,6 @@ use super::plan;
 use super::recover;
 use super::stage::JobAgain;
 use super::stage::JobRun;
-use super::stamp;
 use super::start;
 use super::start::Ready;
 use super::start::Targets;
@@ -42,7 +40,6 @@ use crate::progress::Progress;
 use crate::publish;
 use crate::shutdown::Shutdown;
 use crate::store::Announced;
-use crate::store::Disposer;
 use crate::store::RunContext;
 use crate::store::Watch;
 
@@ -101,75 +98,67 @@ pub async fn run(
     keyring: &mut Keyring,
     request: &RunRequest<'_>,
 ) -> Result<FinishedRun, RunError> {
-    environment.ledger.check_migrated().await?;
-    environment.ledger.probe_writable().await?;
-    let started_at = (environment.now)();
-    let run_id = crate::clock::uuid_at(started_at).to_string();
-    let lock = take_locks(environment.ledger, request.jobs, &run_id).await?;
-    let mut stores = Stores::default();
-    let recovered = recover::recover(environment, keyring, &mut stores, request.all_jobs).await?;
-    let mut finished = FinishedRun {
-        run_id: None,
-        as_of: request.as_of,
-        jobs: Vec::new(),
-        certificates: Vec::new(),
-        recovered,
-        stopped: false,
-        not_certified: None,
-    };
-    let prepared = Prepared {
-        run_id,
-        started_at,
-        again: None,
-    };
-    prepare_and_execute(
+    let (jobs, all_jobs) = (request.jobs, request.all_jobs);
+    let mut begun = Begun::begin(environment, keyring, jobs, all_jobs, request.as_of).await?;
+    // Boxed: it holds every step of every job.
+    Box::pin(prepare_and_execute(
         environment,
         keyring,
-        &mut stores,
         request,
-        prepared,
-        &mut finished,
-    )
+        None,
+        &mut begun,
+    ))
     .await?;
-    release(lock).await;
-    if !environment.shutdown.is_requested() {
-        stamp::stamp_heads(environment, keyring).await;
-    }
-    Ok(finished)
+    Ok(begun.end(environment, keyring).await)
 }
 
 /// Runs what fits its store, from the first entry to the certificates.
 pub(super) async fn prepare_and_execute(
     environment: &Environment<'_>,
     keyring: &mut Keyring,
-    stores: &mut Stores,
     request: &RunRequest<'_>,
-    prepared: Prepared<'_>,
-    finished: &mut FinishedRun,
+    again: Option<&Again<'_>>,
+    begun: &mut Begun,
 ) -> Result<(), RunError> {
     let suspended = suspend::now(environment.ledger).await?;
-    let (ready, outcomes) = make_ready(environment, stores, request, &suspended).await;
-    finished.jobs = outcomes;
+    let (ready, outcomes) = make_ready(environment, &mut begun.stores, request, &suspended).await;
+    begun.finished.jobs = outcomes;
     if ready.is_empty() {
         return Ok(());
     }
-    execute(
+    let targets = Targets::of(&ready, request.as_of);
+    let run = start_run(
         environment,
         keyring,
-        stores,
         request,
         &ready,
-        prepared,
-        finished,
+        &targets,
+        again,
+        begun,
     )
-    .await
-}
-
-/// A run that has its name.
-pub(super) struct Prepared<'a> {
-    pub(super) run_id: String,
-    pub(super) started_at: Timestamp,
-    pub(super) again: Option<&'a Again<'a>>,
+    .await?;
+    let step = Step {
+        environment,
+        run: &run,
+        targets: &targets,
+        as_of: request.as_of,
+        again,
+    };
+    step.all(&ready, begun).await?;
+    let finished = &mut begun.finished;
+    finished.stopped = environment.shutdown.is_requested();
+    let outcome = overall(finished);
+    environment
+        .append(&begun.run_id, &Entry::RunFinished { outcome })
+        .await
+        .map_err(RunError::Step)?;
+    fail::fail_point!("run.finished");
+    let (stores, all_jobs) = (&mut begun.stores, request.all_jobs);
+    match recover::certify(environment, keyring, stores, all_jobs, &begun.run_id).await {
+        Ok(certificates) => finished.certificates = certificates,
+        Err(error) => finished.not_certified = Some(error),
+    }
+    Ok(())
 }
 
 /// Opens and compares every job's store. A job that does not fit stops; the others run.
@@ -220,27 +209,23 @@ async fn fits(
     Ok(store.engine().to_owned())
 }
 
-async fn execute(
+/// Writes the run's first entry, then what it is about to do where its clients can see it.
+async fn start_run(
     environment: &Environment<'_>,
     keyring: &mut Keyring,
-    stores: &mut Stores,
     request: &RunRequest<'_>,
     ready: &[Ready<'_>],
-    prepared: Prepared<'_>,
-    finished: &mut FinishedRun,
-) -> Result<(), RunError> {
-    let Prepared {
-        run_id,
-        started_at,
-        again,
-    } = prepared;
-    let targets = Targets::of(ready, request.as_of);
-    let (context, wrapped) = start::context(keyring, &run_id, started_at)?;
-    let mut started = start::entry(ready, &targets, request.as_of, request.trigger);
+    targets: &Targets,
+    again: Option<&Again<'_>>,
+    begun: &mut Begun,
+) -> Result<RunContext, RunError> {
+    let (run_id, started_at) = (begun.run_id.as_str(), begun.started_at);
+    let (context, wrapped) = start::context(keyring, run_id, started_at)?;
+    let mut started = start::entry(ready, targets, request.as_of, request.trigger);
     started.reconciles = again.map(|again| again.reconciles.clone());
     let clients = match again {
         Some(again) => again.clients.clone(),
-        None => announce::clients(environment, stores, ready)
+        None => announce::clients(environment, &mut begun.stores, ready)
             .await
             .map_err(RunError::Step)?,
     };
@@ -253,108 +238,89 @@ async fn execute(
         clients: &environment.config.clients,
     };
     announce::check_logs(keeper, &clients).await?;
-    environment
+    let first = Entry::RunStarted(started.clone());
+    let written = environment
         .ledger
-        .start_run(
-            &run_id,
-            started_at,
-            &Entry::RunStarted(started.clone()),
-            &wrapped,
-        )
-        .await?;
-    finished.run_id = Some(run_id.clone());
+        .start_run(run_id, started_at, &first, &wrapped);
+    written.await?;
+    begun.finished.run_id = Some(run_id.to_owned());
     fail::fail_point!("run.started");
-    for failed in finished.jobs.iter().filter(|job| job.error.is_some()) {
-        note_failure(environment, &run_id, failed).await?;
+    for outcome in &begun.finished.jobs {
+        note_failure(environment, run_id, outcome).await?;
     }
     let run = AnnouncedRun {
-        run_id: &run_id,
+        run_id,
         started: &started,
         jobs: ready,
     };
     let announced = announce::announce(environment, keeper, run, &clients, started_at).await?;
-    let context = RunContext {
+    Ok(RunContext {
         announced: Announced::to(announced),
         ..context
-    };
-    let mut fenced: BTreeMap<String, Arc<dyn Disposer>> = BTreeMap::new();
-    for ready in ready {
-        let outcome = finished
-            .jobs
-            .iter_mut()
-            .find(|outcome| outcome.job == ready.job.cluster);
-        let Some(outcome) = outcome else { continue };
-        if environment.shutdown.is_requested() {
-            break;
-        }
-        let done = one_job(
-            environment,
-            stores,
-            &context,
-            &targets,
-            ready.job,
-            request.as_of,
-            again.and_then(|again| again.jobs.get(&ready.job.cluster)),
-            &mut fenced,
-            outcome,
-        )
-        .await;
-        if let Err(error) = done {
-            outcome.error = Some(error);
-            note_failure(environment, &run_id, outcome).await?;
-        }
-    }
-    finished.stopped = environment.shutdown.is_requested();
-    let outcome = overall(finished);
-    environment
-        .append(&run_id, &Entry::RunFinished { outcome })
-        .await
-        .map_err(RunError::Step)?;
-    fail::fail_point!("run.finished");
-    match recover::certify(environment, keyring, stores, request.all_jobs, &run_id).await {
-        Ok(certificates) => finished.certificates = certificates,
-        Err(error) => finished.not_certified = Some(error),
-    }
-    Ok(())
+    })
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is one thing the step needs"
-)]
-async fn one_job(
-    environment: &Environment<'_>,
-    stores: &mut Stores,
-    context: &crate::store::RunContext,
-    targets: &Targets,
-    job: &Job,
+/// What every job of a run is done with.
+struct Step<'a> {
+    environment: &'a Environment<'a>,
+    run: &'a RunContext,
+    targets: &'a Targets,
     as_of: Date,
-    again: Option<&JobAgain<'_>>,
-    fenced: &mut BTreeMap<String, Arc<dyn Disposer>>,
-    outcome: &mut JobOutcome,
-) -> Result<(), JobError> {
-    let store = stores.rows(environment.config, &job.store).await;
-    let store = store.map_err(|error| JobError::of_store(&error))?;
-    if !fenced.contains_key(&job.store) {
-        let opened = store.open_fence(&context.run_id).await;
-        opened.map_err(|error| JobError::of_store(&error))?;
-        fenced.insert(job.store.clone(), Arc::clone(&store));
-    }
-    let objects = stores.objects(environment.config, job).await;
-    let job_run = JobRun {
-        environment,
-        run: context,
-        job,
-        store,
-        objects: objects.map_err(|error| JobError::of_store(&error))?,
-        targets,
-        as_of,
-        again,
-    };
-    let (ledger, shutdown) = (environment.ledger, environment.shutdown);
-    suspend::until_suspended(ledger, shutdown, &job.cluster, job_run.execute(outcome)).await
+    again: Option<&'a Again<'a>>,
 }
 
+impl Step<'_> {
+    /// One job after the other, until the run is asked to stop. A job that fails stops alone.
+    async fn all(&self, ready: &[Ready<'_>], begun: &mut Begun) -> Result<(), RunError> {
+        let mut fenced = BTreeSet::new();
+        for ready in ready {
+            if self.environment.shutdown.is_requested() {
+                break;
+            }
+            let mut outcomes = begun.finished.jobs.iter_mut();
+            let outcome = outcomes.find(|outcome| outcome.job == ready.job.cluster);
+            let Some(outcome) = outcome else { continue };
+            let done = self.one(ready.job, &mut begun.stores, &mut fenced, outcome);
+            if let Err(error) = done.await {
+                outcome.error = Some(error);
+                note_failure(self.environment, &begun.run_id, outcome).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn one(
+        &self,
+        job: &Job,
+        stores: &mut Stores,
+        fenced: &mut BTreeSet<String>,
+        outcome: &mut JobOutcome,
+    ) -> Result<(), JobError> {
+        let environment = self.environment;
+        let store = stores.rows(environment.config, &job.store).await;
+        let store = store.map_err(|error| JobError::of_store(&error))?;
+        if !fenced.contains(&job.store) {
+            let opened = store.open_fence(&self.run.run_id).await;
+            opened.map_err(|error| JobError::of_store(&error))?;
+            fenced.insert(job.store.clone());
+        }
+        let objects = stores.objects(environment.config, job).await;
+        let job_run = JobRun {
+            environment,
+            run: self.run,
+            job,
+            store,
+            objects: objects.map_err(|error| JobError::of_store(&error))?,
+            targets: self.targets,
+            as_of: self.as_of,
+            again: self.again.and_then(|again| again.jobs.get(&job.cluster)),
+        };
+        let (ledger, shutdown) = (environment.ledger, environment.shutdown);
+        suspend::until_suspended(ledger, shutdown, &job.cluster, job_run.execute(outcome)).await
+    }
+}
+
+/// Writes down why a job stopped, if it did.
 async fn note_failure(
     environment: &Environment<'_>,
     run_id: &str,

@@ -5,6 +5,7 @@
 
 mod announce;
 pub mod audit;
+mod begun;
 mod certified;
 mod client_log;
 mod error;
@@ -24,7 +25,6 @@ mod start;
 pub mod suspend;
 
 pub use client_log::ClientLogError;
-pub use client_log::log_origin;
 pub use error::RunError;
 pub use execute::RunRequest;
 pub use execute::run;

@@ -12,17 +12,13 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::announce::Clients;
+use super::begun::Begun;
 use super::error::RunError;
 use super::execute;
 use super::execute::Again;
 use super::execute::Environment;
-use super::execute::Prepared;
 use super::execute::RunRequest;
-use super::locks::release;
-use super::locks::take_locks;
 use super::open::Inventories;
-use super::open::Stores;
-use super::outcome::FinishedRun;
 use super::outcome::JobError;
 use super::plan;
 use super::recall;
@@ -34,7 +30,6 @@ use super::recall::Known;
 use super::recall::RecallError;
 use super::recall::Source;
 use super::recall::Wanted;
-use super::recover;
 use super::stage::JobAgain;
 use crate::job::Job;
 use crate::keyring::Keyring;
@@ -92,35 +87,15 @@ pub async fn apply(
     keyring: &mut Keyring,
     request: &ReconcileRequest<'_>,
 ) -> Result<Reconciliation, RunError> {
-    environment.ledger.check_migrated().await?;
-    environment.ledger.probe_writable().await?;
-    let started_at = (environment.now)();
-    let run_id = crate::clock::uuid_at(started_at).to_string();
-    let run = RunRequest {
-        jobs: request.jobs,
-        all_jobs: request.all_jobs,
-        as_of: request.as_of,
-        trigger: Trigger::Hand,
-    };
-    let lock = take_locks(environment.ledger, request.jobs, &run_id).await?;
-    let mut stores = Stores::default();
-    let recovered = recover::recover(environment, keyring, &mut stores, request.all_jobs).await?;
+    let (jobs, all_jobs) = (request.jobs, request.all_jobs);
+    let mut begun = Begun::begin(environment, keyring, jobs, all_jobs, request.as_of).await?;
     let collected = collect(environment, keyring, request).await?;
     let (mut found, known) = look_at(environment, keyring, request, &collected).await?;
     found.refused = refusal(&found);
-    let finished = FinishedRun {
-        run_id: None,
-        as_of: request.as_of,
-        jobs: Vec::new(),
-        certificates: Vec::new(),
-        recovered,
-        stopped: false,
-        not_certified: None,
-    };
     if found.back() == 0 || found.refused.is_some() {
+        let finished = begun.end(environment, keyring).await;
         // What had been killed was taken up all the same.
         found.applied = (!finished.recovered.is_empty()).then_some(finished);
-        release(lock).await;
         return Ok(found);
     }
     let again = again(request, &found, &known, &collected.sources);
@@ -129,24 +104,14 @@ pub async fn apply(
         .map(|known| known.job)
         .filter(|job| again.jobs.contains_key(&job.cluster))
         .collect();
-    let run = RunRequest { jobs: &jobs, ..run };
-    let prepared = Prepared {
-        run_id,
-        started_at,
-        again: Some(&again),
+    let run = RunRequest {
+        jobs: &jobs,
+        all_jobs,
+        as_of: request.as_of,
+        trigger: Trigger::Hand,
     };
-    let mut finished = finished;
-    execute::prepare_and_execute(
-        environment,
-        keyring,
-        &mut stores,
-        &run,
-        prepared,
-        &mut finished,
-    )
-    .await?;
-    found.applied = Some(finished);
-    release(lock).await;
+    execute::prepare_and_execute(environment, keyring, &run, Some(&again), &mut begun).await?;
+    found.applied = Some(begun.end(environment, keyring).await);
     Ok(found)
 }
 

@@ -11,7 +11,6 @@ use super::seal::SealContext;
 use super::start::Targets;
 use crate::job::Job;
 use crate::keyring::Keyring;
-use crate::keyring::WrappedRunKey;
 use crate::ledger::entry::Entry;
 use crate::ledger::entry::Outcome;
 use crate::ledger::entry::RunState;
@@ -218,22 +217,12 @@ async fn reopen(
     keyring: &Keyring,
     run: &RunRecord,
 ) -> Result<RunContext, String> {
-    let stored = environment
-        .ledger
-        .run_key(&run.run_id)
-        .await
-        .map_err(|error| error.to_string())?;
-    let stored = stored.ok_or_else(|| format!("the key of run {} is gone", run.run_id))?;
-    let damaged = |_| format!("the wrapped key of run {} is damaged", run.run_id);
-    let wrapped = WrappedRunKey {
-        key_id: stored.kek_id,
-        bytes: stored.wrapped.try_into().map_err(damaged)?,
-    };
+    let opened = keyring.run_key(environment.ledger, &run.run_id).await;
+    let opened = opened.map_err(|error| error.to_string())?;
+    let run_key = opened.map_err(|error| format!("open the key of run {}: {error}", run.run_id))?;
     Ok(RunContext {
         run_id: run.run_id.clone(),
-        run_key: keyring
-            .unwrap(&run.run_id, &wrapped)
-            .map_err(|error| error.to_string())?,
+        run_key,
         token_key: TokenKey(*keyring.token_key()),
         started_at: run.started_at,
         // Its intents were stored under its plan.

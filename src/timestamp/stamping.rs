@@ -19,8 +19,6 @@ use crate::evidence::log::checkpoint::Checkpoint;
 use crate::evidence::log::checkpoint::CheckpointError;
 use crate::evidence::log::note::Note;
 use crate::evidence::log::note::NoteError;
-use crate::evidence::log::vkey::KeyType;
-use crate::evidence::log::vkey::NoteKey;
 use crate::evidence::log::vkey::NoteKeyError;
 use crate::keyring::Keyring;
 use crate::publish::Content;
@@ -30,7 +28,7 @@ use crate::publish::LOG;
 use crate::publish::PublishError;
 use crate::publish::Put;
 use crate::publish::client_folder;
-use crate::run::log_origin;
+use crate::publish::log_origin;
 
 /// The name of the authority's root among the public keys.
 const ROOT: &str = "tsa-root.pem";
@@ -56,7 +54,7 @@ pub enum Stamped {
     Now { size: u64, at: Timestamp },
 }
 
-/// Why a head stays without a stamp for now.
+/// Why a head stays without a stamp until the next attempt.
 #[derive(Debug, Error)]
 pub enum StampError {
     #[error(transparent)]
@@ -122,10 +120,7 @@ impl Stamper<'_> {
     /// The head with the signature of the log alone, and its size.
     fn head(&self, client: &str, bytes: Vec<u8>) -> Result<(String, u64), StampError> {
         let origin = log_origin(self.origin, client);
-        let named = |key| NoteKey::new(&origin, KeyType::Note, key);
-        let keys = self.keyring.log_keys();
-        let keys: Result<Vec<NoteKey>, _> = keys.iter().map(|known| named(known.key)).collect();
-        let keys = keys?;
+        let keys = self.keyring.log_keys_of(&origin)?;
         let text = String::from_utf8(bytes).map_err(|_| NoteError::Text)?;
         let note = text.parse::<Note>()?.by(&keys);
         let checkpoint = Checkpoint::read(&note.open(&keys)?)?;

@@ -8,9 +8,7 @@ use tokio::runtime::Handle;
 
 use crate::publish::EvidencePlace;
 use crate::publish::PublishError;
-
-/// Bytes that are asked for at a time.
-const RANGE: u64 = 4 * 1024 * 1024;
+use crate::publish::RANGE;
 
 /// A file of a place as a [`Read`]. Waits for the place: not for threads that others wait for.
 pub(super) struct RangeReader {

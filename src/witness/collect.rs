@@ -6,10 +6,9 @@ use crate::evidence::log::checkpoint::Checkpoint;
 use crate::evidence::log::checkpoint::CheckpointError;
 use crate::evidence::log::note::Note;
 use crate::evidence::log::note::NoteError;
-use crate::evidence::log::vkey::KeyType;
 use crate::evidence::log::vkey::NoteKey;
 use crate::evidence::log::vkey::NoteKeyError;
-use crate::evidence::merkle::RootBuilder;
+use crate::evidence::merkle;
 use crate::keyring::Keyring;
 use crate::ledger::Ledger;
 use crate::ledger::LedgerLock;
@@ -21,7 +20,7 @@ use crate::publish::LOG;
 use crate::publish::PublishError;
 use crate::publish::Put;
 use crate::publish::client_folder;
-use crate::run::log_origin;
+use crate::publish::log_origin;
 
 /// What cosigned heads of one client are collected with.
 pub struct Collector<'a> {
@@ -96,7 +95,8 @@ impl Collector<'_> {
 
     async fn collect_locked(&self, file: &str) -> Result<Vec<Collected>, CollectError> {
         let note: Note = file.parse()?;
-        let log_keys = self.log_keys()?;
+        let origin = log_origin(self.origin, self.client);
+        let log_keys = self.keyring.log_keys_of(&origin)?;
         let ours = note.open(&log_keys).map_err(|_| CollectError::NotOurs {
             client: self.client.to_owned(),
         })?;
@@ -132,23 +132,12 @@ impl Collector<'_> {
         Ok(collected)
     }
 
-    fn log_keys(&self) -> Result<Vec<NoteKey>, NoteKeyError> {
-        let origin = log_origin(self.origin, self.client);
-        let keys = self.keyring.log_keys();
-        let named = |key| NoteKey::new(&origin, KeyType::Note, key);
-        keys.iter().map(|known| named(known.key)).collect()
-    }
-
     /// The head is one that this log has had.
     async fn is_in_ledger(&self, head: &Checkpoint) -> Result<(), CollectError> {
         let hashes = self.ledger.log_hashes(self.client).await?;
         let size = usize::try_from(head.size()).ok();
         let covered = size.and_then(|size| hashes.get(..size));
-        let mut tree = RootBuilder::new();
-        for hash in covered.unwrap_or_default() {
-            tree.push_hash(*hash);
-        }
-        if covered.is_some() && tree.root() == *head.root() {
+        if covered.is_some_and(|covered| merkle::root_of(covered) == *head.root()) {
             return Ok(());
         }
         Err(CollectError::OtherTree { size: head.size() })

@@ -12,8 +12,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use crate::evidence::merkle;
 use crate::evidence::merkle::Hash;
-use crate::evidence::merkle::RootBuilder;
 
 pub use read::ReadError;
 pub use read::read_back;
@@ -105,7 +105,7 @@ impl Tile {
                 .zip(end)
                 .and_then(|(start, end)| leaf_hashes.get(start..end))
                 .ok_or(TileError::Outside(*self))?;
-            bytes.extend_from_slice(&subtree(leaves));
+            bytes.extend_from_slice(&merkle::root_of(leaves));
         }
         Ok(bytes)
     }
@@ -157,15 +157,6 @@ pub fn bundle<E: AsRef<[u8]>>(entries: &[E]) -> Result<Vec<u8>, TileError> {
 /// Number of hashes of `level` in a tree of `size` leaves.
 fn count(level: u8, size: u64) -> u64 {
     size.checked_shr(HEIGHT * u32::from(level)).unwrap_or(0)
-}
-
-/// The hash of the complete subtree over `leaves`.
-fn subtree(leaves: &[Hash]) -> Hash {
-    let mut tree = RootBuilder::new();
-    for hash in leaves {
-        tree.push_hash(*hash);
-    }
-    tree.root()
 }
 
 /// The path below the log's folder: `tile/0/x001/067.p/8`, `tile/entries/000`.

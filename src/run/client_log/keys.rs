@@ -4,6 +4,7 @@ use ed25519_dalek::VerifyingKey;
 
 use crate::evidence::log::vkey::KeyType;
 use crate::evidence::log::vkey::NoteKey;
+use crate::evidence::log::vkey::NoteKeyError;
 use crate::evidence::public_key;
 
 use super::ClientLog;
@@ -17,8 +18,8 @@ pub(crate) fn log_key_file(key: &VerifyingKey) -> String {
 impl ClientLog<'_> {
     /// The keys that sign heads of this log, or did, oldest first.
     pub(super) fn keys(&self) -> Result<Vec<NoteKey>, ClientLogError> {
-        let known = self.keeper.keyring.log_keys();
-        known.iter().map(|known| self.named(known.key)).collect()
+        let keys = self.keeper.keyring.log_keys_of(&self.origin);
+        keys.map_err(|error| self.unnamed(error))
     }
 
     /// Whom to trust about this log, as C2SP tlog-policy writes it.
@@ -42,10 +43,14 @@ impl ClientLog<'_> {
 
     /// `key` under the name of this log.
     pub(super) fn named(&self, key: VerifyingKey) -> Result<NoteKey, ClientLogError> {
-        NoteKey::new(&self.origin, KeyType::Note, key).map_err(|error| ClientLogError::KeyName {
+        NoteKey::new(&self.origin, KeyType::Note, key).map_err(|error| self.unnamed(error))
+    }
+
+    fn unnamed(&self, error: NoteKeyError) -> ClientLogError {
+        ClientLogError::KeyName {
             client: self.client.to_owned(),
             error,
-        })
+        }
     }
 }
 

@@ -16,8 +16,7 @@ use crate::evidence::statement::Target;
 use crate::evidence::statement::Technique;
 use crate::job::Job;
 use crate::keyring::Keyring;
-use crate::keyring::Quarter;
-use crate::keyring::WrappedRunKey;
+use crate::keyring::NoRunKey;
 use crate::ledger::CertificateFilter;
 use crate::ledger::CertificateMatch;
 use crate::ledger::Ledger;
@@ -30,15 +29,13 @@ use crate::ledger::fold::RunRecord;
 use crate::ledger::fold::fold_runs;
 use crate::publish::EvidencePlace;
 use crate::publish::client_folder;
+use crate::publish::read_through;
 use crate::run::start;
 
 use super::error::RecallError;
 use super::lost::Lost;
 use super::lost::Why;
 use super::shelf::Shelf;
-
-/// Bytes that are asked for at a time.
-const RANGE: u64 = 4 * 1024 * 1024;
 
 /// What one run removed for one client, ready to be known again.
 pub(in crate::run) struct Source {
@@ -332,24 +329,11 @@ pub(in crate::run) async fn run_key(
     keyring: &Keyring,
     run_id: &str,
 ) -> Result<Result<RunKey, Why>, LedgerError> {
-    let Some(stored) = ledger.run_key(run_id).await? else {
-        return Ok(Err(Why::KeyDestroyed));
-    };
-    let destroyed = keyring
-        .quarters()
-        .any(|(quarter, at)| at.is_some() && Quarter::from_key_id(&stored.kek_id) == Some(quarter));
-    if destroyed {
-        return Ok(Err(Why::KeyDestroyed));
-    }
-    let Ok(bytes) = stored.wrapped.try_into() else {
-        return Ok(Err(Why::KeyUnusable));
-    };
-    let wrapped = WrappedRunKey {
-        key_id: stored.kek_id,
-        bytes,
-    };
-    let opened = keyring.unwrap(run_id, &wrapped);
-    Ok(opened.map_err(|_| Why::KeyUnusable))
+    let opened = keyring.run_key(ledger, run_id).await?;
+    Ok(opened.map_err(|error| match error {
+        NoRunKey::Destroyed => Why::KeyDestroyed,
+        NoRunKey::NotInKeyring | NoRunKey::Unusable(_) => Why::KeyUnusable,
+    }))
 }
 
 /// Puts the leaves at `path` on the shelf; their digest, or `None` if there are none.
@@ -359,18 +343,10 @@ async fn fetch(
     shelf: &mut Shelf,
 ) -> Result<Option<Sha256>, RecallError> {
     let mut digest = sha2::Sha256::new();
-    let mut at = 0;
     let mut rest: Vec<u8> = Vec::new();
-    loop {
-        let Some(bytes) = archive.place.get_range(path, at..at + RANGE).await? else {
-            return Ok(None);
-        };
-        if bytes.is_empty() {
-            break;
-        }
-        at += bytes.len() as u64;
-        digest.update(&bytes);
-        rest.extend_from_slice(&bytes);
+    let is_there = read_through(archive.place, path, |bytes| {
+        digest.update(bytes);
+        rest.extend_from_slice(bytes);
         let (leaves, left) = rest.as_chunks::<LEAF_LENGTH>();
         for leaf in leaves {
             let pushed = shelf.push(&Leaf::from_bytes(*leaf));
@@ -380,6 +356,10 @@ async fn fetch(
             })?;
         }
         rest = left.to_vec();
+        Ok::<_, RecallError>(())
+    });
+    if !is_there.await? {
+        return Ok(None);
     }
     // Bytes behind the last whole leaf show in the digest.
     Ok(Some(Sha256::from_bytes(digest.finalize().into())))

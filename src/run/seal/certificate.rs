@@ -30,9 +30,9 @@ use crate::evidence::statement::Target;
 use crate::evidence::statement::TreeHash;
 use crate::keyring::Quarter;
 use crate::ledger::entry::JobEntry;
+use crate::publish::log_origin;
 use crate::run::certified;
 use crate::run::certified::Damaged;
-use crate::run::client_log::log_origin;
 
 use super::context::SealContext;
 use super::error::SealError;

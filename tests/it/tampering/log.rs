@@ -10,8 +10,8 @@ use kigen::evidence::log::tiles;
 use kigen::evidence::log::vkey::KeyType;
 use kigen::evidence::log::vkey::NoteKey;
 use kigen::evidence::merkle::Hash;
-use kigen::evidence::merkle::RootBuilder;
 use kigen::evidence::merkle::leaf_hash;
+use kigen::evidence::merkle::root_of;
 use kigen::keyring::Keyring;
 
 use super::Published;
@@ -55,14 +55,12 @@ impl Published {
         };
         write("entries", tiles::bundle(entries).unwrap());
         write("0", hashes.concat());
-        let mut tree = RootBuilder::new();
-        hashes.iter().for_each(|hash| tree.push_hash(*hash));
         let note: Note = fs::read_to_string(log.join("checkpoint"))
             .unwrap()
             .parse()
             .unwrap();
         let origin = note.text().lines().next().unwrap();
-        let head = Checkpoint::new(origin, tree.size(), tree.root()).unwrap();
+        let head = Checkpoint::new(origin, size as u64, root_of(&hashes)).unwrap();
         let keyring = Keyring::load(&self.scene.path("keyring.toml")).unwrap();
         let secret = keyring.log_key().unwrap();
         let key = NoteKey::new(origin, KeyType::Note, secret.verifying_key()).unwrap();

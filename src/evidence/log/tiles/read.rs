@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::evidence::merkle;
 use crate::evidence::merkle::Hash;
 use crate::evidence::merkle::RootBuilder;
 use crate::evidence::merkle::leaf_hash;
@@ -13,7 +14,6 @@ use super::TOP;
 use super::Tile;
 use super::TileError;
 use super::TileKind;
-use super::subtree;
 
 /// Why a tree cannot be read back. `E` is how fetching a tile fails.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -86,7 +86,7 @@ pub fn root_of<E>(
         let place = usize::try_from(first % full).unwrap_or(usize::MAX);
         let part = hashes(tile, &bytes)?.iter().skip(place);
         let part: Vec<Hash> = part.take(1 << (bit % HEIGHT)).copied().collect();
-        subtrees.push(subtree(&part));
+        subtrees.push(merkle::root_of(&part));
         start += 1 << bit;
     }
     Ok(root_of_subtrees(&subtrees))
@@ -105,7 +105,7 @@ fn compare_full<E>(
             break;
         };
         compare(level, full, size, fetch)?;
-        let hash = subtree(&full.hashes);
+        let hash = merkle::root_of(&full.hashes);
         full.hashes.clear();
         full.tiles += 1;
         match levels.get_mut(place + 1) {
