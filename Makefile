@@ -100,7 +100,12 @@ bench: setup ## Speed against a plain delete on PostgreSQL [BENCH_ROWS=2000000 R
 .PHONY: bench-reconcile
 bench-reconcile: ## How long a reconciliation takes: ROWS present records against 35 runs, on SQLite
 	@cargo build --release --quiet $(LOCKED) --bin kigen
-	@scripts/bench-reconcile.sh target/release/kigen $(ROWS)
+	@scripts/bench/reconcile.sh target/release/kigen $(ROWS)
+
+.PHONY: bench-evidence
+bench-evidence: ## Seal, prove and verify LEAVES records of one run, on SQLite
+	@cargo build --release --quiet $(LOCKED) --bin kigen
+	@scripts/bench/evidence.sh target/release/kigen $(LEAVES)
 
 .PHONY: oulad
 oulad: $(if $(filter postgres,$(STORE)),setup) ## Real learners' records [AS_OF="2015-04-01 …" STORE=sqlite|postgres DATA=…]

@@ -32,6 +32,9 @@ const TEMPLATE: &str = "{prefix} {wide_bar} {human_pos}/{human_len} {per_sec} ET
 /// How often the bar is redrawn while nothing advances: often enough to look alive.
 const REDRAW: Duration = Duration::from_millis(250);
 
+/// Steps that take less leave no line.
+const WORTH_A_LINE: Duration = Duration::from_secs(1);
+
 /// Shows the progress of one stage after the other. Clones show on the same place.
 #[derive(Clone, Debug)]
 pub struct Progress {
@@ -44,6 +47,8 @@ pub struct Progress {
 struct Stage {
     meter: Meter,
     bar: Option<ProgressBar>,
+    /// It ends without a line if it took less.
+    silent_below: Duration,
 }
 
 impl Progress {
@@ -75,10 +80,24 @@ impl Progress {
     /// Begins a stage of `total` records; `label` names cluster and stage. A stage still running
     /// ends here.
     pub fn start(&self, total: u64, label: &str) {
+        self.begin(total, label, Duration::ZERO);
+    }
+
+    /// Begins a step whose result is told elsewhere: if it takes less than a second, no line is left
+    /// of it. `total` counts whatever [`Progress::advance`] is told of.
+    pub fn step(&self, total: u64, label: &str) {
+        self.begin(total, label, WORTH_A_LINE);
+    }
+
+    fn begin(&self, total: u64, label: &str, silent_below: Duration) {
         self.finish();
         let bar = self.bars.as_ref().map(|bars| shown_on(bars, total, label));
         let meter = Meter::new(total, label, Instant::now());
-        *self.lock() = Some(Stage { meter, bar });
+        *self.lock() = Some(Stage {
+            meter,
+            bar,
+            silent_below,
+        });
     }
 
     /// Counts `n` records more. Without a running stage nothing happens.
@@ -99,16 +118,22 @@ impl Progress {
     /// Ends the running stage: the bar makes place for one line. Without one nothing happens.
     pub fn finish(&self) {
         let ended = self.lock().take();
-        let Some(Stage { meter, bar }) = ended else {
+        let Some(stage) = ended else {
             return;
         };
-        let reading = meter.read(Instant::now());
-        let (Some(bars), Some(bar)) = (&self.bars, bar) else {
-            log_end(&reading);
+        let reading = stage.meter.read(Instant::now());
+        let is_silent = reading.elapsed < stage.silent_below;
+        let (Some(bars), Some(bar)) = (&self.bars, stage.bar) else {
+            if !is_silent {
+                log_end(&reading);
+            }
             return;
         };
         bar.finish_and_clear();
         bars.remove(&bar);
+        if is_silent {
+            return;
+        }
         if bars.println(end_line(&reading)).is_err() {
             // The terminal is gone; what was to be seen there is at least in the log.
             log_end(&reading);

@@ -317,7 +317,7 @@ check_leaves() {
 # Heads are the open part of a leaf: kind 1 is a record, kind 2 a person's share of a run.
 check_counts() {
   local before=$failures stated found count head subjects
-  cut -c1-8 "$work/leaves" | sort | uniq -c | tr -s ' ' | cut -d' ' -f2- >"$work/heads"
+  cut -c1-8 "$work/leaves" | sort | uniq -c | sed 's/^ *//' >"$work/heads"
   stated=$(jq -r --argjson actions "$ACTIONS" '
     def hex($width): . as $number | [range($width)] | reverse
       | map(($number / pow(16; .) | floor) % 16 | "0123456789abcdef"[.:. + 1]) | join("");

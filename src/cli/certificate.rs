@@ -190,15 +190,16 @@ async fn verify_published(
     folder: Option<&Path>,
     keys: &[PathBuf],
 ) -> Result<u8, Failure> {
+    let progress = Progress::on_stderr();
     // A stranger verifies a folder without any configuration.
     let (verified, holds) = if let Some(folder) = folder {
-        check_folder(folder, keys).await?
+        check_folder(folder, keys, &progress).await?
     } else {
         let place = verify::open_place(&load::config(global)?.certificates.place).await?;
         if is_unused(&*place).await {
             (Vec::new(), true)
         } else {
-            check_place(&place, keys).await?
+            check_place(&place, keys, &progress).await?
         }
     };
     output::print(global.format, &verified, |verified| {
@@ -225,6 +226,7 @@ async fn is_unused(place: &dyn EvidencePlace) -> bool {
 pub(super) async fn check_folder(
     folder: &Path,
     keys: &[PathBuf],
+    progress: &Progress,
 ) -> Result<(Vec<Verified>, bool), Failure> {
     if folder.join("cert.dsse.json").exists() {
         let one = verify::check_one(folder, keys).await?;
@@ -232,14 +234,15 @@ pub(super) async fn check_folder(
         return Ok((vec![one], holds));
     }
     let place: Arc<dyn EvidencePlace> = Arc::new(FolderPlace::new(folder));
-    check_place(&place, keys).await
+    check_place(&place, keys, progress).await
 }
 
 async fn check_place(
     place: &Arc<dyn EvidencePlace>,
     keys: &[PathBuf],
+    progress: &Progress,
 ) -> Result<(Vec<Verified>, bool), Failure> {
-    let found = verify::check(place, verify::trust(keys)?.into()).await?;
+    let found = verify::check(place, verify::trust(keys)?.into(), progress).await?;
     let verified = found
         .certificates()
         .map(|one| verify::verified(&**place, one));

@@ -233,7 +233,8 @@ async fn dispose(
     write_report(place, &*ledger, screen).await?;
     ledger.close().await;
     screen.heading("4  kigen certificate verify");
-    let (certificates, holds) = certificate::check_folder(&place.certificates(), &[]).await?;
+    let (certificates, holds) =
+        certificate::check_folder(&place.certificates(), &[], screen.progress).await?;
     screen.say(&verify::render_certificates(&certificates, true));
     Ok(Done {
         plan,

@@ -106,7 +106,8 @@ pub(super) struct Sentence {
 
 /// Verifies a place as a whole.
 pub(super) async fn verify(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
-    let place = open(global, arguments).await?;
+    let progress = Progress::on_stderr();
+    let place = open(global, arguments, &progress).await?;
     let held: Result<Vec<Checkpoint>, Failure> = arguments
         .checkpoints
         .iter()
@@ -118,7 +119,7 @@ pub(super) async fn verify(global: &Global, arguments: &Arguments) -> Result<u8,
         held: held?,
         witnesses: note_keys(&arguments.witness_keys, KeyType::Cosignature)?,
     };
-    let found = check(&place, basis).await?;
+    let found = check(&place, basis, &progress).await?;
     let holds = found.holds();
     let checked = checked(&*place, &found, arguments);
     output::print(global.format, &checked, render)?;
@@ -135,13 +136,17 @@ pub(super) fn code(holds: bool) -> u8 {
 }
 
 /// Opens what the command line names. Who does that needs no configuration.
-async fn open(global: &Global, arguments: &Arguments) -> Result<Arc<dyn EvidencePlace>, Failure> {
+async fn open(
+    global: &Global,
+    arguments: &Arguments,
+    progress: &Progress,
+) -> Result<Arc<dyn EvidencePlace>, Failure> {
     let Some(named) = &arguments.place else {
         let config = load::config(global)?;
-        load::log(global, config.log_format, &Progress::on_stderr())?;
+        load::log(global, config.log_format, progress)?;
         return open_place(&config.certificates.place).await;
     };
-    load::log(global, None, &Progress::on_stderr())?;
+    load::log(global, None, progress)?;
     if !named.starts_with("s3://") {
         return open_place(&CertificatesPlace::Folder(named.into())).await;
     }
@@ -170,8 +175,9 @@ pub(super) async fn open_place(
 pub(super) async fn check(
     place: &Arc<dyn EvidencePlace>,
     basis: Basis,
+    progress: &Progress,
 ) -> Result<PlaceVerification, Failure> {
-    let found = verify::verify_place(place, basis).await;
+    let found = verify::verify_place(place, basis, progress).await;
     found.map_err(|error| failed(&error))
 }
 

@@ -57,6 +57,29 @@ fn the_end_of_a_stage_leaves_one_line_in_place_of_the_bar() {
 }
 
 #[test]
+fn a_step_that_takes_no_time_shows_its_bar_and_leaves_no_line() {
+    let (terminal, progress) = terminal();
+    progress.step(40, "sealing");
+    assert!(terminal.contents().contains("0/40"));
+
+    progress.finish();
+
+    assert_eq!(terminal.contents(), "");
+}
+
+#[test]
+fn a_step_that_took_a_second_leaves_a_line() {
+    let (terminal, progress) = terminal();
+    progress.begin(40, "sealing", Duration::from_nanos(1));
+    progress.advance(40);
+
+    progress.finish();
+
+    let contents = terminal.contents();
+    assert!(contents.starts_with("sealing: 40 of 40"), "{contents}");
+}
+
+#[test]
 fn stages_follow_one_another_and_a_second_end_changes_nothing() {
     let (terminal, progress) = terminal();
     progress.start(2, "exam-history/pseudonymize");

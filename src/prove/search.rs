@@ -17,6 +17,7 @@ use crate::ledger::CertificateFilter;
 use crate::ledger::CertificateMatch;
 use crate::ledger::Ledger;
 use crate::ledger::StoredCertificate;
+use crate::progress::Progress;
 use crate::publish::EvidencePlace;
 
 /// Where the evidence is.
@@ -27,6 +28,7 @@ pub struct Evidence<'a> {
     pub place: &'a dyn EvidencePlace,
     /// Where leaves are kept while they are searched.
     pub work_folder: &'a Path,
+    pub progress: &'a Progress,
 }
 
 /// Which certificates are searched; all if every field is `None`.
@@ -101,7 +103,10 @@ pub async fn search(
     filter: &Filter,
 ) -> Result<Searched, ProveError> {
     let mut searched = Searched::default();
-    for id in ids(evidence, filter).await? {
+    let ids = ids(evidence, filter).await?;
+    evidence.progress.step(ids.len() as u64, "searching");
+    for id in ids {
+        evidence.progress.advance(1);
         let stored = one(evidence, &id).await?;
         // The ledger's own bytes, whose digest it has just compared.
         let statement: Statement = match serde_json::from_slice(&stored.payload) {
@@ -134,6 +139,7 @@ pub async fn search(
             }
         }
     }
+    evidence.progress.finish();
     Ok(searched)
 }
 

@@ -120,6 +120,7 @@ pub async fn audit(
         keyring,
         place: &*place,
         work_folder: &config.certificates.work_folder,
+        progress: environment.progress,
     };
     let clusters: BTreeSet<&str> = jobs.iter().map(|job| job.cluster.as_str()).collect();
     let wanted = match audited {

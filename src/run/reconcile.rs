@@ -151,6 +151,7 @@ async fn collect(
         keyring,
         place: &*place,
         work_folder: &config.certificates.work_folder,
+        progress: environment.progress,
     };
     let clusters: BTreeSet<&str> = request
         .jobs
@@ -221,7 +222,7 @@ pub(super) async fn look_at_one(
     let store = store.map_err(|error| JobError::of_store(&error))?;
     plan::inspect(&*store, job).await?;
     let tokens = TokenKey(*keyring.token_key());
-    let looked = recall::look(known, &*store, &tokens).await;
+    let looked = recall::look(known, &*store, &tokens, environment.progress).await;
     looked.map_err(|error| match error {
         RecallError::Store(error) => JobError::of_store(&error),
         other => {

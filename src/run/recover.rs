@@ -138,15 +138,9 @@ pub(super) async fn certify(
         read_back: config.read_back,
         jobs,
         version: env!("CARGO_PKG_VERSION"),
+        progress: environment.progress,
     };
-    let label = "sealing";
-    environment
-        .progress
-        .start(run.stages.iter().map(|stage| stage.disposed).sum(), label);
-    let sealed = seal::seal(&context, run_id, (environment.now)(), &|records| {
-        environment.progress.advance(records);
-    })
-    .await;
+    let sealed = seal::seal(&context, run_id, (environment.now)()).await;
     environment.progress.finish();
     let sealed = sealed.map_err(|error| with_causes(&error))?;
     Ok(sealed

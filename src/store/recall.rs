@@ -35,6 +35,8 @@ pub struct PresentRow {
 /// Some of what is present.
 #[derive(Clone, Default)]
 pub struct PresentBatch {
+    /// All records of the snapshot, of which these are some.
+    pub total: u64,
     pub records: Vec<PresentRecord>,
     pub rows: Vec<PresentRow>,
     /// Rows that go with records and name none that is there, each by the index of its reference

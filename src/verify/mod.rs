@@ -19,6 +19,7 @@ use thiserror::Error;
 
 use crate::evidence::log::checkpoint::Checkpoint;
 use crate::evidence::log::vkey::NoteKey;
+use crate::progress::Progress;
 use crate::publish::EvidencePlace;
 use crate::publish::PublishError;
 use crate::publish::Versions;
@@ -132,10 +133,11 @@ pub enum VerifyError {
 /// Checks everything that is published in `place`.
 ///
 /// Finds what was altered, is incomplete, misplaced, foreign or hidden, and by the clients' logs what
-/// was taken away. Memory does not grow with the leaves.
+/// was taken away. `progress` hears of each certificate. Memory does not grow with the leaves.
 pub async fn verify_place(
     place: &Arc<dyn EvidencePlace>,
     basis: impl Into<Basis>,
+    progress: &Progress,
 ) -> Result<PlaceVerification, VerifyError> {
     let basis = basis.into();
     let listing = place.list("").await?;
@@ -155,6 +157,8 @@ pub async fn verify_place(
     findings.extend(keys::check(&**place, &layout.keys, &keys, &log_keys).await?);
     findings.extend(layout.findings());
     let mut clients = Vec::new();
+    let runs = layout.clients.values().map(|files| files.runs.len() as u64);
+    progress.step(runs.sum(), "verifying");
     for (folder, files) in &layout.clients {
         let mut certificates = Vec::new();
         for (run, files) in &files.runs {
@@ -165,6 +169,7 @@ pub async fn verify_place(
                 .findings
                 .extend(files.iter().flat_map(layout::of_file));
             certificates.push(found);
+            progress.advance(1);
         }
         let client = PublishedClient {
             place,
@@ -186,6 +191,7 @@ pub async fn verify_place(
             certificates,
         });
     }
+    progress.finish();
     Ok(PlaceVerification {
         place: place.locate(""),
         keys,

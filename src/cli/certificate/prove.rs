@@ -85,14 +85,16 @@ pub(super) async fn prove(global: &Global, arguments: &Arguments) -> Result<u8, 
         return Err(Failure::new(exit::USAGE, message));
     }
     let config = load::config(global)?;
-    load::log(global, config.log_format, &Progress::on_stderr())?;
+    let progress = Progress::on_stderr();
+    load::log(global, config.log_format, &progress)?;
     let jobs = load::jobs(&config)?;
     let mut asked = asked(arguments, &jobs)?;
     let mut stores = Inventories::default();
     let not_asked = ask_stores(&config, &mut stores, &mut asked).await;
     let keyring = load::keyring(&config).await?;
     let questions: Vec<Question> = asked.questions;
-    let (searched, suspended) = search(&config, &keyring, &questions, &filter(arguments)).await?;
+    let filter = filter(arguments);
+    let (searched, suspended) = search(&config, &keyring, &questions, &filter, &progress).await?;
     let in_store = match asked.jobs.as_slice() {
         [job] if questions[0].is_of_own_table(job) => {
             look(global, &config, &mut stores, job, questions[0].texts()).await
@@ -172,6 +174,7 @@ async fn search(
     keyring: &Keyring,
     questions: &[Question],
     filter: &Filter,
+    progress: &Progress,
 ) -> Result<(Searched, BTreeMap<String, Suspended>), Failure> {
     let place = verify::open_place(&config.certificates.place).await?;
     let ledger = load::ledger(config).await?;
@@ -181,6 +184,7 @@ async fn search(
         keyring,
         place: &*place,
         work_folder: &config.certificates.work_folder,
+        progress,
     };
     let searched = prove::search(&evidence, questions, filter).await;
     let searched = searched.map_err(failed)?;

@@ -7,6 +7,8 @@ use std::io;
 use serde::Serialize;
 
 use crate::evidence::leaf::SubjectRef;
+use crate::job::Job;
+use crate::progress::Progress;
 use crate::run::seal::sorter::Sorter;
 use crate::store::Inventory;
 use crate::store::PresentBatch;
@@ -89,7 +91,18 @@ pub(in crate::run) async fn look(
     known: &mut Known<'_>,
     store: &dyn Inventory,
     tokens: &TokenKey,
+    progress: &Progress,
 ) -> Result<ClusterLook, RecallError> {
+    let cluster = &known.job.cluster;
+    let (first, second) = (format!("{cluster}/look"), format!("{cluster}/look again"));
+    let shown = |label| Shown {
+        store,
+        job: known.job,
+        tokens,
+        progress,
+        label,
+    };
+    let (first, second) = (shown(first), shown(second));
     let folder = known.folder.clone();
     let mut meeting = Meeting {
         known,
@@ -97,7 +110,7 @@ pub(in crate::run) async fn look(
         met: false,
         look: empty(known),
     };
-    show(store, known.job, tokens, &mut |batch| meeting.take(&batch)).await?;
+    first.to(&mut |batch| meeting.take(&batch)).await?;
     let Meeting {
         sorter, met, look, ..
     } = meeting;
@@ -113,7 +126,7 @@ pub(in crate::run) async fn look(
         look: empty(known),
         persons: vec![HashSet::new(); known.job.stages.len()],
     };
-    show(store, known.job, tokens, &mut |batch| judging.take(&batch)).await?;
+    second.to(&mut |batch| judging.take(&batch)).await?;
     let Judging {
         mut look, persons, ..
     } = judging;
@@ -130,24 +143,41 @@ fn empty(known: &Known<'_>) -> ClusterLook {
     }
 }
 
-/// Shows everything present to `take`; its error comes first.
-async fn show(
-    store: &dyn Inventory,
-    job: &crate::job::Job,
-    tokens: &TokenKey,
-    take: &mut (dyn FnMut(PresentBatch) -> Result<(), RecallError> + Send),
-) -> Result<(), RecallError> {
-    let mut refusal = None;
-    let mut sink = |batch: PresentBatch| {
-        take(batch).map_err(|error| {
-            refusal = Some(error);
-            StoreError::Unusable("stop looking".to_owned())
-        })
-    };
-    let shown = store.present(job, tokens, &mut sink).await;
-    match refusal {
-        Some(error) => Err(error),
-        None => Ok(shown?),
+/// What is looked at.
+struct Shown<'a> {
+    store: &'a dyn Inventory,
+    job: &'a Job,
+    tokens: &'a TokenKey,
+    progress: &'a Progress,
+    label: String,
+}
+
+impl Shown<'_> {
+    /// Shows everything present to `take`; its error comes first.
+    async fn to(
+        &self,
+        take: &mut (dyn FnMut(PresentBatch) -> Result<(), RecallError> + Send),
+    ) -> Result<(), RecallError> {
+        let mut refusal = None;
+        let mut is_started = false;
+        let mut sink = |batch: PresentBatch| {
+            if !std::mem::replace(&mut is_started, true) {
+                self.progress.step(batch.total, &self.label);
+            }
+            let records = batch.records.len() as u64;
+            take(batch).map_err(|error| {
+                refusal = Some(error);
+                StoreError::Unusable("stop looking".to_owned())
+            })?;
+            self.progress.advance(records);
+            Ok(())
+        };
+        let shown = self.store.present(self.job, self.tokens, &mut sink).await;
+        self.progress.finish();
+        match refusal {
+            Some(error) => Err(error),
+            None => Ok(shown?),
+        }
     }
 }
 

@@ -27,6 +27,7 @@ use crate::ledger::entry::TargetEntry;
 use crate::ledger::error::LedgerError;
 use crate::ledger::fold::RunRecord;
 use crate::ledger::fold::fold_runs;
+use crate::progress::Progress;
 use crate::publish::EvidencePlace;
 use crate::publish::client_folder;
 use crate::publish::read_through;
@@ -144,6 +145,7 @@ pub(in crate::run) struct Archive<'a> {
     pub(in crate::run) keyring: &'a Keyring,
     pub(in crate::run) place: &'a dyn EvidencePlace,
     pub(in crate::run) work_folder: &'a Path,
+    pub(in crate::run) progress: &'a Progress,
 }
 
 /// Fetches the evidence of what is `wanted`, as far as it concerns one of `clusters`.
@@ -182,7 +184,9 @@ pub(in crate::run) async fn collect(
     crate::publish::make_folder(archive.work_folder)?;
     let mut shelf = Shelf::new(archive.work_folder, leaves).map_err(at_work)?;
     let mut sources = Vec::new();
+    archive.progress.step(open.len() as u64, "evidence");
     for (run, certificate, statement) in open {
+        archive.progress.advance(1);
         let concerned = certified_clusters(&statement, clusters);
         if concerned.is_empty() {
             continue;
@@ -197,6 +201,7 @@ pub(in crate::run) async fn collect(
         }
     }
     shelf.finish().map_err(at_work)?;
+    archive.progress.finish();
     Ok(Collected {
         sources,
         lost,

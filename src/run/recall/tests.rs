@@ -30,6 +30,7 @@ use crate::evidence::leaf::subject_leaf;
 use crate::job::Job;
 use crate::job::Leftover;
 use crate::job::TableName;
+use crate::progress::Progress;
 use crate::store::Fit;
 use crate::store::Found;
 use crate::store::Inventory;
@@ -132,7 +133,9 @@ impl Runs {
         };
         let (mut known, changed) = Known::new(job, knowledge, lost, self.folder.path());
         assert!(changed.is_empty(), "{changed:?}");
-        look(&mut known, present, &TokenKey([1; 32])).await.unwrap()
+        let tokens = TokenKey([1; 32]);
+        let progress = Progress::in_log();
+        look(&mut known, present, &tokens, &progress).await.unwrap()
     }
 }
 

@@ -12,6 +12,7 @@ use crate::domain::calendar::Period;
 use crate::job::Job;
 use crate::keyring::Keyring;
 use crate::ledger::Ledger;
+use crate::progress::Progress;
 use crate::publish::EvidencePlace;
 use crate::run::client_log::LogKeeper;
 use crate::store::Disposer;
@@ -41,6 +42,7 @@ pub struct SealContext<'a> {
     pub jobs: &'a [Job],
     /// Version of kigen.
     pub version: &'a str,
+    pub progress: &'a Progress,
 }
 
 impl<'a> SealContext<'a> {

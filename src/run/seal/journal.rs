@@ -101,6 +101,8 @@ pub(super) async fn gather(
     facts: &RunFacts,
 ) -> Result<Gathered, SealError> {
     let mut gathered = Gathered::new(context.work_folder, facts.targets()?.len());
+    let removed = facts.run.stages.iter().map(|stage| stage.disposed).sum();
+    context.progress.step(removed, "reading the journal");
     for name in facts.journal_stores() {
         let store = store(context, facts, name)?;
         let mut refusal = None;
@@ -108,7 +110,10 @@ pub(super) async fn gather(
             gathered.take(&row).map_err(|refused| {
                 refusal = Some(refused);
                 StoreError::Unusable("stop reading the journal".to_owned())
-            })
+            })?;
+            // Rows that went with a record have no purpose of their own.
+            context.progress.advance(row.ended_by.values().sum());
+            Ok(())
         };
         let read = store.journal(facts.run_id(), &mut sink).await;
         if let Some(refused) = refusal {
@@ -120,6 +125,7 @@ pub(super) async fn gather(
             source,
         })?;
     }
+    context.progress.finish();
     Ok(gathered)
 }
 

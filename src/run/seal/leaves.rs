@@ -19,6 +19,7 @@ use crate::evidence::leaf::SubjectRef;
 use crate::evidence::leaf::subject_leaf;
 use crate::evidence::leaves::FoldedLeaves;
 use crate::evidence::leaves::LeafFold;
+use crate::progress::Progress;
 
 use super::journal::EVIDENCE_LENGTH;
 use super::journal::unpack;
@@ -68,7 +69,7 @@ pub(super) struct LeavesWriter<'a> {
     targets: usize,
     /// Where sorting writes what does not fit into memory.
     folder: &'a Path,
-    progress: &'a (dyn Fn(u64) + Sync),
+    progress: &'a Progress,
 }
 
 impl<'a> LeavesWriter<'a> {
@@ -76,7 +77,7 @@ impl<'a> LeavesWriter<'a> {
         mut evidence: Sorted<EVIDENCE_LENGTH>,
         targets: usize,
         folder: &'a Path,
-        progress: &'a (dyn Fn(u64) + Sync),
+        progress: &'a Progress,
     ) -> io::Result<Self> {
         let next = evidence.next()?;
         Ok(Self {
@@ -100,7 +101,7 @@ impl<'a> LeavesWriter<'a> {
         while let Some((leaf, share)) = self.next_of(number)? {
             unreported += 1;
             if unreported == REPORTED {
-                (self.progress)(std::mem::take(&mut unreported));
+                self.progress.advance(std::mem::take(&mut unreported));
             }
             if previous == Some(leaf) {
                 let [target_high, target_low, ..] = share;
@@ -112,7 +113,8 @@ impl<'a> LeavesWriter<'a> {
             shares.push(share)?;
             previous = Some(leaf);
         }
-        (self.progress)(unreported);
+        self.progress.advance(unreported);
+        fail::fail_point!("seal.amid-leaves");
         let mut subjects = self.subject_leaves(shares.finish()?)?.finish()?;
         while let Some(leaf) = subjects.next()? {
             output.push(leaf)?;

@@ -183,7 +183,7 @@ async fn cluster(
     let store = store.ok_or(Unverifiable::StoreUnavailable)?;
     let tokens = TokenKey(*context.keyring.token_key());
     let store: &dyn Inventory = &**store;
-    let looked = recall::look(&mut known, store, &tokens).await;
+    let looked = recall::look(&mut known, store, &tokens, context.progress).await;
     looked.map_err(|error| {
         tracing::warn!(job.name = %name, error = %error, "what was removed from `{name}` could not be looked for");
         Unverifiable::StoreUnavailable

@@ -120,6 +120,12 @@ impl<const N: usize> Sorted<N> {
         Ok(Self { sources, heads })
     }
 
+    /// How many records are still to come.
+    pub(in crate::run) fn left(&self) -> u64 {
+        let behind: u64 = self.sources.iter().map(Source::left).sum();
+        self.heads.len() as u64 + behind
+    }
+
     /// The next record; `None` after the last.
     pub(in crate::run) fn next(&mut self) -> io::Result<Option<[u8; N]>> {
         let Some(mut least) = self.heads.peek_mut() else {
@@ -145,6 +151,13 @@ impl<const N: usize> Source<N> {
             reader: BufReader::with_capacity(BUFFER, file),
             left: records,
         })
+    }
+
+    fn left(&self) -> u64 {
+        match self {
+            Self::Memory(records) => records.len() as u64,
+            Self::File { left, .. } => *left,
+        }
     }
 
     fn next(&mut self) -> io::Result<Option<[u8; N]>> {

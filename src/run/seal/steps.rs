@@ -44,19 +44,18 @@ const ENVELOPE: &str = "cert.dsse.json";
 ///
 /// Closes the run's fences first, so that nothing can join it any more. A run that removed nothing
 /// is sealed without a certificate. `now` is the time of sealing of certificates that do not stand
-/// in the ledger yet; `progress` hears of leaves written. Memory does not grow with the leaves.
+/// in the ledger yet. Memory does not grow with the leaves.
 ///
 /// The caller holds the lock of the run.
 pub async fn seal(
     context: &SealContext<'_>,
     run_id: &str,
     now: Timestamp,
-    progress: &(dyn Fn(u64) + Sync),
 ) -> Result<SealedRun, SealError> {
     let facts = RunFacts::read(context.ledger, run_id).await?;
     close_fences(context, &facts).await?;
     fail::fail_point!("seal.after-fence");
-    let (drafts, evidence_key) = draft(context, &facts, progress).await?;
+    let (drafts, evidence_key) = draft(context, &facts).await?;
     let looked_back = look_back::look_back(context, &facts, &drafts, now).await?;
     fail::fail_point!("seal.after-look-back");
     publish_keys(context.keeper()).await?;
@@ -68,6 +67,7 @@ pub async fn seal(
     say_that_these_are_all(context, &facts, &prepared, now).await?;
     let mut certificates = Vec::with_capacity(prepared.len());
     let last = prepared.len();
+    context.progress.step(last as u64, "publishing");
     for (number, one) in (1..).zip(prepared) {
         let envelope = sign(context, &facts, &one).await?;
         let certificate = publish(context, &facts, one, &envelope).await?;
@@ -77,7 +77,9 @@ pub async fn seal(
         }
         say_that_it_is_published(context, &facts, &certificate, now).await?;
         certificates.push(certificate);
+        context.progress.advance(1);
     }
+    context.progress.finish();
     Ok(SealedRun {
         run_id: run_id.to_owned(),
         certificates,
@@ -89,7 +91,6 @@ pub async fn seal(
 async fn draft(
     context: &SealContext<'_>,
     facts: &RunFacts,
-    progress: &(dyn Fn(u64) + Sync),
 ) -> Result<(Vec<Draft>, String), SealError> {
     let sort_failed = |source| SealError::Sort {
         run: facts.run_id().to_owned(),
@@ -102,8 +103,9 @@ async fn draft(
     agree_with_what_is_sealed(facts, &journals)?;
     let evidence_key = context.ledger.run_key(facts.run_id()).await?;
     let targets = facts.targets()?.len();
-    let mut leaves =
-        LeavesWriter::new(evidence, targets, context.work_folder, progress).map_err(sort_failed)?;
+    context.progress.step(evidence.left(), "sealing");
+    let leaves = LeavesWriter::new(evidence, targets, context.work_folder, context.progress);
+    let mut leaves = leaves.map_err(sort_failed)?;
     let mut drafts = Vec::with_capacity(journals.len());
     for (number, journal) in (0..).zip(journals) {
         let file = work::unfinished(context.work_folder, facts.run_id())?;
@@ -120,6 +122,7 @@ async fn draft(
             leaves: file.close(),
         });
     }
+    context.progress.finish();
     let evidence_key = evidence_key.map_or_else(String::new, |key| key.kek_id);
     Ok((drafts, evidence_key))
 }

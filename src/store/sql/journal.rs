@@ -159,7 +159,7 @@ pub(crate) async fn read(
 ) -> Result<(), StoreError> {
     let sql = format!(
         "select target, client, action, records, leaves, refs, {}, {} from {} where run_id = $1 \
-         order by target, client, slice, batch",
+         order by slice, batch, target, client, action",
         dialect.text_of("ended_by"),
         dialect.instant("at"),
         dialect.internal("journal")

@@ -11,9 +11,13 @@ use super::objects_walk::adopt;
 use super::objects_walk::next_rows;
 use super::orphans;
 use super::pass::Pass;
+use super::pass::own_table;
 use super::recalled::Recalled;
 use super::session::Access;
 use super::session::Row;
+use super::session::SqlSession;
+use super::session::Statement;
+use super::survey;
 use super::text::StageText;
 use crate::evidence::leaf::RunKey;
 use crate::job::Job;
@@ -59,6 +63,7 @@ pub(super) async fn present(
     let mut pass = Pass::prepare(backend.dialect(), &tables, &work)?;
     // Also what another row keeps is there.
     pass.due = named(&pass);
+    let total = count(&mut *session, job).await?;
     let mut last = None;
     loop {
         let statement = next_rows(&pass, last.as_ref(), RECORDS_AT_A_TIME);
@@ -68,10 +73,24 @@ pub(super) async fn present(
         };
         last = Some(pass.key_of(row));
         let found = goes_with::find_everything(&mut *session, &pass, &rows).await?;
-        sink(batch(&pass, &rows, &found)?)?;
+        sink(PresentBatch {
+            total,
+            ..batch(&pass, &rows, &found)?
+        })?;
     }
     orphans::find(&mut *session, &pass, sink).await?;
     session.rollback().await
+}
+
+/// How many records there are.
+async fn count(session: &mut dyn SqlSession, job: &Job) -> Result<u64, StoreError> {
+    let sql = format!("select count(*) from {} as t", own_table(job));
+    let doing = format!("count the records of `{}`", job.cluster);
+    let statement = Statement::new(doing, sql, Vec::new());
+    let rows = session.query(&statement).await?;
+    let first = rows.first().and_then(|row| row.first());
+    let count = first.and_then(survey::count);
+    count.ok_or_else(|| StoreError::Unusable("the store counts in no numbers".to_owned()))
 }
 
 fn named(pass: &Pass<'_>) -> String {

@@ -19,7 +19,7 @@ const SIZE: Size = Size {
 };
 
 /// Every failpoint of the program, and at which of its times the process is killed.
-const POINTS: [(&str, &[u32]); 21] = [
+const POINTS: [(&str, &[u32]); 22] = [
     ("run.started", &[1]),
     ("run.planned", &[1, 2]),
     ("log.signed", &[1, 3]),
@@ -35,6 +35,7 @@ const POINTS: [(&str, &[u32]); 21] = [
     ("intent.before-commit", &[1]),
     ("run.finished", &[1]),
     ("seal.after-fence", &[1]),
+    ("seal.amid-leaves", &[1, 2]),
     ("seal.after-leaves", &[1, 2]),
     ("seal.after-look-back", &[1]),
     ("seal.after-store", &[1, 2]),

@@ -15,7 +15,6 @@ use super::fixture::Fixture;
 use super::fixture::OTHER;
 use super::fixture::OWN;
 use super::fixture::RUN;
-use super::fixture::at;
 use super::fixture::files;
 use super::fixture::rows;
 use super::weak_ledger::WeakLedger;
@@ -109,7 +108,7 @@ async fn after_a_crash_before_or_after_any_write_to_the_ledger_sealing_goes_on()
     for moments in 0.. {
         let fixture = Fixture::finished(rows(2)).await;
         let weak = WeakLedger::new(&*fixture.ledger, moments);
-        let attempt = fixture.seal_in(&weak, 90, &|_| {}).await;
+        let attempt = fixture.seal_in(&weak, 90).await;
         if weak.is_alive() {
             attempt.unwrap();
             break;
@@ -207,36 +206,13 @@ async fn what_a_killed_sealing_left_unfinished_is_removed() {
     assert!(of_another.exists());
 }
 
-#[tokio::test]
-async fn a_death_while_the_leaves_are_written_leaves_nothing_that_counts() {
-    let fixture = Fixture::finished(rows(2)).await;
-    let attempt = tokio::spawn({
-        let fixture = std::sync::Arc::new(fixture);
-        async move {
-            let death = fixture.clone();
-            let task = tokio::spawn(async move {
-                let ledger = &*death.ledger;
-                let dies = |_| panic!("killed");
-                death.seal_in(ledger, 90, &dies).await.map(|_| ())
-            });
-            assert!(task.await.unwrap_err().is_panic());
-            fixture
-        }
-    });
-    let fixture = attempt.await.unwrap();
-    assert!(payloads(&fixture).await.is_empty());
-    fixture.seal(900).await.unwrap();
-    assert_sealed_once(&fixture).await;
-    let entries = fixture.ledger.entries_of(RUN).await.unwrap();
-    assert!(entries.iter().any(|recorded| recorded.at == at(900)));
-}
-
 #[cfg(feature = "failpoints")]
 #[tokio::test]
 async fn after_a_death_at_any_failpoint_sealing_goes_on() {
     let scenario = fail::FailScenario::setup();
     for (name, times) in [
         ("seal.after-fence", 1),
+        ("seal.amid-leaves", 2),
         ("seal.after-leaves", 2),
         ("seal.after-store", 2),
         ("log.signed", 2),

@@ -36,6 +36,7 @@ use crate::ledger::entry::StageFinished;
 use crate::ledger::entry::TargetEntry;
 use crate::ledger::entry::TitleEntry;
 use crate::ledger::entry::Trigger;
+use crate::progress::Progress;
 use crate::publish::EvidencePlace;
 use crate::publish::FolderPlace;
 use crate::run::seal::SealContext;
@@ -154,21 +155,22 @@ impl Fixture {
     /// Everything that was published, checked under the fixture's key.
     pub(super) async fn verify(&self) -> PlaceVerification {
         let trust = Trust::Given(self.key().to_vec());
-        verify_place(&self.place(), trust).await.unwrap()
+        verify_place(&self.place(), trust, &Progress::in_log())
+            .await
+            .unwrap()
     }
 
     pub(super) async fn seal(&self, second: i64) -> Result<SealedRun, SealError> {
-        self.seal_in(&*self.ledger, second, &|_| {}).await
+        self.seal_in(&*self.ledger, second).await
     }
 
     pub(super) async fn seal_in(
         &self,
         ledger: &dyn Ledger,
         second: i64,
-        progress: &(dyn Fn(u64) + Sync),
     ) -> Result<SealedRun, SealError> {
         let place = self.place();
-        self.seal_to(&*place, ledger, second, progress).await
+        self.seal_to(&*place, ledger, second).await
     }
 
     pub(super) async fn seal_to(
@@ -176,7 +178,6 @@ impl Fixture {
         place: &dyn EvidencePlace,
         ledger: &dyn Ledger,
         second: i64,
-        progress: &(dyn Fn(u64) + Sync),
     ) -> Result<SealedRun, SealError> {
         let store = Arc::clone(&self.journal) as Arc<dyn Disposer>;
         let stores = BTreeMap::from([("lms".to_owned(), store)]);
@@ -194,8 +195,9 @@ impl Fixture {
             read_back: ReadBack::Off,
             jobs: &[],
             version: "0.1.0",
+            progress: &Progress::in_log(),
         };
-        seal(&context, RUN, at(second), progress).await
+        seal(&context, RUN, at(second)).await
     }
 }
 

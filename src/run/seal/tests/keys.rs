@@ -9,6 +9,7 @@ use crate::keyring::KeyUse;
 use crate::keyring::rotation::Rotation;
 use crate::keyring::rotation::finish_rotation;
 use crate::keyring::rotation::rotate;
+use crate::progress::Progress;
 use crate::run::seal::SealError;
 use crate::run::seal::key_file;
 use crate::verify::CertificateVerification;
@@ -42,7 +43,9 @@ async fn published(fixture: &Fixture) -> Vec<VerifyingKey> {
 
 async fn verified(fixture: &Fixture, keys: &[VerifyingKey]) -> Vec<CertificateVerification> {
     let trust = Trust::Given(keys.to_vec());
-    let found = verify_place(&fixture.place(), trust).await.unwrap();
+    let found = verify_place(&fixture.place(), trust, &Progress::in_log())
+        .await
+        .unwrap();
     let clients = found.clients.into_iter();
     clients.flat_map(|client| client.certificates).collect()
 }
@@ -87,7 +90,7 @@ async fn what_was_sealed_before_a_rotation_is_signed_with_the_key_of_that_time()
     let mut fixture = Fixture::finished(rows(2)).await;
     // Killed before the first signature: two payloads and the entry are stored.
     let weak = super::weak_ledger::WeakLedger::new(&*fixture.ledger, 6);
-    fixture.seal_in(&weak, 90, &|_| {}).await.unwrap_err();
+    fixture.seal_in(&weak, 90).await.unwrap_err();
     let former = fixture.key()[0];
     let rotation = rotated(&mut fixture, 100).await;
     assert!(rotation.keeps_former);

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 
 use crate::ledger::entry::RunState;
 use crate::ledger::fold::fold_runs;
+use crate::progress::Progress;
 use crate::publish::Content;
 use crate::publish::EvidencePlace;
 use crate::publish::Kind;
@@ -98,13 +99,13 @@ async fn survives(fixture: &Fixture, place: Arc<dyn EvidencePlace>, moment: usiz
         place: Arc::clone(&place),
         moments_left: AtomicUsize::new(moment),
     };
-    let attempt = fixture.seal_to(&weak, &*fixture.ledger, 90, &|_| {}).await;
+    let attempt = fixture.seal_to(&weak, &*fixture.ledger, 90).await;
     let before = if attempt.is_ok() || moment > 0 {
         published(&*place).await
     } else {
         BTreeMap::new()
     };
-    let again = fixture.seal_to(&*place, &*fixture.ledger, 900, &|_| {});
+    let again = fixture.seal_to(&*place, &*fixture.ledger, 900);
     assert_eq!(again.await.unwrap().certificates.len(), 2);
     let after = published(&*place).await;
     for (path, bytes) in &before {
@@ -114,11 +115,13 @@ async fn survives(fixture: &Fixture, place: Arc<dyn EvidencePlace>, moment: usiz
     let entries = fixture.ledger.entries_of(RUN).await.unwrap();
     assert_eq!(fold_runs(&entries)[0].state, RunState::Published);
     let trust = Trust::Given(fixture.key().to_vec());
-    let verified = verify_place(&place, trust).await.unwrap();
+    let verified = verify_place(&place, trust, &Progress::in_log())
+        .await
+        .unwrap();
     assert!(verified.holds(), "{verified:?}");
     assert_eq!(verified.certificates().count(), 2);
     // Sealing at another time finds everything as it is.
-    let third = fixture.seal_to(&*place, &*fixture.ledger, 9_000, &|_| {});
+    let third = fixture.seal_to(&*place, &*fixture.ledger, 9_000);
     third.await.unwrap();
     assert_eq!(published(&*place).await, after);
     attempt.is_err()
@@ -166,7 +169,7 @@ async fn a_bucket_gets_the_bytes_that_a_folder_gets() {
     };
     let fixture = Fixture::finished(rows(2)).await;
     fixture.seal(90).await.unwrap();
-    let seal = fixture.seal_to(&bucket, &*fixture.ledger, 90, &|_| {});
+    let seal = fixture.seal_to(&bucket, &*fixture.ledger, 90);
     seal.await.unwrap();
     let mut in_folder = published(&*fixture.place()).await;
     // The bucket has not seen the plan before its end.

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use crate::evidence::allowed_signers::AllowedSigner;
+use crate::progress::Progress;
 use crate::publish::Kind;
 use crate::run::client_log::log_key_file;
 use crate::run::seal::key_file;
@@ -100,7 +101,8 @@ async fn a_certificate_lies_below_its_client_and_run_with_the_key_beside() {
             path.display()
         );
     }
-    let by_its_own_keys = verify_place(&fixture.place(), Trust::Published).await;
+    let by_its_own_keys =
+        verify_place(&fixture.place(), Trust::Published, &Progress::in_log()).await;
     assert_eq!(by_its_own_keys.unwrap().keys, fixture.key());
     let signers = &found[&PathBuf::from("keys/allowed_signers")];
     assert!(signers.starts_with(b"certificates@certs.example.com namespaces="));
@@ -261,7 +263,7 @@ async fn nothing_holds_under_another_key_or_none() {
         Vec::new(),
         Fixture::finished(Vec::new()).await.key().to_vec(),
     ] {
-        let found = verify_place(&fixture.place(), Trust::Given(keys)).await;
+        let found = verify_place(&fixture.place(), Trust::Given(keys), &Progress::in_log()).await;
         let found = found.unwrap();
         assert_eq!(found.certificates().count(), 2);
         assert!(
@@ -276,7 +278,8 @@ async fn nothing_holds_under_another_key_or_none() {
 async fn a_folder_that_is_not_there_or_has_no_keys_is_an_error() {
     let fixture = Fixture::finished(Vec::new()).await;
     fs::remove_dir_all(fixture.certificates()).unwrap();
-    let check = async || verify_place(&fixture.place(), Trust::Published).await;
+    let check =
+        async || verify_place(&fixture.place(), Trust::Published, &Progress::in_log()).await;
     assert!(matches!(check().await, Err(VerifyError::Place(_))));
     fs::create_dir(fixture.certificates()).unwrap();
     assert!(matches!(check().await, Err(VerifyError::NoKeys { .. })));

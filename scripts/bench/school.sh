@@ -1,20 +1,15 @@
-#!/usr/bin/env bash
-# Times a reconciliation: ROWS present records against the evidence of 35 runs, on SQLite.
+# A school to measure on: to be sourced, in an empty folder. Sets `kigen` from the first argument.
 #
-#   scripts/bench-reconcile.sh KIGEN [ROWS]
-#
-# KIGEN is the program, built with --release; ROWS is 1000000 if it is left out. Everything lies in a
-# temporary folder, which is removed. Of every hundred rows 35 are removed, one in each run; then the
-# backup is restored. Three runs in the middle have the read-back switched off, for the comparison.
-set -euo pipefail
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # the scripts that source this use them
 kigen=$(realpath "$1")
-rows=${2:-1000000}
-readonly RUNS=35
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-cd "$folder"
+cd "$folder" || exit
 
-python3 - "$rows" <<'PYTHON'
+# school ROWS DAYS: a store of ROWS exam attempts. Of each hundred DAYS end in 2025, one a day; the others in 2030.
+school() {
+  python3 - "$1" "$2" <<'PYTHON'
 import datetime, os, sqlite3, sys
 store = sqlite3.connect("store.db")
 store.execute("""create table exam_attempt (attempt_id integer not null primary key,
@@ -22,7 +17,7 @@ store.execute("""create table exam_attempt (attempt_id integer not null primary 
 first = datetime.date(2025, 1, 1)
 def row(number):
     group = number % 100
-    ended = first + datetime.timedelta(days=group) if group < 35 else datetime.date(2030, 1, 1)
+    ended = first + datetime.timedelta(days=group) if group < int(sys.argv[2]) else datetime.date(2030, 1, 1)
     client = "own" if number // 100 % 4 else "another"
     return number, number // 7, client, ended.isoformat(), f"answers of {number}, and some more text"
 store.executemany("insert into exam_attempt values (?, ?, ?, ?, ?)", map(row, range(int(sys.argv[1]))))
@@ -30,8 +25,7 @@ store.execute("create index exam_attempt_by_end on exam_attempt (ended_on)")
 store.commit()
 os.mkdir("jobs")
 PYTHON
-
-cat > jobs/exam-history.toml <<'TOML'
+  cat > jobs/exam-history.toml <<'TOML'
 cluster = "exam-history"
 owner = "privacy office"
 time-zone = "Asia/Tokyo"
@@ -61,7 +55,14 @@ as-of = "2026-04-01"
 expect = "dispose"
 starts = { course = "2025-03-31" }
 TOML
+  config full
+  for command in "keyring init" "ledger migrate" "journal migrate"; do
+    # shellcheck disable=SC2086 # two words
+    "$kigen" $command --log error > /dev/null
+  done
+}
 
+# config READ_BACK: the configuration, with the read-back `full` or `off`.
 config() {
   cat > kigen.toml <<TOML
 version = 1
@@ -75,7 +76,7 @@ jobs = { folder = "jobs" }
 TOML
 }
 
-# Prints seconds, peak memory and exit code of a command.
+# timed WHAT COMMAND…: prints seconds, peak memory of the command and its children, and exit code.
 timed() {
   python3 - "$@" <<'PYTHON'
 import resource, subprocess, sys, time
@@ -85,24 +86,3 @@ peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
 print(f"{sys.argv[1]}: {time.time() - begun:.1f} s, peak {peak} MiB, exit {done.returncode}", flush=True)
 PYTHON
 }
-
-config full
-for command in "keyring init" "ledger migrate" "journal migrate"; do
-  # shellcheck disable=SC2086 # two words
-  "$kigen" $command --log error > /dev/null
-done
-python3 -c 'import sqlite3; sqlite3.connect("store.db").execute("vacuum into \"backup.db\"")'
-time=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-for run in $(seq 0 $((RUNS - 1))); do
-  day=$(date -u -d "2026-01-02 + $run days" +%F)
-  case $run in
-    10 | 11 | 12) config off && timed "run $run, without read-back" "$kigen" run --as-of "$day" --log error && config full ;;
-    *) timed "run $run" "$kigen" run --as-of "$day" --log error ;;
-  esac
-done
-rm -f store.db-wal store.db-shm
-cp backup.db store.db
-words=(reconcile --store school --backup-time "$time" --log error)
-timed "look" "$kigen" "${words[@]}"
-timed "apply" "$kigen" "${words[@]}" --apply
-timed "look again" "$kigen" "${words[@]}"
