@@ -80,6 +80,10 @@ pub(crate) trait Dialect: Send + Sync {
     /// A moment of kigen's own tables, readable by the session.
     fn instant(&self, expression: &str) -> String;
 
+    /// The end of a subquery whose expressions are computed once for each row, however often the outer
+    /// query names them.
+    fn once(&self) -> &'static str;
+
     /// Keeps a row of the fence from changing until the transaction ends.
     fn lock_fence(&self) -> &'static str;
 

@@ -144,6 +144,11 @@ impl Dialect for PostgresDialect {
         expression.to_owned()
     }
 
+    fn once(&self) -> &'static str {
+        // PostgreSQL merges no subquery with an offset.
+        " offset 0"
+    }
+
     fn lock_fence(&self) -> &'static str {
         " for share"
     }

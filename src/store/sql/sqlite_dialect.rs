@@ -142,6 +142,11 @@ impl Dialect for SqliteDialect {
         expression.to_owned()
     }
 
+    fn once(&self) -> &'static str {
+        // SQLite merges no subquery with a limit into an outer query that aggregates.
+        " limit -1"
+    }
+
     fn lock_fence(&self) -> &'static str {
         ""
     }

@@ -54,11 +54,12 @@ fn counts(text: &StageText<'_>, as_of: Date) -> Result<Statement, StoreError> {
         .collect();
     let sql = format!(
         "select count(*), count(*) filter (where r = 'due'), count(distinct s) filter (where r = 'due'), {} \
-         from (select case {} else 'due' end as r, t.{} as s from {}) as x",
+         from (select case {} else 'due' end as r, t.{} as s from {}{}) as x",
         retained.join(", "),
         arms.join(" "),
         quote(&text.job.subject.column),
-        text.from()
+        text.from(),
+        text.dialect.once()
     );
     Ok(Statement::new(doing(text), sql, Vec::new()))
 }
