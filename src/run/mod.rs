@@ -1,6 +1,7 @@
 //! One run, from the lock to the certificate. CronJob, daemon and hand are three ways into it.
 //!
-//! Each step's output is the next one's input: `open` (stores), `start` (targets, run key, fences),
+//! Each step's output is the next one's input: `begun` (locks, what killed runs left), `open` (stores),
+//! `start` (targets, run key, fences),
 //! `stage` (survey, approve, execute), `recover` (what a killed run left), `seal` (certificates).
 
 mod announce;
