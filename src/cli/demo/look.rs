@@ -46,6 +46,8 @@ pub(super) struct ClusterFindings {
     pub(super) traces: BTreeMap<&'static str, u64>,
     /// Key of a record that `kigen explain` can be asked about.
     pub(super) example: Option<String>,
+    /// Key of a record that a receipt can be issued for.
+    pub(super) removed: Option<String>,
 }
 
 /// What became of the objects of disclosure requests. Versions are counted one by one.
@@ -103,6 +105,7 @@ impl Picture {
                 kept_because: counted(data, &cluster.kept_because).await?,
                 traces: counted(data, &cluster.traces).await?,
                 example: before.example(now).map(str::to_owned),
+                removed: before.removed(now).map(str::to_owned),
             });
         }
         Ok(Findings {

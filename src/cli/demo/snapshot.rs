@@ -108,6 +108,13 @@ impl Snapshot {
         let any = || after.records.iter().next();
         changed.or_else(any).map(|(key, _)| key.as_str())
     }
+
+    /// A record that is gone: one that a receipt can be issued for.
+    pub(super) fn removed<'a>(&'a self, after: &Self) -> Option<&'a str> {
+        let mut keys = self.records.keys();
+        let gone = keys.find(|key| !after.records.contains_key(*key));
+        gone.map(String::as_str)
+    }
 }
 
 impl Seen {

@@ -165,12 +165,21 @@ pub(super) fn look_next(place: &Place, findings: &Findings, as_of: Date, program
             "certificates  {folder}/certificates/CLIENT/RUN/statement.json, its signature and leaves beside it"
         ),
         format!("report        {folder}/report.txt and {folder}/report.json"),
-        format!("verify        {program} certificate verify {folder}/certificates"),
+        format!("verify        {program} verify {folder}/certificates   (also the clients' logs)"),
+        format!("audit         {with_config} audit"),
     ];
     for found in &findings.clusters {
         if let (Some(key), "exam-history" | "learner") = (&found.example, found.cluster) {
             lines.push(format!(
                 "why           {with_config} explain {} {key}",
+                found.cluster
+            ));
+        }
+    }
+    for found in &findings.clusters {
+        if let (Some(key), "learner") = (&found.removed, found.cluster) {
+            lines.push(format!(
+                "receipt       {with_config} certificate prove --cluster {} --key {key}",
                 found.cluster
             ));
         }
