@@ -43,9 +43,10 @@ else
 	@target/release/kigen demo --dir target/demo
 endif
 
+# With its tests, whose packages add features to those of typst: it is built once for both.
 .PHONY: certificate-pdf
 certificate-pdf: setup ## Build the program that sets certificates as PDF (some minutes, once)
-	cargo build $(LOCKED) $(PDF)
+	cargo build $(LOCKED) $(PDF) --all-targets
 	@echo "built target/release/certificate-pdf: put it on the PATH, or name it in kigen.toml: [certificates] pdf" >&2
 
 .PHONY: clean-demo

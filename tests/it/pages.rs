@@ -42,7 +42,7 @@ async fn a_certificate_is_published_with_a_page_that_names_no_person() {
 async fn a_page_can_be_asked_for_in_one_language_and_goes_to_a_file() {
     let (scene, id, _) = certified().await;
     for (lang, title) in [("ja", "<html lang=\"ja\">"), ("en", "<html lang=\"en\">")] {
-        let words = ["--format", "html", "--lang", lang, "--out", "page.html"];
+        let words = ["--format", "html", "--lang", lang, "--output", "page.html"];
         let shown = show(&scene, &id, &words);
         assert_eq!(
             (shown.code, shown.stdout.as_str()),
@@ -96,11 +96,11 @@ async fn options_that_do_not_fit_are_refused_in_one_sentence() {
         ),
         (
             &["certificate", "show", &id, "--lang", "ja"],
-            "error: `--lang`, `--out` and `--key` belong to `--format html` and `--format pdf`\n",
+            "error: `--lang`, `--output` and `--key` belong to `--format html` and `--format pdf`\n",
         ),
         (
             &["certificate", "show", &id, "--format", "pdf"],
-            "error: a PDF is not written to stdout\nhint: `--out FILE` names its file\n",
+            "error: a PDF is not written to stdout\nhint: `--output FILE` names its file\n",
         ),
     ] {
         let answer = scene.kigen(words);
@@ -124,7 +124,7 @@ async fn without_the_program_that_sets_pdfs_the_hint_says_how_to_get_it() {
         "[certificates]\n",
         "[certificates]\npdf = \"nowhere/certificate-pdf\"\n",
     );
-    let words = ["--format", "pdf", "--out", "certificate.pdf"];
+    let words = ["--format", "pdf", "--output", "certificate.pdf"];
     let answer = show(&scene, &id, &words);
     assert_eq!(answer.code, i32::from(exit::CONFIG_INVALID));
     assert!(
@@ -155,7 +155,7 @@ async fn the_program_that_sets_pdfs_is_handed_what_was_verified() {
         scene.write("setter", &format!("#!/bin/sh\n{script}\n"));
         fs::set_permissions(scene.path("setter"), fs::Permissions::from_mode(0o755)).unwrap();
     };
-    let words = ["--format", "pdf", "--lang", "en", "--out", "out.pdf"];
+    let words = ["--format", "pdf", "--lang", "en", "--output", "out.pdf"];
     setter("echo \"$1 $2 $3 $4 $5\" > said; cp \"$6\" key; cat > got; shift 7; : > \"$1\"");
     let answer = show(&scene, &id, &words);
     assert_eq!((answer.code, answer.stderr.as_str()), (0, ""));

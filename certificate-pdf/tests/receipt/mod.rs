@@ -24,7 +24,7 @@ fn receipt() -> ReceiptView {
         of: ReceiptOf::Record {
             key: vec![("learner_id".to_owned(), "1000007".to_owned())],
         },
-        leaf: "01010000957b1719".to_owned(),
+        leaf: format!("01010000{}", "957b1719".repeat(8)),
         index: 17,
         tree_size: 1001,
         root: "rB/DMI7VfP5ZffAlN2eQUIcUzohRrH0eDJBp8qx78Es=".to_owned(),
@@ -55,4 +55,15 @@ fn a_receipt_is_set_with_its_proof_attached() {
     );
     let again = typeset_receipt(&receipt(), at, Languages::JaEn, &fonts()).unwrap();
     assert_eq!(again, pdf);
+}
+
+#[test]
+fn a_long_leaf_goes_on_in_the_next_line() {
+    let at = "2026-11-22T01:02:09Z".parse().unwrap();
+    let pdf = typeset_receipt(&receipt(), at, Languages::JaEn, &fonts()).unwrap();
+    let place = Place::with("long-leaf", &pdf);
+    place.run(&["pdftotext", "certificate.pdf", "lines.txt"]);
+    let lines = fs::read_to_string(place.file("lines.txt")).unwrap();
+    assert!(!lines.contains(&receipt().leaf), "{lines}");
+    assert!(place.text().contains(&receipt().leaf));
 }

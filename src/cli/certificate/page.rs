@@ -30,7 +30,7 @@ pub(in crate::cli) struct Page {
     lang: Option<Languages>,
     /// html, pdf: where to write the page; html goes to stdout if left out
     #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    output: Option<PathBuf>,
     /// html, pdf: a public key of the issuer (PEM); may be repeated; the published ones if left out
     #[arg(long = "key", value_name = "FILE")]
     keys: Vec<PathBuf>,
@@ -39,12 +39,12 @@ pub(in crate::cli) struct Page {
 impl Page {
     /// Refuses options that only pages have.
     pub(super) fn expect_unused(&self) -> Result<(), Failure> {
-        if self.lang.is_none() && self.out.is_none() && self.keys.is_empty() {
+        if self.lang.is_none() && self.output.is_none() && self.keys.is_empty() {
             return Ok(());
         }
         Err(Failure::new(
             exit::USAGE,
-            "`--lang`, `--out` and `--key` belong to `--format html` and `--format pdf`",
+            "`--lang`, `--output` and `--key` belong to `--format html` and `--format pdf`",
         ))
     }
 
@@ -62,7 +62,7 @@ impl Page {
         let certificate = verified(stored, &keys)?;
         let page = certificate_page(&certificate, self.languages())
             .map_err(|error| Failure::new(exit::UNEXPECTED, error.to_string()))?;
-        match &self.out {
+        match &self.output {
             None => output::text(&page),
             Some(file) => write(file, page.as_bytes())?,
         }
@@ -75,8 +75,8 @@ impl Page {
         config: &CertificatesConfig,
         stored: &StoredCertificate,
     ) -> Result<(), Failure> {
-        let Some(out) = &self.out else {
-            let message = "a PDF is not written to stdout\nhint: `--out FILE` names its file";
+        let Some(out) = &self.output else {
+            let message = "a PDF is not written to stdout\nhint: `--output FILE` names its file";
             return Err(Failure::new(exit::USAGE, message));
         };
         let keys = self.keys(config).await?;
