@@ -179,7 +179,7 @@ pub(super) fn look_next(place: &Place, findings: &Findings, as_of: Date, program
     for found in &findings.clusters {
         if let (Some(key), "learner") = (&found.removed, found.cluster) {
             lines.push(format!(
-                "receipt       {with_config} certificate prove --cluster {} --key {key}",
+                "receipt       {with_config} certificate prove --cluster {} --key {key} --output {folder}",
                 found.cluster
             ));
         }
