@@ -99,12 +99,12 @@ bench: setup ## Speed against a plain delete on PostgreSQL [BENCH_ROWS=2000000 R
 
 # Standard output is the program's alone: one JSON document per date, each on one line.
 .PHONY: bench-reconcile
-bench-reconcile: ## How long a reconciliation takes: ROWS present records against 35 runs, on SQLite
+bench-reconcile: ## A reconciliation against 35 runs on SQLite [ROWS=1000000]
 	@cargo build --release --quiet $(LOCKED) --bin kigen
 	@scripts/bench/reconcile.sh target/release/kigen $(ROWS)
 
 .PHONY: bench-evidence
-bench-evidence: ## Seal, prove and verify LEAVES records of one run, on SQLite
+bench-evidence: ## Seal, prove and verify the records of one large run on SQLite [LEAVES=1000000]
 	@cargo build --release --quiet $(LOCKED) --bin kigen
 	@scripts/bench/evidence.sh target/release/kigen $(LEAVES)
 

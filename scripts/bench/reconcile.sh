@@ -18,13 +18,13 @@ time=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 for run in $(seq 0 $((RUNS - 1))); do
   day=$(date -u -d "2026-01-02 + $run days" +%F)
   case $run in
-    10 | 11 | 12) config off && timed "run $run, without read-back" "$kigen" run --as-of "$day" --log error && config full ;;
-    *) timed "run $run" "$kigen" run --as-of "$day" --log error ;;
+    10 | 11 | 12) config off && timed 0 "run $run, without read-back" "$kigen" run --as-of "$day" --log error && config full ;;
+    *) timed 0 "run $run" "$kigen" run --as-of "$day" --log error ;;
   esac
 done
 rm -f store.db-wal store.db-shm
 cp backup.db store.db
 words=(reconcile --store school --backup-time "$time" --log error)
-timed "look" "$kigen" "${words[@]}"
-timed "apply" "$kigen" "${words[@]}" --apply
-timed "look again" "$kigen" "${words[@]}"
+timed 18 "look" "$kigen" "${words[@]}"
+timed 0 "apply" "$kigen" "${words[@]}" --apply
+timed 0 "look again" "$kigen" "${words[@]}"

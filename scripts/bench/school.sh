@@ -1,4 +1,5 @@
-# A school to measure on: to be sourced, in an empty folder. Sets `kigen` from the first argument.
+# A school to measure on. To be sourced with the path of kigen as the first argument: goes into a new
+# temporary folder, which is removed at the end.
 #
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # the scripts that source this use them
@@ -76,13 +77,17 @@ jobs = { folder = "jobs" }
 TOML
 }
 
-# timed WHAT COMMAND…: prints seconds, peak memory of the command and its children, and exit code.
+# timed EXIT WHAT COMMAND…: prints seconds and the peak memory of the largest process of the command. Ends
+# the measurement if the command ends with another code than EXIT: what failed was not measured.
 timed() {
   python3 - "$@" <<'PYTHON'
 import resource, subprocess, sys, time
 begun = time.time()
-done = subprocess.run(sys.argv[2:], stdout=subprocess.DEVNULL)
+expected, what, *command = sys.argv[1:]
+done = subprocess.run(command, stdout=subprocess.DEVNULL)
 peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-print(f"{sys.argv[1]}: {time.time() - begun:.1f} s, peak {peak} MiB, exit {done.returncode}", flush=True)
+print(f"{what}: {time.time() - begun:.1f} s, peak {peak} MiB", flush=True)
+if done.returncode != int(expected):
+    sys.exit(f"{what}: exit code {done.returncode} instead of {expected}")
 PYTHON
 }

@@ -100,15 +100,7 @@ pub async fn run(
 ) -> Result<FinishedRun, RunError> {
     let (jobs, all_jobs) = (request.jobs, request.all_jobs);
     let mut begun = Begun::begin(environment, keyring, jobs, all_jobs, request.as_of).await?;
-    // Boxed: it holds every step of every job.
-    Box::pin(prepare_and_execute(
-        environment,
-        keyring,
-        request,
-        None,
-        &mut begun,
-    ))
-    .await?;
+    prepare_and_execute(environment, keyring, request, None, &mut begun).await?;
     Ok(begun.end(environment, keyring).await)
 }
 

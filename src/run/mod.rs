@@ -1,8 +1,8 @@
 //! One run, from the lock to the certificate. CronJob, daemon and hand are three ways into it.
 //!
 //! Each step's output is the next one's input: `begun` (locks, what killed runs left), `open` (stores),
-//! `start` (targets, run key, fences),
-//! `stage` (survey, approve, execute), `recover` (what a killed run left), `seal` (certificates).
+//! `start` (targets, run key, first entry), `announce` (the plan in the clients' logs), `stage` (survey,
+//! approve, execute), `recover` (what is to be certified), `seal` (certificates).
 
 mod announce;
 pub mod audit;

@@ -186,9 +186,9 @@ pub(in crate::run) async fn collect(
     let mut sources = Vec::new();
     archive.progress.step(open.len() as u64, "evidence");
     for (run, certificate, statement) in open {
-        archive.progress.advance(1);
         let concerned = certified_clusters(&statement, clusters);
         if concerned.is_empty() {
+            archive.progress.advance(1);
             continue;
         }
         match source(archive, &run, &certificate, &statement, &mut shelf).await? {
@@ -199,6 +199,7 @@ pub(in crate::run) async fn collect(
                 ..of_run(&run, concerned, why)
             }),
         }
+        archive.progress.advance(1);
     }
     shelf.finish().map_err(at_work)?;
     archive.progress.finish();
