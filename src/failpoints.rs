@@ -7,12 +7,16 @@ use std::process::Stdio;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
+use crate::guard::Guard;
+
 /// Arms the points that the environment names.
 ///
 /// `KIGEN_KILL_AT=batch.before-commit` kills at the first time, `batch.before-commit:7` at the
 /// seventh. An abort: nothing is flushed, nothing is dropped, as with `kill -9`.
 /// `KIGEN_STOP_AT` freezes the process instead, until somebody sends it SIGCONT.
+/// `KIGEN_WITHOUT_GUARD=join-is-unique` switches a guard off; several are separated by commas.
 pub fn arm() {
+    switch_guards_off();
     arm_one("KIGEN_KILL_AT", || std::process::abort());
     arm_one("KIGEN_STOP_AT", || {
         if let Err(error) = freeze() {
@@ -35,6 +39,18 @@ fn arm_one(variable: &str, act: impl Fn() + Send + Sync + 'static) {
     });
     if let Err(error) = armed {
         tracing::error!(%error, "arm the failpoint");
+    }
+}
+
+fn switch_guards_off() {
+    let names = crate::config::environment("KIGEN_WITHOUT_GUARD").unwrap_or_default();
+    for name in names.split(',').filter(|name| !name.is_empty()) {
+        let known = Guard::ALL.iter().any(|guard| guard.name() == name);
+        let done = fail::cfg(format!("guard.{name}"), "return");
+        if !known || done.is_err() {
+            tracing::error!(name, "switch a guard off that does not exist");
+            std::process::abort();
+        }
     }
 }
 

@@ -30,6 +30,10 @@ pub mod pseudonym;
 #[cfg(feature = "worker")]
 pub mod report;
 
+// What the tests of faults can switch off.
+#[cfg(feature = "worker")]
+pub mod guard;
+
 // Edge: talks to the world.
 #[cfg(feature = "worker")]
 pub mod clock;

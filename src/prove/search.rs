@@ -106,41 +106,53 @@ pub async fn search(
     let ids = ids(evidence, filter).await?;
     evidence.progress.step(ids.len() as u64, "searching");
     for id in ids {
+        search_one(evidence, questions, id, &mut searched).await?;
         evidence.progress.advance(1);
-        let stored = one(evidence, &id).await?;
-        // The ledger's own bytes, whose digest it has just compared.
-        let statement: Statement = match serde_json::from_slice(&stored.payload) {
-            Ok(statement) => statement,
-            Err(_) => return Err(ProveError::Damaged { certificate_id: id }),
-        };
-        let concerned = concerned(questions, &statement);
-        if concerned == Concerned::No {
-            continue;
-        }
-        match certificate::open(evidence, &stored, &statement).await? {
-            Err(why) => searched.not_searched.push(NotSearched {
+    }
+    evidence.progress.finish();
+    Ok(searched)
+}
+
+/// Looks in one certificate, and notes what came out.
+async fn search_one(
+    evidence: &Evidence<'_>,
+    questions: &[Question],
+    id: String,
+    searched: &mut Searched,
+) -> Result<(), ProveError> {
+    let stored = one(evidence, &id).await?;
+    // The ledger's own bytes, whose digest it has just compared.
+    let statement: Statement = match serde_json::from_slice(&stored.payload) {
+        Ok(statement) => statement,
+        Err(_) => return Err(ProveError::Damaged { certificate_id: id }),
+    };
+    let concerned = concerned(questions, &statement);
+    if concerned == Concerned::No {
+        return Ok(());
+    }
+    let mut opened = match certificate::open(evidence, &stored, &statement).await? {
+        Ok(opened) => opened,
+        Err(why) => {
+            searched.not_searched.push(NotSearched {
                 certificate_id: id,
                 client: stored.summary.client.clone(),
                 sealed_at: statement.predicate.period.sealed_at,
                 why,
-            }),
-            Ok(mut opened) => {
-                let hits = opened.find(questions)?;
-                if !hits.is_empty() {
-                    let files = opened.issue(evidence, &hits)?;
-                    let made = hits.iter().zip(files);
-                    let size = opened.size();
-                    let made =
-                        made.map(|(hit, file)| receipt(&stored, &statement, hit, size, file));
-                    searched.receipts.extend(made);
-                }
-                searched.certificates.push(id);
-                searched.under_other_rules += usize::from(concerned == Concerned::UnderOtherRules);
-            }
+            });
+            return Ok(());
         }
+    };
+    let hits = opened.find(questions)?;
+    if !hits.is_empty() {
+        let files = opened.issue(evidence, &hits)?;
+        let made = hits.iter().zip(files);
+        let size = opened.size();
+        let made = made.map(|(hit, file)| receipt(&stored, &statement, hit, size, file));
+        searched.receipts.extend(made);
     }
-    evidence.progress.finish();
-    Ok(searched)
+    searched.certificates.push(id);
+    searched.under_other_rules += usize::from(concerned == Concerned::UnderOtherRules);
+    Ok(())
 }
 
 /// The ids of the certificates, the newest first.

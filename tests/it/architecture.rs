@@ -21,7 +21,8 @@ const CORE: &[&str] = &[
 /// Files over [`MAX_LINES`], each with its reason.
 const LONG: &[(&str, &str)] = &[];
 
-const MAX_LINES: usize = 400;
+/// A file is split by duty. Beyond this it surely has two.
+const MAX_LINES: usize = 900;
 
 /// A file of `src` and what stands in it without its comments and its own tests.
 struct Source {

@@ -26,6 +26,7 @@ mod client_logs;
 mod crash;
 mod demo;
 mod evidence_rule;
+mod faults;
 mod keyring;
 #[cfg(feature = "failpoints")]
 mod keyring_crash;

@@ -11,6 +11,8 @@ use super::resolved::Tables;
 use super::session::SqlSession;
 use super::session::Statement;
 use super::text::StageText;
+use crate::guard;
+use crate::guard::Guard;
 use crate::job::ClassifiedColumn;
 use crate::job::ClientSource;
 use crate::job::ColumnRef;
@@ -193,7 +195,7 @@ fn joins(job: &Job, tables: &Tables, fit: &mut Fit) {
             }
         }
         let theirs: Vec<&str> = join.on.iter().map(|pair| pair.theirs.as_str()).collect();
-        if facts.kind == RelationKind::Table && !facts.is_unique(&theirs) {
+        if guard::stands(Guard::JoinIsUnique) && !facts.is_unique(&theirs) {
             fit.problems.push(format!(
                 "join `{}`: ({}) is no unique key of `{}`, so a record could be joined with several rows",
                 join.name,

@@ -27,6 +27,17 @@ pub(crate) const PERSON: &str = "漏洩確認花子";
 /// The password in every URL of a scene that has one; no output may hold it.
 pub(crate) const PASSWORD: &str = "pass-marker-7f3a";
 
+/// The databases that a scene's store can lie in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+impl Engine {
+    pub(crate) const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
+}
+
 /// An installation that works: a test spoils one thing of it.
 pub(crate) struct Scene {
     folder: TempDir,
@@ -53,14 +64,37 @@ impl Scene {
     }
 
     async fn furnish(&self, store: &str) {
-        self.database.execute(files::TABLES).await;
-        self.database
-            .execute(&files::ROWS.replace("PERSON", PERSON))
+        let rows = files::ROWS.replace("PERSON", PERSON);
+        let jobs = [
+            ("learner.toml", files::LEARNER),
+            ("exam-history.toml", files::EXAM_HISTORY),
+        ];
+        self.furnish_with(store, &format!("{}{rows}", files::TABLES), &jobs)
             .await;
+    }
+
+    /// A scene with tables and jobs of its own. On PostgreSQL `None` without a server.
+    pub(crate) async fn with(engine: Engine, sql: &str, jobs: &[(&str, &str)]) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let (database, store) = match engine {
+            Engine::Sqlite => {
+                let file = folder.path().join("store.db");
+                (Database::sqlite(&file).await, files::SQLITE_STORE)
+            }
+            Engine::Postgres => (Database::postgres().await?, files::POSTGRES_STORE),
+        };
+        let scene = Self { folder, database };
+        scene.furnish_with(store, sql, jobs).await;
+        Some(scene)
+    }
+
+    async fn furnish_with(&self, store: &str, sql: &str, jobs: &[(&str, &str)]) {
+        self.database.execute(sql).await;
         std::fs::create_dir(self.path("jobs")).unwrap();
         self.write("kigen.toml", &files::CONFIG.replace("STORE", store));
-        self.write("jobs/learner.toml", files::LEARNER);
-        self.write("jobs/exam-history.toml", files::EXAM_HISTORY);
+        for (file, job) in jobs {
+            self.write(&format!("jobs/{file}"), job);
+        }
         for command in [
             ["keyring", "init"],
             ["ledger", "migrate"],

@@ -1,0 +1,49 @@
+//! The guards that the tests can switch off, to show that none of them is dead.
+//!
+//! Each guard stands between a fault of `tests/it/faults` and the data. A test there switches its guard
+//! off and shows that the case then goes wrong: if it did not, the guard would protect nobody.
+//! Only a build with the feature `failpoints` knows a switch; in every other build [`stands`] is
+//! the constant `true`.
+
+use std::fmt;
+
+/// Declares the guards: the variant, the name of its switch, what it protects.
+macro_rules! guards {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
+        /// A guard against one kind of fault.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Guard {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Guard {
+            /// Every guard. `tests/it/faults` has a test for each that switches it off.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The name of its switch, as `KIGEN_WITHOUT_GUARD` takes it.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+        }
+    };
+}
+
+guards! {
+    /// A join onto columns without a unique key over them alone is refused.
+    JoinIsUnique = "join-is-unique",
+}
+
+impl fmt::Display for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Whether `guard` stands. Always, but for a test that has switched it off.
+pub fn stands(guard: Guard) -> bool {
+    fail::fail_point!(&format!("guard.{guard}"), |_| false);
+    let _used_by_the_failpoint_alone = guard;
+    true
+}
