@@ -13,8 +13,6 @@ mod dialect;
 mod evidence;
 mod find;
 mod fit;
-mod fit_changes;
-mod fit_leftovers;
 mod goes_with;
 mod intent;
 mod journal;

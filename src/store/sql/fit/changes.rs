@@ -1,11 +1,6 @@
 //! Whether the strategies of a stage fit the columns they rewrite. A strategy that does not fit is
 //! refused, never passed over.
 
-use super::catalog::ColumnFacts;
-use super::catalog::ColumnType;
-use super::catalog::TableFacts;
-use super::dialect::Dialect;
-use super::pass::token_shape;
 use crate::job::Disposal;
 use crate::job::Generalize;
 use crate::job::Job;
@@ -16,6 +11,11 @@ use crate::pseudonym::strategy_name;
 use crate::pseudonym::token::TEXT_TOKEN_CHARACTERS;
 use crate::pseudonym::token::TokenShape;
 use crate::store::Fit;
+use crate::store::sql::catalog::ColumnFacts;
+use crate::store::sql::catalog::ColumnType;
+use crate::store::sql::catalog::TableFacts;
+use crate::store::sql::dialect::Dialect;
+use crate::store::sql::pass::token_shape;
 
 /// Compares the changes of one stage with the live columns.
 pub(crate) fn compare(

@@ -2,11 +2,11 @@
 
 use std::mem::discriminant;
 
-use super::catalog::ColumnFacts;
-use super::fit::near;
-use super::resolved::Tables;
+use super::columns::near;
 use crate::job::Job;
 use crate::store::Fit;
+use crate::store::sql::catalog::ColumnFacts;
+use crate::store::sql::resolved::Tables;
 
 /// Whether each column is there and may hold the ids of the job's persons.
 pub(super) fn compare(job: &Job, tables: &Tables, fit: &mut Fit) {
