@@ -25,6 +25,7 @@ use crate::problem::document::Quoting;
 
 mod changes;
 mod columns;
+mod effects;
 mod examples;
 mod findings;
 mod header;
@@ -100,6 +101,7 @@ fn check(raw: &RawJob, file_name: &str, text: &str, findings: &mut Findings) -> 
         references: rule.references,
         objects: rule.objects,
         leftovers: leftovers::check(raw, findings),
+        effects: effects::check(raw, findings),
         stages: rule.stages,
         columns: rule.columns,
         limit: limit(raw),

@@ -6,7 +6,9 @@ use crate::domain::rule::Purpose;
 
 use super::Condition;
 use super::Disposal;
+use super::Effect;
 use super::Job;
+use super::Operation;
 use super::PurposeSource;
 use super::Stage;
 use super::StartingPointKind;
@@ -36,7 +38,27 @@ pub fn explain(job: &Job) -> String {
     for words in stages_in_words(job) {
         text.push_str(&format!("\n{}\n\n{}\n", words.en, words.ja));
     }
+    for effect in &job.effects {
+        text.push_str(&effect_in_words(effect));
+    }
     text
+}
+
+fn effect_in_words(effect: &Effect) -> String {
+    let Effect {
+        table,
+        operation,
+        reason,
+    } = effect;
+    let (en, ja) = match operation {
+        Operation::Insert => ("inserted into", "追加"),
+        Operation::Update => ("updated in", "更新"),
+        Operation::Delete => ("deleted from", "削除"),
+    };
+    format!(
+        "\nWith the records the database has rows {en} `{table}`: {reason}\n\n\
+         記録とともに、データベースが「{table}」の行を{ja}する（{reason}）。\n"
+    )
 }
 
 fn english(job: &Job, stage: &Stage) -> String {

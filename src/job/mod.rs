@@ -61,6 +61,8 @@ pub struct Job {
     pub objects: Vec<ObjectLink>,
     /// Where an audit looks for persons whose records are gone.
     pub leftovers: Vec<Leftover>,
+    /// What the database itself does to rows of other tables, with the owner's consent.
+    pub effects: Vec<Effect>,
     pub stages: Vec<Stage>,
     /// Every column of the cluster's own table.
     pub columns: Vec<ClassifiedColumn>,
@@ -187,6 +189,51 @@ pub struct ObjectLink {
 pub struct Leftover {
     pub table: TableName,
     pub column: String,
+}
+
+/// A declared effect: rows that a trigger, a rule or a foreign key of the database writes when records
+/// of the cluster go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effect {
+    pub table: TableName,
+    pub operation: Operation,
+    /// Why the owner wants it.
+    pub reason: String,
+}
+
+/// What happens to a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Operation {
+    Insert,
+    Update,
+    Delete,
+}
+
+impl Effect {
+    /// By what counts of it are known: `insert learner_history`.
+    pub fn key(&self) -> String {
+        format!("{} {}", self.operation.name(), self.table)
+    }
+}
+
+impl Operation {
+    /// The word used in job files, plans and certificates.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// What messages say of the rows.
+    pub const fn done(self) -> &'static str {
+        match self {
+            Self::Insert => "inserted",
+            Self::Update => "updated",
+            Self::Delete => "deleted",
+        }
+    }
 }
 
 /// One stage of disposal, with a rule of its own.

@@ -42,6 +42,9 @@ pub(super) struct RawJob {
     /// whose records are gone.
     #[serde(default)]
     pub leftovers: Vec<RawLeftovers>,
+    /// What triggers, rules and foreign keys of the database do beside the job, and the owner wants.
+    #[serde(default)]
+    pub effect: Vec<RawEffect>,
     /// Stages of disposal, in their order; each a rule of its own.
     #[schemars(length(min = 1))]
     pub stage: Vec<RawStage>,
@@ -219,6 +222,29 @@ pub(super) struct RawLeftovers {
     pub table: String,
     /// Holds the same ids as the column of `[subject]`.
     pub column: String,
+}
+
+/// Rows of another table that the database itself writes when records of this cluster go.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Effect")]
+pub(super) struct RawEffect {
+    /// The table whose rows change.
+    pub table: String,
+    /// What happens to them.
+    pub operation: RawOperation,
+    /// Why the owner wants it; certificates repeat it.
+    #[schemars(length(min = 1))]
+    pub reason: String,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Operation")]
+pub(super) enum RawOperation {
+    Insert,
+    Update,
+    Delete,
 }
 
 /// One stage of disposal.

@@ -71,6 +71,7 @@ pub(crate) fn job(name: &str, columns: &[&str]) -> Job {
         },
         examples: Vec::new(),
         leftovers: Vec::new(),
+        effects: Vec::new(),
     }
 }
 

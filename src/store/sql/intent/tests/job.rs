@@ -91,6 +91,7 @@ pub(super) fn job(schema: Option<String>) -> Job {
         },
         examples: Vec::new(),
         leftovers: Vec::new(),
+        effects: Vec::new(),
     }
 }
 
