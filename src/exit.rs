@@ -41,8 +41,13 @@ pub const STORE_UNREACHABLE: u8 = 21;
 pub const LEDGER_UNAVAILABLE: u8 = 22;
 /// Another run of one of the jobs is under way.
 pub const BUSY: u8 = 23;
+/// A job is suspended: what is due of it stays until it is resumed. All else is done.
+pub const SUSPENDED: u8 = 24;
 /// The run is done, but a certificate could not be signed or written; running again does it.
 pub const NOT_CERTIFIED: u8 = 30;
+/// An earlier run has open intents that no file in `jobs/` explains: its certificates wait until the
+/// file is put back. Everything else is done.
+pub const JOB_MISSING: u8 = 31;
 /// Stopped by SIGTERM or SIGINT at the border of a batch; the next run goes on.
 pub const TERMINATED: u8 = 143;
 
@@ -126,9 +131,19 @@ pub const ALL: &[(u8, &str, &str)] = &[
     ),
     (BUSY, "BUSY", "another run of one of the jobs is under way"),
     (
+        SUSPENDED,
+        "SUSPENDED",
+        "a job is suspended and what is due of it stays; all else is done",
+    ),
+    (
         NOT_CERTIFIED,
         "NOT_CERTIFIED",
         "the run is done, its certificate is not; running again seals it",
+    ),
+    (
+        JOB_MISSING,
+        "JOB_MISSING",
+        "an earlier run waits for the file of a job that is gone from `jobs/`; a person must put it back",
     ),
     (
         TERMINATED,

@@ -33,6 +33,14 @@ macro_rules! guards {
 guards! {
     /// A join onto columns without a unique key over them alone is refused.
     JoinIsUnique = "join-is-unique",
+    /// Whether the job is suspended is asked before each batch.
+    SuspensionAtEachBatch = "suspension-at-each-batch",
+    /// A suspension also stops the jobs that would remove or change rows of the suspended one.
+    SuspensionCoversTables = "suspension-covers-tables",
+    /// No job takes along rows of a table that another job has a rule for.
+    OneRuleForOneTable = "one-rule-for-one-table",
+    /// Open intents of a suspended job wait, whoever takes up the run that left them.
+    IntentsOfSuspendedWait = "intents-of-suspended-wait",
 }
 
 impl fmt::Display for Guard {

@@ -64,7 +64,7 @@ pub(super) fn run(run: &FinishedRun) -> String {
             recovered
                 .error
                 .iter()
-                .map(|error| format!("  not certified: {error}")),
+                .map(|error| format!("  not certified: {}", indented(&error.message))),
         );
     }
     let id = run.run_id.as_deref().unwrap_or("(not started)");
@@ -107,7 +107,7 @@ pub(super) fn run(run: &FinishedRun) -> String {
     lines.extend(
         run.not_certified
             .iter()
-            .map(|error| format!("not certified: {error}")),
+            .map(|error| format!("not certified: {}", error.message)),
     );
     if run.stopped {
         lines.push("stopped on request at the border of a batch; the next run goes on".to_owned());
@@ -207,9 +207,23 @@ fn suspended(jobs: &[JobOutcome]) -> Vec<String> {
                 .review_on
                 .map_or_else(String::new, |day| format!(", to be reviewed on {day}"));
             let reason = suspended.reason.name();
+            let since = suspended.since;
+            let (name, cause) = (&job.job, &suspended.job);
+            let whose = if name == cause {
+                format!("{name} is suspended since {since} ({reason}{review})")
+            } else {
+                format!(
+                    "{name} would remove or change rows of {cause}, which is suspended since {since} ({reason}{review})"
+                )
+            };
+            let disposed: u64 = job.stages.iter().map(|stage| stage.disposed).sum();
+            let what = if disposed == 0 {
+                "nothing of it was touched".to_owned()
+            } else {
+                format!("it stopped at the border of a batch, after {disposed} records")
+            };
             Some(format!(
-                "{} is suspended since {} ({reason}{review}): nothing of it was touched",
-                job.job, suspended.since
+                "{whose}: {what}; `kigen resume --job {cause}` lets it run again"
             ))
         })
         .collect()
@@ -225,6 +239,11 @@ fn errors(jobs: &[JobOutcome]) -> Vec<String> {
             )
         })
         .collect()
+}
+
+/// Further lines of a message under its first one.
+fn indented(message: &str) -> String {
+    message.replace('\n', "\n  ")
 }
 
 fn certificates(certificates: &[CertificateLine]) -> Vec<String> {

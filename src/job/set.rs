@@ -6,6 +6,8 @@ use super::Job;
 use super::OnDispose;
 use super::TableName;
 use super::check::may_be_one_table;
+use crate::guard;
+use crate::guard::Guard;
 use crate::problem::Problem;
 use crate::problem::Problems;
 use crate::problem::near_miss;
@@ -49,6 +51,12 @@ impl JobSet {
         for (index, job) in jobs.iter().enumerate() {
             for earlier in jobs.iter().take(index) {
                 problems.0.extend(conflict(earlier, job));
+            }
+            if guard::stands(Guard::OneRuleForOneTable) {
+                let others = jobs.iter().enumerate().filter(|(other, _)| *other != index);
+                problems
+                    .0
+                    .extend(others.filter_map(|(_, other)| takes_along(job, other)));
             }
         }
         match in_run_order(jobs) {
@@ -119,6 +127,60 @@ fn conflict(earlier: &Job, job: &Job) -> Vec<Problem> {
 
 fn one_table(a: &Job, b: &Job) -> bool {
     a.store == b.store && may_be_one_table(&a.table, &b.table)
+}
+
+impl Job {
+    /// Whether a disposal of this job removes or changes rows that `other` removes.
+    pub fn changes_rows_of(&self, other: &Job) -> bool {
+        self.store == other.store
+            && self
+                .changed_tables()
+                .any(|changed| other.own_tables().any(|own| may_be_one_table(changed, own)))
+    }
+
+    /// The tables whose rows the job removes: its own, and those that go with its records.
+    fn own_tables(&self) -> impl Iterator<Item = &TableName> {
+        let references = self.references.iter();
+        let gone_with = references.filter(|reference| match reference.on_dispose {
+            OnDispose::GoesWith { .. } => true,
+            OnDispose::Unlink | OnDispose::Blocks => false,
+        });
+        std::iter::once(&self.table).chain(gone_with.map(|reference| &reference.table))
+    }
+
+    /// The tables whose rows the job removes or changes.
+    fn changed_tables(&self) -> impl Iterator<Item = &TableName> {
+        let references = self.references.iter();
+        let changed = references.filter(|reference| match reference.on_dispose {
+            OnDispose::GoesWith { .. } | OnDispose::Unlink => true,
+            OnDispose::Blocks => false,
+        });
+        std::iter::once(&self.table).chain(changed.map(|reference| &reference.table))
+    }
+}
+
+/// What keeps `job` from taking rows along that `owner` has a rule for.
+fn takes_along(job: &Job, owner: &Job) -> Option<Problem> {
+    let mut references = job.references.iter().enumerate();
+    let (index, reference) = references.find(|(_, reference)| match reference.on_dispose {
+        OnDispose::GoesWith { .. } => {
+            job.store == owner.store && may_be_one_table(&reference.table, &owner.table)
+        }
+        OnDispose::Unlink | OnDispose::Blocks => false,
+    })?;
+    let table = &reference.table;
+    let message = format!(
+        "rows of `{table}` go with a record here, and the job `{}` ({}) has a rule of its own for them: it may keep them longer, or be suspended",
+        owner.cluster,
+        owner.file.display()
+    );
+    let hint = format!(
+        "one table, one rule: `on-dispose = \"blocks\"` keeps a record as long as `{}` keeps its rows, `\"unlink\"` lets them go on without it; or remove one of the two rules",
+        owner.cluster
+    );
+    let mut problem = Problem::of_file(job.file.display().to_string(), message).with_hint(hint);
+    problem.path = format!("reference[{index}].on-dispose");
+    Some(problem)
 }
 
 /// Whether `job` waits for what `other` removes.

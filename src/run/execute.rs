@@ -11,12 +11,14 @@ use super::announce::AnnouncedRun;
 use super::announce::Clients;
 use super::begun::Begun;
 use super::client_log::LogKeeper;
+use super::control::JobControl;
+use super::control::Stopped;
+use super::control::Suspensions;
 use super::error::RunError;
 use super::open::Stores;
 use super::outcome::FinishedRun;
 use super::outcome::JobError;
 use super::outcome::JobOutcome;
-use super::outcome::SuspendedJob;
 use super::plan;
 use super::recover;
 use super::stage::JobAgain;
@@ -24,7 +26,6 @@ use super::stage::JobRun;
 use super::start;
 use super::start::Ready;
 use super::start::Targets;
-use super::suspend;
 use crate::config::Config;
 use crate::exit;
 use crate::job::Job;
@@ -35,13 +36,11 @@ use crate::ledger::entry::JobFailed;
 use crate::ledger::entry::Outcome;
 use crate::ledger::entry::ReconcilesEntry;
 use crate::ledger::entry::Trigger;
-use crate::ledger::suspension::Suspended;
 use crate::progress::Progress;
 use crate::publish;
 use crate::shutdown::Shutdown;
 use crate::store::Announced;
 use crate::store::RunContext;
-use crate::store::Watch;
 
 /// What a run works with.
 pub struct Environment<'a> {
@@ -82,16 +81,6 @@ impl Environment<'_> {
     }
 }
 
-impl Watch for Environment<'_> {
-    fn stop_requested(&self) -> bool {
-        self.shutdown.is_requested()
-    }
-
-    fn advanced(&self, records: u64) {
-        self.progress.advance(records);
-    }
-}
-
 /// Runs `request`, after certifying what killed runs left behind.
 pub async fn run(
     environment: &Environment<'_>,
@@ -112,8 +101,8 @@ pub(super) async fn prepare_and_execute(
     again: Option<&Again<'_>>,
     begun: &mut Begun,
 ) -> Result<(), RunError> {
-    let suspended = suspend::now(environment.ledger).await?;
-    let (ready, outcomes) = make_ready(environment, &mut begun.stores, request, &suspended).await;
+    let suspensions = Suspensions::now(environment.ledger).await?;
+    let (ready, outcomes) = make_ready(environment, &mut begun.stores, request, &suspensions).await;
     begun.finished.jobs = outcomes;
     if ready.is_empty() {
         return Ok(());
@@ -133,6 +122,7 @@ pub(super) async fn prepare_and_execute(
         environment,
         run: &run,
         targets: &targets,
+        all_jobs: request.all_jobs,
         as_of: request.as_of,
         again,
     };
@@ -158,18 +148,14 @@ async fn make_ready<'a>(
     environment: &Environment<'_>,
     stores: &mut Stores,
     request: &RunRequest<'a>,
-    suspended: &BTreeMap<String, Suspended>,
+    suspensions: &Suspensions,
 ) -> (Vec<Ready<'a>>, Vec<JobOutcome>) {
     let mut ready = Vec::new();
     let mut outcomes = Vec::new();
     for job in request.jobs.iter().copied() {
         let mut outcome = JobOutcome::of(job);
-        if let Some(standing) = suspended.get(&job.cluster) {
-            outcome.suspended = Some(SuspendedJob {
-                since: standing.since,
-                reason: standing.why.reason,
-                review_on: standing.why.review_on,
-            });
+        outcome.suspended = suspensions.stopping(job, request.all_jobs);
+        if outcome.suspended.is_some() {
             outcomes.push(outcome);
             continue;
         }
@@ -257,6 +243,8 @@ struct Step<'a> {
     environment: &'a Environment<'a>,
     run: &'a RunContext,
     targets: &'a Targets,
+    /// Every job of the folder: whose rows are whose.
+    all_jobs: &'a [Job],
     as_of: Date,
     again: Option<&'a Again<'a>>,
 }
@@ -297,8 +285,10 @@ impl Step<'_> {
             fenced.insert(job.store.clone());
         }
         let objects = stores.objects(environment.config, job).await;
+        let control = JobControl::new(environment, job, self.all_jobs);
         let job_run = JobRun {
             environment,
+            control: &control,
             run: self.run,
             job,
             store,
@@ -307,8 +297,15 @@ impl Step<'_> {
             as_of: self.as_of,
             again: self.again.and_then(|again| again.jobs.get(&job.cluster)),
         };
-        let (ledger, shutdown) = (environment.ledger, environment.shutdown);
-        suspend::until_suspended(ledger, shutdown, &job.cluster, job_run.execute(outcome)).await
+        let done = job_run.execute(outcome).await;
+        if let Some(Stopped::Suspended(standing)) = control.stopped() {
+            outcome.suspended = Some(standing.clone());
+        }
+        done?;
+        match control.stopped().and_then(Stopped::error) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
     }
 }
 

@@ -2,15 +2,17 @@
 //!
 //! Each step's output is the next one's input: `begun` (locks, what killed runs left), `open` (stores),
 //! `start` (targets, run key, first entry), `announce` (the plan in the clients' logs), `stage` (survey,
-//! approve, execute), `recover` (what is to be certified), `seal` (certificates).
+//! approve, execute) under its `control` (suspensions, signals), `recover` (what is to be certified), `seal` (certificates).
 
 mod announce;
 pub mod audit;
 mod begun;
 mod certified;
 mod client_log;
+mod control;
 mod error;
 pub mod execute;
+mod intents;
 mod locks;
 pub mod open;
 pub mod outcome;

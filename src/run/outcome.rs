@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::evidence::log::entry::SuspensionReason;
 use crate::exit;
+use crate::ledger::suspension::Suspended;
 use crate::plan::OverLimit;
 use crate::store::Due;
 use crate::store::PassOutcome;
@@ -27,7 +28,7 @@ pub struct FinishedRun {
     /// Whether the run was asked to end early.
     pub stopped: bool,
     /// Why no certificate was issued, if that failed.
-    pub not_certified: Option<String>,
+    pub not_certified: Option<NotCertified>,
 }
 
 /// What `plan` shows.
@@ -46,14 +47,16 @@ pub struct JobOutcome {
     /// The limits of the job file that its plan would pass; a run refuses such a plan.
     pub over_limit: Vec<OverLimit>,
     pub error: Option<JobError>,
-    /// Why the job was left alone, if it is suspended.
+    /// Why the job was left alone or stopped, if it was suspended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspended: Option<SuspendedJob>,
 }
 
-/// A job that is suspended.
-#[derive(Clone, Debug, Serialize)]
+/// Why a job was left alone, or stopped at the border of a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SuspendedJob {
+    /// The suspended job: the job itself, or one whose rows it would remove or change.
+    pub job: String,
     pub since: jiff::Timestamp,
     pub reason: SuspensionReason,
     pub review_on: Option<Date>,
@@ -124,7 +127,39 @@ pub struct RecoveredRun {
     pub run_id: String,
     pub certificates: Vec<CertificateLine>,
     /// Why it could not be certified, if so.
-    pub error: Option<String>,
+    pub error: Option<NotCertified>,
+}
+
+/// Why a run has no certificate yet: a message, and the exit code that says whether trying again
+/// may help.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct NotCertified {
+    pub message: String,
+    #[serde(skip)]
+    pub exit: u8,
+}
+
+impl NotCertified {
+    /// Something failed; running again certifies.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            exit: exit::NOT_CERTIFIED,
+        }
+    }
+}
+
+impl SuspendedJob {
+    /// What the ledger says of a suspended job.
+    pub fn of(suspended: &Suspended) -> Self {
+        Self {
+            job: suspended.why.job.clone(),
+            since: suspended.since,
+            reason: suspended.why.reason,
+            review_on: suspended.why.review_on,
+        }
+    }
 }
 
 impl StageOutcome {
@@ -204,8 +239,17 @@ impl FinishedRun {
         if let Some(code) = worst(&self.jobs) {
             return code;
         }
-        if self.not_certified.is_some() || self.recovered.iter().any(|run| run.error.is_some()) {
-            return exit::NOT_CERTIFIED;
+        let recovered = self.recovered.iter().filter_map(|run| run.error.as_ref());
+        let not_certified: Vec<u8> = self
+            .not_certified
+            .iter()
+            .chain(recovered)
+            .map(|why| why.exit)
+            .collect();
+        for code in [exit::NOT_CERTIFIED, exit::JOB_MISSING] {
+            if not_certified.contains(&code) {
+                return code;
+            }
         }
         let recovered = self.recovered.iter().flat_map(|run| &run.certificates);
         let mut certificates = self.certificates.iter().chain(recovered);
@@ -219,12 +263,14 @@ impl FinishedRun {
             let deferred: u64 = stage.deferred.values().sum();
             stage.failed > 0 || stage.remaining_due > deferred
         };
-        if self
-            .jobs
-            .iter()
-            .any(|job| job.stages.iter().any(incomplete))
-        {
+        // What a suspended job leaves is explained by its suspension.
+        let open = self.jobs.iter().filter(|job| job.suspended.is_none());
+        if open.flat_map(|job| &job.stages).any(incomplete) {
             return exit::INCOMPLETE;
+        }
+        let suspended = self.jobs.iter().any(|job| job.suspended.is_some());
+        if suspended || not_certified.contains(&exit::SUSPENDED) {
+            return exit::SUSPENDED;
         }
         exit::DONE
     }

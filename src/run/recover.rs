@@ -2,13 +2,14 @@
 
 use super::error::RunError;
 use super::execute::Environment;
+use super::intents;
 use super::open::Stores;
 use super::outcome::CertificateLine;
+use super::outcome::NotCertified;
 use super::outcome::RecoveredRun;
 use super::recount;
 use super::seal;
 use super::seal::SealContext;
-use super::start::Targets;
 use crate::job::Job;
 use crate::keyring::Keyring;
 use crate::ledger::entry::Entry;
@@ -19,7 +20,6 @@ use crate::ledger::fold::RunRecord;
 use crate::ledger::fold::fold_runs;
 use crate::publish;
 use crate::store::Announced;
-use crate::store::Resumption;
 use crate::store::RunContext;
 use crate::store::TokenKey;
 
@@ -56,41 +56,7 @@ async fn take_up(
     jobs: &[Job],
     run: &RunRecord,
 ) -> Result<RecoveredRun, RunError> {
-    let entry = Entry::RunRecovered {
-        found_state: run.state,
-    };
-    environment
-        .append(&run.run_id, &entry)
-        .await
-        .map_err(RunError::Step)?;
-    // An object store that was down may have left intents open, also in a run that has ended.
-    if matches!(run.state, RunState::Running | RunState::Finished)
-        && let Err(error) = finish_intents(environment, keyring, stores, jobs, run).await
-    {
-        return Ok(RecoveredRun {
-            run_id: run.run_id.clone(),
-            certificates: Vec::new(),
-            error: Some(error),
-        });
-    }
-    if run.state == RunState::Running {
-        if let Err(error) = recount::append_missing(environment, stores, run).await {
-            return Ok(RecoveredRun {
-                run_id: run.run_id.clone(),
-                certificates: Vec::new(),
-                error: Some(error),
-            });
-        }
-        let entry = Entry::RunFinished {
-            outcome: Outcome::Partial,
-        };
-        environment
-            .append(&run.run_id, &entry)
-            .await
-            .map_err(RunError::Step)?;
-    }
-    let certified = certify(environment, keyring, stores, jobs, &run.run_id).await;
-    let (certificates, error) = match certified {
+    let (certificates, error) = match bring_to_end(environment, keyring, stores, jobs, run).await? {
         Ok(certificates) => (certificates, None),
         Err(error) => (Vec::new(), Some(error)),
     };
@@ -99,6 +65,46 @@ async fn take_up(
         certificates,
         error,
     })
+}
+
+async fn bring_to_end(
+    environment: &Environment<'_>,
+    keyring: &Keyring,
+    stores: &mut Stores,
+    jobs: &[Job],
+    run: &RunRecord,
+) -> Result<Result<Vec<CertificateLine>, NotCertified>, RunError> {
+    // An object store that was down may have left intents open, also in a run that has ended.
+    if matches!(run.state, RunState::Running | RunState::Finished) {
+        if let Err(error) = intents::finish(environment, keyring, stores, jobs, run).await {
+            return Ok(Err(NotCertified::failed(error)));
+        }
+        let journals = match recount::journals(environment, stores, run).await {
+            Ok(journals) => journals,
+            Err(error) => return Ok(Err(NotCertified::failed(error))),
+        };
+        // Nothing is written of a run that waits: it may wait for many nights.
+        let open = intents::none_is_open(environment, &journals, jobs, &run.run_id).await;
+        if let Err(waits) = open {
+            return Ok(Err(waits));
+        }
+    }
+    let entry = Entry::RunRecovered {
+        found_state: run.state,
+    };
+    let appended = environment.append(&run.run_id, &entry).await;
+    appended.map_err(RunError::Step)?;
+    if run.state == RunState::Running {
+        if let Err(error) = recount::append_missing(environment, stores, run).await {
+            return Ok(Err(NotCertified::failed(error)));
+        }
+        let entry = Entry::RunFinished {
+            outcome: Outcome::Partial,
+        };
+        let appended = environment.append(&run.run_id, &entry).await;
+        appended.map_err(RunError::Step)?;
+    }
+    Ok(certify(environment, keyring, stores, jobs, &run.run_id).await)
 }
 
 /// Seals a run that has ended: fences closed, certificates stored, signed, published.
@@ -111,19 +117,21 @@ pub(super) async fn certify(
     stores: &mut Stores,
     jobs: &[Job],
     run_id: &str,
-) -> Result<Vec<CertificateLine>, String> {
-    let entries = environment
-        .ledger
-        .entries_of(run_id)
-        .await
-        .map_err(|error| error.to_string())?;
+) -> Result<Vec<CertificateLine>, NotCertified> {
+    let failed = |error: &dyn std::error::Error| NotCertified::failed(with_causes(error));
+    let entries = environment.ledger.entries_of(run_id).await;
+    let entries = entries.map_err(|error| failed(&error))?;
     let Some(run) = fold_runs(&entries).into_iter().next() else {
-        return Err(format!("the ledger has no run {run_id}"));
+        return Err(NotCertified::failed(format!(
+            "the ledger has no run {run_id}"
+        )));
     };
-    drop(recount::journals(environment, stores, &run).await?);
+    let journals = recount::journals(environment, stores, &run).await;
+    let journals = journals.map_err(NotCertified::failed)?;
+    intents::none_is_open(environment, &journals, jobs, run_id).await?;
     let config = environment.config;
     let opened = publish::open(&config.certificates.place).await;
-    let place = opened.map_err(|error| with_causes(&error))?;
+    let place = opened.map_err(|error| failed(&error))?;
     let context = SealContext {
         ledger: environment.ledger,
         stores: &stores.opened(),
@@ -142,7 +150,7 @@ pub(super) async fn certify(
     };
     let sealed = seal::seal(&context, run_id, (environment.now)()).await;
     environment.progress.finish();
-    let sealed = sealed.map_err(|error| with_causes(&error))?;
+    let sealed = sealed.map_err(|error| failed(&error))?;
     Ok(sealed
         .certificates
         .into_iter()
@@ -169,44 +177,8 @@ pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Finishes what a killed run had announced to do with objects, before its fence closes.
-async fn finish_intents(
-    environment: &Environment<'_>,
-    keyring: &Keyring,
-    stores: &mut Stores,
-    jobs: &[Job],
-    run: &RunRecord,
-) -> Result<(), String> {
-    for name in run.started.jobs.iter().map(|job| &job.job) {
-        let Some(job) = jobs.iter().find(|job| job.cluster == *name) else {
-            continue;
-        };
-        if job.objects.is_empty() {
-            continue;
-        }
-        let context = reopen(environment, keyring, run).await?;
-        let store = stores
-            .rows(environment.config, &job.store)
-            .await
-            .map_err(|error| error.to_string())?;
-        let objects = stores
-            .objects(environment.config, job)
-            .await
-            .map_err(|error| error.to_string())?;
-        let numbers = Targets::recorded(job, &run.started.targets);
-        for (index, targets) in numbers.into_iter().enumerate() {
-            let left = Resumption::new(job, index, run.started.as_of, &context, targets);
-            let done = store.finish_intents(&left, &objects, environment).await;
-            if let Some(error) = done.stopped_by {
-                return Err(error.to_string());
-            }
-        }
-    }
-    Ok(())
-}
-
 /// The context of a run that another process began.
-async fn reopen(
+pub(super) async fn reopen(
     environment: &Environment<'_>,
     keyring: &Keyring,
     run: &RunRecord,

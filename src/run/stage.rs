@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use jiff::civil::Date;
 
+use super::control::JobControl;
 use super::execute::Environment;
 use super::outcome::JobError;
 use super::outcome::JobOutcome;
@@ -29,6 +30,7 @@ use crate::store::RunContext;
 use crate::store::StageOrder;
 use crate::store::Survey;
 use crate::store::error::StoreError;
+use crate::store::may_go_on;
 use crate::store::objects::ObjectDisposer;
 
 /// How often a stage's table is walked: rows that moved or were locked are met again.
@@ -37,6 +39,7 @@ const PASSES: u32 = 3;
 /// What the stages of one job work with.
 pub(super) struct JobRun<'a> {
     pub environment: &'a Environment<'a>,
+    pub control: &'a JobControl<'a>,
     pub run: &'a RunContext,
     pub job: &'a Job,
     pub store: Arc<dyn Disposer>,
@@ -65,7 +68,7 @@ impl JobRun<'_> {
             let Some(stage) = approved.stage(index) else {
                 continue;
             };
-            if self.environment.shutdown.is_requested() {
+            if !may_go_on(self.control).await {
                 return Ok(());
             }
             // An earlier stage may have changed what this one finds.
@@ -195,7 +198,7 @@ impl JobRun<'_> {
         let passed = self.passes(approved, &survey, room, &mut outcome).await;
         self.environment.progress.finish();
         let (left, error) = passed?;
-        outcome.remaining_due = if error.is_some() || self.environment.shutdown.is_requested() {
+        outcome.remaining_due = if error.is_some() || self.control.stopped().is_some() {
             survey.due.records.saturating_sub(outcome.disposed)
         } else {
             left.due.records
@@ -224,7 +227,7 @@ impl JobRun<'_> {
         let index = approved.stage();
         let mut left = survey.clone();
         for pass in 0..PASSES {
-            if left.due.records == 0 || self.environment.shutdown.is_requested() {
+            if left.due.records == 0 {
                 break;
             }
             let targets = self.targets.stage(&self.job.cluster, index);
@@ -243,6 +246,9 @@ impl JobRun<'_> {
             if error.is_some() {
                 return Ok((left, error));
             }
+            if !may_go_on(self.control).await {
+                break;
+            }
             // The last look: rows that moved past the pass, or were locked.
             left = match self.again {
                 Some(_) => survey.without(outcome.disposed),
@@ -259,10 +265,10 @@ impl JobRun<'_> {
         if order.has_objects() {
             return self
                 .store
-                .dispose_with_objects(order, &self.objects, self.environment)
+                .dispose_with_objects(order, &self.objects, self.control)
                 .await;
         }
-        self.store.dispose(order, self.environment).await
+        self.store.dispose(order, self.control).await
     }
 
     fn finished(

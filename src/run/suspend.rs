@@ -1,11 +1,6 @@
 //! Suspends and resumes jobs: in the ledger, which every run asks, and then in the clients' logs, so
 //! that nights without certificates have their reason.
 
-use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::pin;
-use std::time::Duration;
-
 use jiff::Timestamp;
 use jiff::civil::Date;
 
@@ -16,6 +11,7 @@ use super::client_log::EntryMark;
 use super::client_log::LogKeeper;
 use super::client_log::NewPayload;
 use super::client_log::OpenLog;
+use super::control::Suspensions;
 use super::error::RunError;
 use super::execute::Environment;
 use super::open::Inventories;
@@ -33,15 +29,8 @@ use crate::keyring::Keyring;
 use crate::ledger::Ledger;
 use crate::ledger::entry::Entry;
 use crate::ledger::entry::JobSuspended;
-use crate::ledger::error::LedgerError;
 use crate::ledger::log::LogRole;
-use crate::ledger::suspension::Suspended;
-use crate::ledger::suspension::suspended;
 use crate::publish;
-use crate::shutdown::Shutdown;
-
-/// How often a run asks whether its job was suspended meanwhile.
-const ASKED_EVERY: Duration = Duration::from_secs(2);
 
 /// Why jobs are suspended, and when somebody looks again.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +62,8 @@ pub async fn suspend(
             reason: why.reason,
             review_on: why.review_on,
         };
-        let standing = now(environment.ledger).await?.remove(&job.cluster);
+        let suspensions = Suspensions::now(environment.ledger).await?;
+        let standing = suspensions.of(&job.cluster);
         if standing.is_none_or(|standing| standing.why != entry) {
             let entry = Entry::JobSuspended(entry);
             let at = (environment.now)();
@@ -109,7 +99,8 @@ pub async fn resume(
     let notices = Notices::open(environment, keyring).await?;
     let mut noted = Vec::new();
     for job in jobs {
-        if now(environment.ledger).await?.contains_key(&job.cluster) {
+        let suspensions = Suspensions::now(environment.ledger).await?;
+        if suspensions.of(&job.cluster).is_some() {
             let entry = Entry::JobResumed {
                 job: job.cluster.clone(),
             };
@@ -129,43 +120,6 @@ pub async fn resume(
         });
     }
     Ok(noted)
-}
-
-/// The jobs that are suspended now.
-pub(super) async fn now(ledger: &dyn Ledger) -> Result<BTreeMap<String, Suspended>, LedgerError> {
-    Ok(suspended(&ledger.suspension_entries().await?))
-}
-
-/// Carries `work` out, which is that of `job`; stops the run at the border of a batch once somebody
-/// suspends the job, or nobody can say any more whether it is suspended.
-pub(super) async fn until_suspended<T>(
-    ledger: &dyn Ledger,
-    shutdown: &Shutdown,
-    job: &str,
-    work: impl Future<Output = T>,
-) -> T {
-    let mut work = pin!(work);
-    let asking = async {
-        loop {
-            tokio::time::sleep(ASKED_EVERY).await;
-            match now(ledger).await {
-                Ok(suspended) if !suspended.contains_key(job) => {}
-                Ok(_) => {
-                    tracing::warn!(job.name = job, "job `{job}` was suspended; the run stops");
-                    return;
-                }
-                Err(error) => {
-                    tracing::warn!(error = %error, "whether job `{job}` is suspended cannot be read; the run stops");
-                    return;
-                }
-            }
-        }
-    };
-    tokio::select! {
-        done = &mut work => return done,
-        () = asking => shutdown.request(),
-    }
-    work.await
 }
 
 /// Writes into the clients' logs.
@@ -313,60 +267,5 @@ impl OpenLog<'_> {
             }
         }
         Ok(open.pop())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-
-    use super::until_suspended;
-    use crate::evidence::log::entry::SuspensionReason;
-    use crate::ledger;
-    use crate::ledger::Ledger;
-    use crate::ledger::entry::Entry;
-    use crate::ledger::entry::JobSuspended;
-    use crate::shutdown::Shutdown;
-
-    async fn suspend(ledger: &dyn Ledger, job: &str) {
-        let entry = Entry::JobSuspended(JobSuspended {
-            job: job.to_owned(),
-            reason: SuspensionReason::LegalHold,
-            review_on: None,
-        });
-        ledger
-            .append(None, Timestamp::UNIX_EPOCH, &entry)
-            .await
-            .unwrap();
-    }
-
-    /// A hold outranks every period, from the next batch on.
-    #[tokio::test]
-    async fn a_job_that_is_suspended_while_it_runs_stops_at_the_border_of_a_batch() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", folder.path().join("ledger.db").display());
-        let ledger = ledger::open(&url).await.unwrap();
-        ledger.migrate(Timestamp::UNIX_EPOCH).await.unwrap();
-        suspend(&*ledger, "another-job").await;
-        let shutdown = Shutdown::new();
-        // Batches go on until they are asked to stop.
-        let batches = async {
-            suspend(&*ledger, "learner").await;
-            shutdown.requested().await;
-            "the rest of the batch"
-        };
-        let done = until_suspended(&*ledger, &shutdown, "learner", batches).await;
-        assert_eq!(done, "the rest of the batch");
-
-        let shutdown = Shutdown::new();
-        let done = until_suspended(&*ledger, &shutdown, "exam-history", async { 7 }).await;
-        assert_eq!((done, shutdown.is_requested()), (7, false));
-
-        // Whether it is suspended cannot be read: nothing goes on.
-        drop(std::fs::remove_file(folder.path().join("ledger.db")));
-        ledger.close().await;
-        let batches = async { shutdown.requested().await };
-        until_suspended(&*ledger, &shutdown, "exam-history", batches).await;
-        assert!(shutdown.is_requested());
     }
 }

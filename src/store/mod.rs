@@ -7,6 +7,7 @@ pub mod error;
 pub mod objects;
 pub mod sql;
 
+mod control;
 mod order;
 mod recall;
 
@@ -28,6 +29,11 @@ use crate::job::TableName;
 use error::StoreError;
 use objects::ObjectDisposer;
 
+pub use control::Control;
+pub use control::RunControl;
+pub use control::StopReason;
+pub use control::Wait;
+pub use control::may_go_on;
 pub use order::Resumption;
 pub use order::StageOrder;
 pub use recall::BackAgain;
@@ -197,14 +203,6 @@ pub struct ObjectTarget {
     pub object: String,
 }
 
-/// How a pass is watched and stopped.
-pub trait Watch: Send + Sync {
-    /// Whether to end at the next border of a batch.
-    fn stop_requested(&self) -> bool;
-    /// Records just disposed of, after their commit.
-    fn advanced(&self, records: u64);
-}
-
 /// What became of the records of one pass. What a batch rolled back counts as failed.
 #[derive(Clone, Debug, Default)]
 #[must_use = "a pass can fail in part; record every count"]
@@ -303,13 +301,16 @@ pub trait Disposer: Inventory {
     /// Refuses while the run has an open intent: a sealed run has none.
     async fn close_fence(&self, run_id: &str) -> Result<(), StoreError>;
 
+    /// The open intents of this run by the cluster of their records.
+    async fn open_intents(&self, run_id: &str) -> Result<BTreeMap<String, u64>, StoreError>;
+
     /// Says that every certificate of this run is published: from here on its journal rows may go by a
     /// rule. Repeatable.
     async fn mark_published(&self, run_id: &str) -> Result<(), StoreError>;
 
     /// Walks the table once and disposes of what is due, batch by batch; each batch one
     /// transaction with its journal row.
-    async fn dispose(&self, order: &StageOrder<'_>, watch: &dyn Watch) -> PassOutcome;
+    async fn dispose(&self, order: &StageOrder<'_>, control: &dyn RunControl) -> PassOutcome;
 
     /// Like [`dispose`](Self::dispose), for a job whose rows name objects: the intent is stored
     /// first, then the objects go and are read back, then the rows go with their journal.
@@ -320,7 +321,7 @@ pub trait Disposer: Inventory {
         &self,
         order: &StageOrder<'_>,
         objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
-        watch: &dyn Watch,
+        control: &dyn RunControl,
     ) -> PassOutcome;
 
     /// Finishes intents that a killed run left open in this stage: objects first, then rows and
@@ -329,6 +330,6 @@ pub trait Disposer: Inventory {
         &self,
         left: &Resumption<'_>,
         objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
-        watch: &dyn Watch,
+        control: &dyn RunControl,
     ) -> PassOutcome;
 }

@@ -42,6 +42,7 @@ pub(super) use named::named_by_staying_rows;
 pub(super) use removal::remove;
 pub(super) use stored::next_id;
 pub(super) use stored::open;
+pub(super) use stored::open_by_cluster;
 pub(super) use stored::open_intents;
 pub(super) use stored::store;
 

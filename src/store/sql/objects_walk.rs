@@ -31,8 +31,9 @@ use super::window::find_window;
 use super::window::own_key;
 use crate::domain::value::RecordKey;
 use crate::store::PassOutcome;
-use crate::store::Watch;
+use crate::store::RunControl;
 use crate::store::error::StoreError;
+use crate::store::may_go_on;
 
 /// The most records of one batch: until its second transaction their objects are gone and their
 /// rows are not.
@@ -43,9 +44,9 @@ pub(crate) async fn walk(
     backend: &dyn Backend,
     pass: &Pass<'_>,
     stores: Stores,
-    watch: &dyn Watch,
+    control: &dyn RunControl,
 ) -> PassOutcome {
-    let mut worker = Worker::new(pass, stores, watch);
+    let mut worker = Worker::new(pass, stores, control);
     let ended = worker.run(backend).await;
     worker.end(ended)
 }
@@ -55,9 +56,9 @@ pub(crate) async fn finish_open(
     backend: &dyn Backend,
     pass: &Pass<'_>,
     stores: Stores,
-    watch: &dyn Watch,
+    control: &dyn RunControl,
 ) -> PassOutcome {
-    let mut worker = Worker::new(pass, stores, watch);
+    let mut worker = Worker::new(pass, stores, control);
     let ended = worker.finish_what_is_open(backend).await;
     worker.end(ended)
 }
@@ -65,7 +66,7 @@ pub(crate) async fn finish_open(
 struct Worker<'p, 'a> {
     pass: &'p Pass<'a>,
     stores: Stores,
-    watch: &'p dyn Watch,
+    control: &'p dyn RunControl,
     evidence: EvidenceWriter<'a>,
     next_intent: i64,
     /// Records that may still go.
@@ -87,11 +88,11 @@ struct Offered {
 }
 
 impl<'p, 'a> Worker<'p, 'a> {
-    fn new(pass: &'p Pass<'a>, stores: Stores, watch: &'p dyn Watch) -> Self {
+    fn new(pass: &'p Pass<'a>, stores: Stores, control: &'p dyn RunControl) -> Self {
         Self {
             pass,
             stores,
-            watch,
+            control,
             evidence: EvidenceWriter::new(pass.order),
             next_intent: 1,
             room: pass.order.max_records,
@@ -108,7 +109,7 @@ impl<'p, 'a> Worker<'p, 'a> {
         self.finish_what_is_open(backend).await?;
         let mut session = backend.session().await?;
         let mut last: Option<RecordKey> = None;
-        while !self.watch.stop_requested() {
+        while may_go_on(self.control).await {
             let offer = offer(&mut *session, self.pass, last.as_ref()).await?;
             if offer.last.is_none() {
                 return Ok(());
@@ -251,7 +252,7 @@ impl<'p, 'a> Worker<'p, 'a> {
         let disposed = done.disposed;
         self.room = self.room.saturating_sub(disposed);
         self.outcome.add(done);
-        self.watch.advanced(disposed);
+        self.control.advanced(disposed);
         match stopped_by.or_else(|| fates.unread(&self.stores)) {
             Some(error) => Err(error),
             None => Ok(()),

@@ -26,15 +26,20 @@ use super::window::Window;
 use super::window::find_window;
 use crate::domain::value::RecordKey;
 use crate::store::PassOutcome;
-use crate::store::Watch;
+use crate::store::RunControl;
 use crate::store::add_counts;
 use crate::store::error::StoreError;
+use crate::store::may_go_on;
 
 /// Walks the table once.
-pub(crate) async fn walk(backend: &dyn Backend, pass: &Pass<'_>, watch: &dyn Watch) -> PassOutcome {
+pub(crate) async fn walk(
+    backend: &dyn Backend,
+    pass: &Pass<'_>,
+    control: &dyn RunControl,
+) -> PassOutcome {
     let mut worker = Worker {
         pass,
-        watch,
+        control,
         evidence: EvidenceWriter::new(pass.order),
         room: Room::new(pass.order.max_records),
         batches: 0,
@@ -47,7 +52,7 @@ pub(crate) async fn walk(backend: &dyn Backend, pass: &Pass<'_>, watch: &dyn Wat
 
 struct Worker<'p, 'a> {
     pass: &'p Pass<'a>,
-    watch: &'p dyn Watch,
+    control: &'p dyn RunControl,
     evidence: EvidenceWriter<'a>,
     room: Room,
     batches: i64,
@@ -68,7 +73,7 @@ impl Worker<'_, '_> {
         let mut session = backend.session().await?;
         let mut last = None;
         let size = self.pass.job().limit.batch_size.max(1) as usize;
-        while !self.watch.stop_requested() {
+        while may_go_on(self.control).await {
             let Some(back) = look(&mut *session, self.pass, last.as_ref()).await? else {
                 return Ok(());
             };
@@ -119,7 +124,7 @@ impl Worker<'_, '_> {
     }
 
     fn count(&mut self, done: Batch) {
-        self.watch.advanced(done.disposed);
+        self.control.advanced(done.disposed);
         self.outcome.disposed += done.disposed;
         self.outcome.batches += 1;
         add_counts(&mut self.outcome.ended_by, done.ended_by);

@@ -40,10 +40,10 @@ use crate::store::PassOutcome;
 use crate::store::PersonSink;
 use crate::store::PresentSink;
 use crate::store::Resumption;
+use crate::store::RunControl;
 use crate::store::StageOrder;
 use crate::store::Survey;
 use crate::store::TokenKey;
-use crate::store::Watch;
 use crate::store::error::StoreError;
 use crate::store::objects::ObjectDisposer;
 use crate::store::order::StageWork;
@@ -201,6 +201,14 @@ impl Disposer for SqlStore {
         }
     }
 
+    async fn open_intents(&self, run_id: &str) -> Result<BTreeMap<String, u64>, StoreError> {
+        let mut session = self.backend.session().await?;
+        session.begin(Access::Read).await?;
+        let open = intent::open_by_cluster(&mut *session, self.backend.dialect(), run_id).await?;
+        session.rollback().await?;
+        Ok(open)
+    }
+
     async fn mark_published(&self, run_id: &str) -> Result<(), StoreError> {
         let mut session = self.backend.session().await?;
         session.begin(Access::Write).await?;
@@ -208,8 +216,8 @@ impl Disposer for SqlStore {
         session.commit().await
     }
 
-    async fn dispose(&self, order: &StageOrder<'_>, watch: &dyn Watch) -> PassOutcome {
-        let walked = self.walk(order.work(), watch).await;
+    async fn dispose(&self, order: &StageOrder<'_>, control: &dyn RunControl) -> PassOutcome {
+        let walked = self.walk(order.work(), control).await;
         walked.unwrap_or_else(stopped)
     }
 
@@ -217,13 +225,13 @@ impl Disposer for SqlStore {
         &self,
         order: &StageOrder<'_>,
         objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
-        watch: &dyn Watch,
+        control: &dyn RunControl,
     ) -> PassOutcome {
         let work = order.work();
         if !intent::has_objects(work.job, &work.job.stages[work.stage]) {
-            return self.dispose(order, watch).await;
+            return self.dispose(order, control).await;
         }
-        let walked = self.walk_with_objects(work, objects, watch).await;
+        let walked = self.walk_with_objects(work, objects, control).await;
         walked.unwrap_or_else(stopped)
     }
 
@@ -231,13 +239,13 @@ impl Disposer for SqlStore {
         &self,
         left: &Resumption<'_>,
         objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
-        watch: &dyn Watch,
+        control: &dyn RunControl,
     ) -> PassOutcome {
         let work = left.work();
         if !intent::has_objects(work.job, &work.job.stages[work.stage]) {
             return PassOutcome::default();
         }
-        let finished = self.finish_open(work, objects, watch).await;
+        let finished = self.finish_open(work, objects, control).await;
         finished.unwrap_or_else(stopped)
     }
 }
@@ -261,7 +269,7 @@ impl SqlStore {
     async fn walk(
         &self,
         work: &StageWork<'_>,
-        watch: &dyn Watch,
+        control: &dyn RunControl,
     ) -> Result<PassOutcome, StoreError> {
         if intent::has_objects(work.job, &work.job.stages[work.stage]) {
             return Err(StoreError::Unusable(format!(
@@ -276,33 +284,33 @@ impl SqlStore {
         drop(session);
         let pass = Pass::prepare(self.backend.dialect(), &tables, work)?;
         if pass.recalled.is_some() {
-            return Ok(recall_walk::walk(&*self.backend, &pass, watch).await);
+            return Ok(recall_walk::walk(&*self.backend, &pass, control).await);
         }
-        Ok(walk::walk(&*self.backend, &pass, blocks, watch).await)
+        Ok(walk::walk(&*self.backend, &pass, blocks, control).await)
     }
 
     async fn walk_with_objects(
         &self,
         work: &StageWork<'_>,
         objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
-        watch: &dyn Watch,
+        control: &dyn RunControl,
     ) -> Result<PassOutcome, StoreError> {
         let stores = Stores::of_job(work.job, objects)?;
         let tables = self.tables(work.job).await?;
         let pass = Pass::prepare(self.backend.dialect(), &tables, work)?;
-        Ok(objects_walk::walk(&*self.backend, &pass, stores, watch).await)
+        Ok(objects_walk::walk(&*self.backend, &pass, stores, control).await)
     }
 
     async fn finish_open(
         &self,
         work: &StageWork<'_>,
         objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
-        watch: &dyn Watch,
+        control: &dyn RunControl,
     ) -> Result<PassOutcome, StoreError> {
         let stores = Stores::of_job(work.job, objects)?;
         let tables = self.tables(work.job).await?;
         let pass = Pass::prepare(self.backend.dialect(), &tables, work)?;
-        Ok(objects_walk::finish_open(&*self.backend, &pass, stores, watch).await)
+        Ok(objects_walk::finish_open(&*self.backend, &pass, stores, control).await)
     }
 
     async fn tables(&self, job: &Job) -> Result<Tables, StoreError> {

@@ -20,10 +20,11 @@ use super::window::Window;
 use super::window::by_blocks;
 use crate::domain::value::RecordKey;
 use crate::store::PassOutcome;
-use crate::store::Watch;
+use crate::store::RunControl;
 use crate::store::add_counts;
 use crate::store::error::Retry;
 use crate::store::error::StoreError;
+use crate::store::may_go_on;
 
 /// How often one batch is tried when another session is in the way.
 const TRIES: u32 = 6;
@@ -53,7 +54,7 @@ pub(crate) async fn walk(
     backend: &dyn Backend,
     pass: &Pass<'_>,
     blocks: u64,
-    watch: &dyn Watch,
+    control: &dyn RunControl,
 ) -> PassOutcome {
     let shared = Shared {
         next_block: AtomicU64::new(0),
@@ -62,12 +63,12 @@ pub(crate) async fn walk(
         batches: AtomicU64::new(0),
     };
     if !by_blocks(pass) {
-        return worker(backend, pass, &shared, Position::Keys(None), watch).await;
+        return worker(backend, pass, &shared, Position::Keys(None), control).await;
     }
     let step = blocks_per_window(pass, blocks);
     let workers = (0..backend.workers().max(1)).map(|_| {
         let position = Position::Blocks { step, end: blocks };
-        worker(backend, pass, &shared, position, watch)
+        worker(backend, pass, &shared, position, control)
     });
     let mut outcome = PassOutcome::default();
     for part in join_all(workers).await {
@@ -87,10 +88,10 @@ async fn worker(
     pass: &Pass<'_>,
     shared: &Shared,
     mut position: Position,
-    watch: &dyn Watch,
+    control: &dyn RunControl,
 ) -> PassOutcome {
     let mut outcome = PassOutcome::default();
-    let ended = run_batches(backend, pass, shared, &mut position, watch, &mut outcome).await;
+    let ended = run_batches(backend, pass, shared, &mut position, control, &mut outcome).await;
     if let Err(error) = ended {
         shared.failed.store(true, Ordering::Relaxed);
         outcome.stopped_by = Some(error);
@@ -103,14 +104,14 @@ async fn run_batches(
     pass: &Pass<'_>,
     shared: &Shared,
     position: &mut Position,
-    watch: &dyn Watch,
+    control: &dyn RunControl,
     outcome: &mut PassOutcome,
 ) -> Result<(), StoreError> {
     let mut session = backend.session().await?;
     let mut evidence = EvidenceWriter::new(pass.order);
     let mut size = pass.job().limit.batch_size;
     loop {
-        if watch.stop_requested() || shared.failed.load(Ordering::Relaxed) {
+        if shared.failed.load(Ordering::Relaxed) || !may_go_on(control).await {
             return Ok(());
         }
         let Some(window) = next_window(shared, position, size) else {
@@ -126,7 +127,7 @@ async fn run_batches(
             };
             *last = Some(key);
         }
-        watch.advanced(done.disposed);
+        control.advanced(done.disposed);
         add(outcome, done);
     }
 }

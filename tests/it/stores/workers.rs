@@ -11,11 +11,13 @@ use jiff::civil::date;
 use kigen::evidence::leaf::LEAF_LENGTH;
 use kigen::job::Disposal;
 use kigen::job::Job;
+use kigen::store::Control;
 use kigen::store::Disposer;
 use kigen::store::Inventory;
+use kigen::store::RunControl;
 use kigen::store::StageOrder;
 use kigen::store::StageTargets;
-use kigen::store::Watch;
+use kigen::store::StopReason;
 use kigen::store::error::StoreError;
 use tracing::field::Field;
 use tracing::field::Visit;
@@ -159,9 +161,13 @@ struct Stopping {
     enough: u64,
 }
 
-impl Watch for Stopping {
-    fn stop_requested(&self) -> bool {
-        self.gone.load(Ordering::Relaxed) >= self.enough
+#[async_trait::async_trait]
+impl RunControl for Stopping {
+    async fn ask(&self) -> Control {
+        if self.gone.load(Ordering::Relaxed) >= self.enough {
+            return Control::StopRun(StopReason::Signal);
+        }
+        Control::Continue
     }
 
     fn advanced(&self, records: u64) {
@@ -181,11 +187,11 @@ async fn a_pass_ends_at_the_border_of_a_batch_when_it_is_told_to(store: &TestSto
         StageTargets::default(),
         surveyed,
     );
-    let watch = Stopping {
+    let control = Stopping {
         gone: AtomicU64::new(0),
         enough: 500,
     };
-    let outcome = opened.dispose(&order, &watch).await;
+    let outcome = opened.dispose(&order, &control).await;
     assert!(outcome.stopped_by.is_none(), "{:?}", outcome.stopped_by);
     assert!(
         (500..2_000).contains(&outcome.disposed),

@@ -11,16 +11,17 @@ use kigen::plan;
 use kigen::plan::ApprovedStage;
 use kigen::plan::StagePlan;
 use kigen::store::Announced;
+use kigen::store::Control;
 use kigen::store::Disposer;
 use kigen::store::Inventory;
 use kigen::store::JournalRow;
 use kigen::store::PassOutcome;
 use kigen::store::RunContext;
+use kigen::store::RunControl;
 use kigen::store::StageOrder;
 use kigen::store::StageTargets;
 use kigen::store::Survey;
 use kigen::store::TokenKey;
-use kigen::store::Watch;
 use kigen::store::sql::SqlStore;
 
 /// One run and its secrets.
@@ -34,9 +35,10 @@ pub(crate) struct Run {
 #[derive(Default)]
 pub(crate) struct Counting(AtomicU64);
 
-impl Watch for Counting {
-    fn stop_requested(&self) -> bool {
-        false
+#[async_trait::async_trait]
+impl RunControl for Counting {
+    async fn ask(&self) -> Control {
+        Control::Continue
     }
 
     fn advanced(&self, records: u64) {
@@ -90,10 +92,10 @@ impl Run {
         )
         .at_most(self.max_records)
         .after_passes(self.pass);
-        let watch = Counting::default();
-        let outcome = store.dispose(&order, &watch).await;
+        let control = Counting::default();
+        let outcome = store.dispose(&order, &control).await;
         assert_eq!(
-            watch.0.load(Ordering::Relaxed),
+            control.0.load(Ordering::Relaxed),
             outcome.disposed,
             "the watch counts what is counted"
         );

@@ -23,10 +23,10 @@ use crate::store::PassOutcome;
 use crate::store::PersonSink;
 use crate::store::PresentSink;
 use crate::store::Resumption;
+use crate::store::RunControl;
 use crate::store::StageOrder;
 use crate::store::Survey;
 use crate::store::TokenKey;
-use crate::store::Watch;
 use crate::store::error::StoreError;
 use crate::store::objects::ObjectDisposer;
 
@@ -129,13 +129,17 @@ impl Disposer for JournalOnly {
         Ok(())
     }
 
+    async fn open_intents(&self, _: &str) -> Result<BTreeMap<String, u64>, StoreError> {
+        Ok(BTreeMap::new())
+    }
+
     async fn mark_published(&self, run_id: &str) -> Result<(), StoreError> {
         assert_eq!(run_id, RUN);
         self.published.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 
-    async fn dispose(&self, _: &StageOrder<'_>, _: &dyn Watch) -> PassOutcome {
+    async fn dispose(&self, _: &StageOrder<'_>, _: &dyn RunControl) -> PassOutcome {
         PassOutcome {
             stopped_by: Some(not_here()),
             ..PassOutcome::default()
@@ -146,16 +150,16 @@ impl Disposer for JournalOnly {
         &self,
         order: &StageOrder<'_>,
         _: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
-        watch: &dyn Watch,
+        control: &dyn RunControl,
     ) -> PassOutcome {
-        self.dispose(order, watch).await
+        self.dispose(order, control).await
     }
 
     async fn finish_intents(
         &self,
         _: &Resumption<'_>,
         _: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
-        _: &dyn Watch,
+        _: &dyn RunControl,
     ) -> PassOutcome {
         PassOutcome {
             stopped_by: Some(not_here()),

@@ -120,6 +120,16 @@ pub(super) fn read(
     }))
 }
 
+/// The cluster of an intent's record, whatever else stands in its facts.
+pub(super) fn cluster(facts: &str) -> Result<String, StoreError> {
+    #[derive(Deserialize)]
+    struct Cluster {
+        cluster: String,
+    }
+    let read: Result<Cluster, _> = serde_json::from_str(facts);
+    read.map(|read| read.cluster).map_err(|_| damaged())
+}
+
 /// `None` also if the job's links are no longer those that the intent was made with.
 fn read_object(job: &Job, stored: StoredObject) -> Option<IntendedObject> {
     if job.objects.get(stored.link)?.store != stored.store {

@@ -1,5 +1,7 @@
 //! The intent table, beside the journal.
 
+use std::collections::BTreeMap;
+
 use super::Intent;
 use super::facts;
 use crate::domain::value::Value;
@@ -102,6 +104,29 @@ pub(in crate::store::sql) async fn open_intents(
     let args = vec![Arg::Text(run_id.to_owned())];
     let statement = Statement::new("count the open intents of a run", sql, args);
     number(&session.query(&statement).await?)
+}
+
+/// The open intents of a run by the cluster of their records, whether or not a job describes it.
+pub(in crate::store::sql) async fn open_by_cluster(
+    session: &mut dyn SqlSession,
+    dialect: &dyn Dialect,
+    run_id: &str,
+) -> Result<BTreeMap<String, u64>, StoreError> {
+    let sql = format!(
+        "select {} from {} where run_id = $1",
+        dialect.text_of("facts"),
+        dialect.internal("intent")
+    );
+    let args = vec![Arg::Text(run_id.to_owned())];
+    let statement = Statement::new("read the open intents of a run", sql, args);
+    let mut open = BTreeMap::new();
+    for row in session.query(&statement).await? {
+        let [Value::Text(facts)] = row.as_slice() else {
+            return Err(StoreError::Unusable("an intent cannot be read".to_owned()));
+        };
+        *open.entry(facts::cluster(facts)?).or_default() += 1;
+    }
+    Ok(open)
 }
 
 /// The first number that no open intent of the run has.

@@ -25,17 +25,18 @@ use crate::job::Job;
 use crate::plan;
 use crate::plan::StagePlan;
 use crate::store::Announced;
+use crate::store::Control;
 use crate::store::Disposer as _;
 use crate::store::Inventory as _;
 use crate::store::ObjectTarget;
 use crate::store::PassOutcome;
 use crate::store::Resumption;
 use crate::store::RunContext;
+use crate::store::RunControl;
 use crate::store::StageOrder;
 use crate::store::StageTargets;
 use crate::store::Survey;
 use crate::store::TokenKey;
-use crate::store::Watch;
 use crate::store::objects::FolderObjects;
 use crate::store::objects::ObjectDisposer;
 use crate::store::objects::ObjectKey;
@@ -314,9 +315,10 @@ impl World {
     }
 }
 
-impl Watch for World {
-    fn stop_requested(&self) -> bool {
-        false
+#[async_trait::async_trait]
+impl RunControl for World {
+    async fn ask(&self) -> Control {
+        Control::Continue
     }
 
     fn advanced(&self, records: u64) {
