@@ -37,7 +37,9 @@ ON_EXIT = {
     "STORE_UNREACHABLE": (21, "Count"),
     "LEDGER_UNAVAILABLE": (22, "Count"),
     "BUSY": (23, "Ignore"),
+    "SUSPENDED": (24, "FailJob"),
     "NOT_CERTIFIED": (30, "Count"),
+    "JOB_MISSING": (31, "FailJob"),
     "TERMINATED": (143, "Ignore"),
 }
 

@@ -26,7 +26,7 @@ async fn a_suspended_job_is_left_alone_and_the_logs_say_why() {
     let clear = "select count(*) from exam_attempt where comment is not null";
     let before = scene.database.number(clear).await;
     let run = scene.on_the_day(&["run"]);
-    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(run.code, i32::from(exit::SUSPENDED), "{}", run.stderr);
     assert!(
         run.stdout.contains("exam-history is suspended since ")
             && run
@@ -71,7 +71,7 @@ async fn a_suspension_that_was_killed_holds_and_is_written_into_the_logs_by_the_
     command.env("KIGEN_KILL_AT", "suspend.after-entry:2");
     assert!(!command.output().unwrap().status.success());
     let run = scene.on_the_day(&["run"]);
-    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(run.code, i32::from(exit::SUSPENDED), "{}", run.stderr);
     assert_eq!(run.stdout.matches("is suspended since").count(), 2);
     assert!(!scene.path("certificates").exists());
     for _ in 0..2 {

@@ -5,6 +5,7 @@
 //! shows that the case then goes wrong.
 
 mod k01_joins;
+mod k05_holds;
 
 use kigen::guard::Guard;
 
