@@ -71,7 +71,7 @@ check: ## Format, lints and documentation, without a warning
 .PHONY: test
 test: setup ## Every test, beside a real PostgreSQL and a real S3 server
 	cargo test $(LOCKED) --workspace --all-features --doc
-	KIGEN_LMS_URL=postgres://db.example.jp/lms cargo run $(LOCKED) --quiet --all-features --bin kigen -- check --config kigen.example.toml
+	KIGEN_LMS_URL="postgres://db.example.jp/lms?sslmode=verify-full" cargo run $(LOCKED) --quiet --all-features --bin kigen -- check --config kigen.example.toml
 	scripts/check-k8s.sh
 	cargo nextest run $(LOCKED) $(PDF)
 	KIGEN_REQUIRE_SERVICES=1 $(WITH_SERVICES) -- \

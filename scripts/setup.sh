@@ -49,6 +49,7 @@ missing_packages() {
   find_python >/dev/null || echo python3 python3-venv
   has initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
   has psql || echo postgresql-client
+  has pgbouncer || [[ -x /usr/sbin/pgbouncer ]] || echo pgbouncer
   has chromium || echo chromium
   has qpdf || echo qpdf
   has pdftoppm || echo poppler-utils

@@ -40,6 +40,8 @@ pub mod clock;
 #[cfg(feature = "worker")]
 pub mod config;
 #[cfg(feature = "worker")]
+pub mod database;
+#[cfg(feature = "worker")]
 pub mod keyring;
 #[cfg(feature = "worker")]
 pub mod ledger;

@@ -11,6 +11,7 @@ use crate::job;
 use crate::job::Job;
 use crate::progress::Progress;
 use crate::run::open::Inventories;
+use crate::run::outcome::JobError;
 use crate::store::Inventory;
 
 /// Options of `kigen check`.
@@ -53,7 +54,7 @@ pub(super) async fn check(global: &Global, arguments: &Arguments) -> Result<u8, 
             let problems = match inventories.rows(&config, &job.store).await {
                 Ok(store) => problems(&*store, job, &mut line).await,
                 Err(error) => {
-                    line.exit = exit::STORE_UNREACHABLE;
+                    line.exit = JobError::of_store(&error).exit;
                     vec![error.to_string()]
                 }
             };
@@ -91,7 +92,7 @@ async fn problems(store: &dyn Inventory, job: &Job, line: &mut CheckedJob) -> Ve
             fit.problems
         }
         Err(error) => {
-            line.exit = exit::STORE_UNREACHABLE;
+            line.exit = JobError::of_store(&error).exit;
             vec![error.to_string()]
         }
     }

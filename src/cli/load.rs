@@ -108,7 +108,9 @@ pub(super) fn log(
         colours,
         progress,
     )
-    .map_err(wrong)
+    .map_err(wrong)?;
+    super::environment::warn_of_what_was_left_out();
+    Ok(())
 }
 
 /// Makes the folder that a file will stand in.

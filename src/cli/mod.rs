@@ -7,6 +7,7 @@ mod certificate;
 mod check;
 mod daemon;
 mod demo;
+mod environment;
 mod explain;
 mod failure;
 mod keyring;
@@ -34,6 +35,7 @@ use clap::ValueEnum;
 use jiff::civil::Date;
 
 use crate::exit;
+pub use environment::without_drivers_variables;
 use failure::Failure;
 
 /// Carries out data-retention rules: deletes or pseudonymizes what is due, and issues certificates

@@ -163,6 +163,18 @@ impl Checker<'_> {
         let text = self.one_of(path, "url", (url, url_env))?;
         let key = if url.is_some() { "url" } else { "url-env" };
         match SecretUrl::parse(&text, self.base) {
+            Ok(url) if url.may_be_in_clear() => {
+                let message =
+                    format!("the connection to `{url}` may be in clear: its URL does not say");
+                let hint = "add `?sslmode=verify-full&sslrootcert=FILE` (encrypted, and the server is known \
+                     by its certificate), or `?sslmode=disable` where the net between is trusted";
+                self.say(
+                    self.document
+                        .problem(&path.key(key), message)
+                        .with_hint(hint),
+                );
+                None
+            }
             Ok(url) => Some(url),
             Err(error) => {
                 self.say(self.document.problem(&path.key(key), error.to_string()));

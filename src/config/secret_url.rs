@@ -8,6 +8,9 @@ use secrecy::SecretString;
 use thiserror::Error;
 use url::Url;
 
+use crate::database::postgres::Protection;
+use crate::database::postgres::protection;
+
 /// A database URL. `Debug` and `Display` show scheme, host, port and database only.
 #[derive(Clone)]
 pub struct SecretUrl {
@@ -50,6 +53,11 @@ impl SecretUrl {
     /// The URL with its secrets, to connect with.
     pub fn expose(&self) -> &str {
         self.secret.expose_secret()
+    }
+
+    /// Whether personal data could cross a net in clear without anybody having said so.
+    pub fn may_be_in_clear(&self) -> bool {
+        self.scheme == Scheme::Postgres && protection(self.expose()) == Protection::Unsaid
     }
 
     /// Which database it is for.

@@ -14,6 +14,7 @@ use super::record::Envelope;
 use super::record::NewCertificate;
 use super::record::RunKey;
 use super::record::StoredCertificate;
+use crate::database::postgres::SessionError;
 
 /// `entry_id, run_id, at, body`.
 pub(super) type EntryRow = (i64, Option<String>, String, String);
@@ -214,9 +215,16 @@ pub(super) fn not_migrated(pending: &[String]) -> Result<(), LedgerError> {
 
 /// What PostgreSQL's error means for the ledger.
 pub(super) fn postgres_error(action: &'static str, source: sqlx::Error) -> LedgerError {
+    if let sqlx::Error::Configuration(cause) = &source
+        && let Some(cause) = cause.downcast_ref::<SessionError>()
+    {
+        let reason = cause.to_string();
+        return LedgerError::UnsafeSession { reason };
+    }
     let code = code_of(&source);
     let code = code.as_deref().unwrap_or_default();
-    if is_connection_lost(&source) {
+    // A standby, or an address that has moved to one: the primary will be there again.
+    if is_connection_lost(&source) || code == "25006" {
         return LedgerError::Unreachable {
             action,
             retry: Retry::Later,
@@ -224,8 +232,8 @@ pub(super) fn postgres_error(action: &'static str, source: sqlx::Error) -> Ledge
         };
     }
     match code {
-        // read_only_sql_transaction, insufficient_privilege
-        "25006" | "42501" => LedgerError::ReadOnly {
+        // insufficient_privilege
+        "42501" => LedgerError::ReadOnly {
             action,
             source: Some(source),
         },

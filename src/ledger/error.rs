@@ -20,6 +20,12 @@ pub enum LedgerError {
         #[source]
         source: sqlx::Error,
     },
+    /// Its sessions do not keep what the safety of a run rests on.
+    #[error(
+        "use the ledger: {reason}\nhint: give kigen the address of the server itself, or of a \
+         pooler in session mode"
+    )]
+    UnsafeSession { reason: String },
     /// It may be read but not written.
     #[error(
         "{action}: the ledger is read-only\nhint: give kigen's role the right to insert, or make \
@@ -75,6 +81,7 @@ impl LedgerError {
             Self::Unreachable { retry, .. } | Self::Other { retry, .. } => *retry,
             Self::ReadOnly { .. }
             | Self::NotMigrated { .. }
+            | Self::UnsafeSession { .. }
             | Self::NewerVersion { .. }
             | Self::Conflict { .. }
             | Self::BadUrl { .. }

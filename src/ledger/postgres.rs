@@ -4,18 +4,13 @@ mod certificates;
 mod log;
 mod session;
 
-use std::str::FromStr;
-
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sha2::Digest;
 use sha2::Sha256;
-use sqlx::ConnectOptions;
 use sqlx::Connection;
 use sqlx::PgConnection;
 use sqlx::PgPool;
-use sqlx::postgres::PgConnectOptions;
-use sqlx::postgres::PgPoolOptions;
 
 use super::Ledger;
 use super::convert::EntryRow;
@@ -42,11 +37,10 @@ use super::record::LedgerLock;
 use super::record::NewCertificate;
 use super::record::RunKey;
 use super::record::Stored;
-use session::CONNECT_TIMEOUT;
-use session::PREPARE_LOCK_SESSION;
-use session::PREPARE_SESSION;
+use crate::database::postgres::Server;
 use session::connect;
 use session::failed;
+use session::not_begun;
 
 /// Connections of one process, beside one for each lock.
 const CONNECTIONS: u32 = 4;
@@ -54,35 +48,24 @@ const CONNECTIONS: u32 = 4;
 /// A ledger in PostgreSQL.
 #[derive(Debug)]
 pub(super) struct PostgresLedger {
-    options: PgConnectOptions,
+    server: Server,
     pool: PgPool,
 }
 
 impl PostgresLedger {
     /// Reaches the database once, so that a wrong address or password is told at once.
     pub(super) async fn open(url: &str) -> Result<Self, LedgerError> {
-        let options = PgConnectOptions::from_str(url)
-            .map_err(|_| LedgerError::BadUrl {
-                problem: "cannot be read",
-            })?
-            .application_name("kigen ledger")
-            .disable_statement_logging();
-        connect(&options, "open it")
-            .await?
+        let server = session::server(url)?;
+        // An advisory lock is the session's: behind a pooler it would hold nobody out.
+        server
+            .check()
+            .await
+            .map_err(not_begun("open it"))?
             .close()
             .await
             .map_err(failed("open it"))?;
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(CONNECT_TIMEOUT)
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    sqlx::query(PREPARE_SESSION).execute(connection).await?;
-                    Ok(())
-                })
-            })
-            .connect_lazy_with(options.clone());
-        Ok(Self { options, pool })
+        let pool = server.pool(CONNECTIONS);
+        Ok(Self { server, pool })
     }
 
     async fn connection(
@@ -349,11 +332,7 @@ impl Ledger for PostgresLedger {
 
     async fn lock(&self, names: &[String]) -> Result<LedgerLock, LockError> {
         const ACTION: &str = "take a lock";
-        let mut connection = connect(&self.options, ACTION).await?;
-        sqlx::query(PREPARE_LOCK_SESSION)
-            .fetch_all(&mut connection)
-            .await
-            .map_err(failed(ACTION))?;
+        let mut connection = connect(&self.server, ACTION).await?;
         let oid: i64 = sqlx::query_scalar("select 'kigen_entry'::regclass::oid::bigint")
             .fetch_one(&mut connection)
             .await

@@ -111,7 +111,7 @@ fn of_log(error: &ClientLogError) -> u8 {
 fn of_ledger(error: &LedgerError) -> u8 {
     match error {
         LedgerError::NotMigrated { .. } | LedgerError::NewerVersion { .. } => exit::NOT_MIGRATED,
-        LedgerError::BadUrl { .. } => exit::CONFIG_INVALID,
+        LedgerError::BadUrl { .. } | LedgerError::UnsafeSession { .. } => exit::CONFIG_INVALID,
         LedgerError::Unreachable { .. }
         | LedgerError::ReadOnly { .. }
         | LedgerError::Conflict { .. }

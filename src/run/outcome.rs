@@ -218,6 +218,7 @@ impl JobError {
             }
             StoreError::Refused { .. } | StoreError::NotPermitted { .. } => exit::ACCESS_REFUSED,
             StoreError::Unusable(_) => exit::SCHEMA_MISMATCH,
+            StoreError::UnsafeSession { .. } => exit::CONFIG_INVALID,
             StoreError::NotMigrated { .. } => exit::NOT_MIGRATED,
             StoreError::OverLimit { .. } => exit::NOT_APPROVED,
             StoreError::Locked { .. }

@@ -26,6 +26,15 @@ pub enum StoreError {
         "log in to store `{store}` at {address}: the database refused the credentials\nhint: look at user and password in the URL of `[stores.{store}]`"
     )]
     Refused { store: String, address: String },
+    /// Its sessions do not keep what the safety of a removal rests on.
+    #[error(
+        "use store `{store}` at {address}: {reason}\nhint: give kigen the address of the server itself, or of a pooler in session mode"
+    )]
+    UnsafeSession {
+        store: String,
+        address: String,
+        reason: String,
+    },
     #[error(
         "use the journal of store `{store}`: it is not migrated\nhint: run `kigen journal migrate --store {store}`"
     )]
@@ -85,6 +94,7 @@ impl StoreError {
             | Self::Conflict { .. }
             | Self::ConnectionLost { .. } => Retry::Later,
             Self::Refused { .. }
+            | Self::UnsafeSession { .. }
             | Self::NotMigrated { .. }
             | Self::NotPermitted { .. }
             | Self::Failed { .. }
@@ -133,6 +143,11 @@ impl StoreError {
         match code.as_str() {
             "40001" | "40P01" | "5" | "261" | "517" => Self::Conflict { doing, code },
             "55P03" | "6" => Self::Locked { doing },
+            // Ended by the server, as a session that kept its locks for too long.
+            "25P03" | "25P04" | "57P05" => Self::ConnectionLost {
+                doing,
+                reason: "the server ended the session, which had waited for too long".to_owned(),
+            },
             "42501" | "25006" | "8" | "264" | "520" | "776" | "1032" => {
                 Self::NotPermitted { doing, code }
             }

@@ -49,7 +49,7 @@ format = "json"
 
 fn env(name: &str) -> Option<String> {
     match name {
-        "LMS_URL" => Some("postgres://worker:s3cret@db:5432/lms".to_owned()),
+        "LMS_URL" => Some("postgres://worker:s3cret@db:5432/lms?sslmode=verify-full".to_owned()),
         "KEYRING" => Some("/run/secrets/keyring".to_owned()),
         "EMPTY" => Some(String::new()),
         _ => None,
@@ -311,7 +311,7 @@ fn certificates_go_to_a_folder_or_to_a_bucket() {
     assert_eq!(config.certificates.work_folder, PathBuf::from("/etc/kigen"));
     let elsewhere = text.replacen(
         "url = \"sqlite://ledger.db\"",
-        "url = \"postgres://db/ledger\"",
+        "url = \"postgres://db/ledger?sslmode=verify-full\"",
         1,
     );
     let config = read(&elsewhere).unwrap();

@@ -49,12 +49,6 @@ async fn a_postgres_role_that_may_not_insert_has_a_read_only_ledger() {
         return;
     };
     fixture.migrated().await;
-    let read_only = fixture.url.replace(
-        "options=",
-        "options=-cdefault_transaction_read_only%3Don%20",
-    );
-    assert_read_only(&read_only).await;
-
     let role = format!("reader_{}", uuid::Uuid::now_v7().simple());
     let mut connection = PgConnection::connect(&fixture.url).await.unwrap();
     let sql = format!(

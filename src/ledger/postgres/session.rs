@@ -1,48 +1,50 @@
-//! How a session with the PostgreSQL ledger is begun.
+//! What a session with the PostgreSQL ledger is for.
 
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
 use sqlx::PgConnection;
-use sqlx::postgres::PgConnectOptions;
 
+use crate::database::postgres::Server;
+use crate::database::postgres::SessionError;
+use crate::database::postgres::SessionSettings;
 use crate::ledger::convert::postgres_error;
 use crate::ledger::error::LedgerError;
-use crate::ledger::error::Retry;
 
-/// How long to wait for a connection.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Evidence must be durable whatever the role's default is, and no session may hang.
-pub(super) const PREPARE_SESSION: &str = "select \
-     set_config('statement_timeout', '5min', false), \
-     set_config('lock_timeout', '10s', false), \
-     set_config('idle_in_transaction_session_timeout', '60s', false), \
-     set_config('synchronous_commit', case current_setting('synchronous_commit') \
-         when 'off' then 'on' else current_setting('synchronous_commit') end, false)";
-
-/// A session that holds a lock idles for as long as a run takes, and the server must notice soon
-/// when its client's machine is gone.
-pub(super) const PREPARE_LOCK_SESSION: &str = "select set_config(name, value, false) from (values \
-     ('idle_session_timeout', '0'), ('tcp_keepalives_idle', '30'), \
-     ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3')) wanted (name, value) \
-     where current_setting(name, true) is not null";
+/// No statement of the ledger may hang.
+pub(super) fn server(url: &str) -> Result<Server, LedgerError> {
+    let settings = SessionSettings {
+        read_only: false,
+        lock_timeout: Duration::from_secs(10),
+        statement_timeout: Some(Duration::from_secs(300)),
+        // Its tables are found by the search path that it was given.
+        catalog_first: false,
+    };
+    let server = Server::at(url, "kigen ledger", settings);
+    let server = server.map_err(|_| LedgerError::BadUrl {
+        problem: "cannot be read",
+    })?;
+    Ok(server.without_statement_log())
+}
 
 pub(super) fn failed(action: &'static str) -> impl Fn(sqlx::Error) -> LedgerError {
     move |error| postgres_error(action, error)
 }
 
+pub(super) fn not_begun(action: &'static str) -> impl Fn(SessionError) -> LedgerError {
+    move |error| match error {
+        SessionError::Driver(error) => postgres_error(action, error),
+        SessionError::Pooler
+        | SessionError::NotKept { .. }
+        | SessionError::ReplicationRole { .. } => LedgerError::UnsafeSession {
+            reason: error.to_string(),
+        },
+    }
+}
+
 /// Connects without a pool, whose retries would hide why it fails.
 pub(super) async fn connect(
-    options: &PgConnectOptions,
+    server: &Server,
     action: &'static str,
 ) -> Result<PgConnection, LedgerError> {
-    match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
-        Ok(connection) => connection.map_err(failed(action)),
-        Err(_) => Err(LedgerError::Unreachable {
-            action,
-            retry: Retry::Later,
-            source: sqlx::Error::PoolTimedOut,
-        }),
-    }
+    server.connect().await.map_err(not_begun(action))
 }

@@ -1,6 +1,5 @@
 //! PostgreSQL: sessions and how to open them.
 
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,14 +7,11 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use sqlx::AssertSqlSafe;
 use sqlx::Connection;
-use sqlx::PgConnection;
 use sqlx::PgPool;
 use sqlx::Postgres;
 use sqlx::Transaction;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgArguments;
-use sqlx::postgres::PgConnectOptions;
-use sqlx::postgres::PgPoolOptions;
 use sqlx::query::Query;
 
 use super::backend::Backend;
@@ -31,14 +27,16 @@ use super::session::RowSink;
 use super::session::SqlSession;
 use super::session::Statement;
 use super::store::SqlStore;
+use crate::database::postgres;
+use crate::database::postgres::Protection;
+use crate::database::postgres::Server;
+use crate::database::postgres::SessionError;
+use crate::database::postgres::SessionSettings;
 use crate::job::TableName;
 use crate::store::error::StoreError;
 
 /// The oldest PostgreSQL whose planner knows TID ranges.
 const OLDEST_VERSION: u32 = 140_000;
-
-/// How long a connection may take to be made, or to be had.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How to open a PostgreSQL store.
 #[derive(Clone)]
@@ -63,6 +61,7 @@ pub struct PostgresOptions {
 
 struct PostgresBackend {
     options: PostgresOptions,
+    server: Arc<Server>,
     pool: PgPool,
     dialect: PostgresDialect,
     engine: String,
@@ -70,57 +69,60 @@ struct PostgresBackend {
 
 /// Opens a PostgreSQL store.
 pub async fn open_postgres(options: PostgresOptions) -> Result<SqlStore, StoreError> {
-    let unreachable = |reason: &str| StoreError::Unreachable {
-        store: options.name.clone(),
-        address: options.address.clone(),
-        reason: reason.to_owned(),
+    let settings = SessionSettings {
+        read_only: options.read_only,
+        lock_timeout: options.lock_timeout,
+        statement_timeout: None,
+        catalog_first: true,
     };
-    let lock_timeout = format!("{}ms", options.lock_timeout.as_millis());
-    let read_only = if options.read_only { "on" } else { "off" };
-    let connect = PgConnectOptions::from_str(&options.url)
-        .map_err(|_| {
-            unreachable("the URL is not of the form `postgres://user:password@host:port/database`")
-        })?
-        .application_name("kigen")
-        .options([
-            ("TimeZone", "UTC"),
-            ("lock_timeout", lock_timeout.as_str()),
-            ("default_transaction_read_only", read_only),
-            // A partition or index scan by many workers would only take cores from the others.
-            ("jit", "off"),
-        ]);
-    let (version, named) = server_version(&options, &connect).await?;
+    let server =
+        Server::at(&options.url, "kigen", settings).map_err(|error| StoreError::Unreachable {
+            store: options.name.clone(),
+            address: options.address.clone(),
+            reason: error.to_string(),
+        })?;
+    let (version, named) = server_version(&options, &server).await?;
     if version.parse::<u32>().unwrap_or_default() < OLDEST_VERSION {
         return Err(StoreError::Unusable(format!(
             "store `{}` is PostgreSQL {named}; kigen needs 14 or later",
             options.name
         )));
     }
-    let pool = PgPoolOptions::new()
-        .max_connections(options.connections + 2)
-        .acquire_timeout(CONNECT_TIMEOUT)
-        .connect_lazy_with(connect);
+    match postgres::protection(&options.url) {
+        Protection::InClear => tracing::warn!(
+            store.name = options.name,
+            "the connection to store `{}` at {} is not encrypted, as its URL says",
+            options.name,
+            options.address
+        ),
+        Protection::Encrypted => tracing::warn!(
+            store.name = options.name,
+            "store `{}` at {} is not known by a certificate: another server could answer in its place\n\
+             hint: `sslmode=verify-full` in its URL",
+            options.name,
+            options.address
+        ),
+        Protection::Local | Protection::Authenticated | Protection::Unsaid => {}
+    }
     let number = named.split_whitespace().next().unwrap_or(&named);
     Ok(SqlStore::new(Box::new(PostgresBackend {
         engine: format!("PostgreSQL {number}"),
         dialect: PostgresDialect {
             journal_schema: options.journal_schema.clone(),
         },
-        pool,
+        pool: server.pool(options.connections + 2),
+        server: Arc::new(server),
         options,
     })))
 }
 
-/// Logs in once, outside the pool: a pool tries for as long as it may, and forgets the reason.
+/// Logs in outside the pool: a pool tries for as long as it may, and forgets the reason.
 async fn server_version(
     options: &PostgresOptions,
-    connect: &PgConnectOptions,
+    server: &Server,
 ) -> Result<(String, String), StoreError> {
-    let connected =
-        tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(connect)).await;
-    let mut connection = connected
-        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
-        .map_err(|error| connect_error(options, &error))?;
+    let connected = server.check().await;
+    let mut connection = connected.map_err(|error| session_error(options, error))?;
     let sql = "select current_setting('server_version_num'), current_setting('server_version')";
     let failed = |error: sqlx::Error| StoreError::from_driver("read the server's version", &error);
     let version = sqlx::query_as(sql)
@@ -131,9 +133,32 @@ async fn server_version(
     Ok(version)
 }
 
+fn session_error(options: &PostgresOptions, error: SessionError) -> StoreError {
+    match error {
+        SessionError::Driver(error) => connect_error(options, &error),
+        SessionError::Pooler
+        | SessionError::NotKept { .. }
+        | SessionError::ReplicationRole { .. } => StoreError::UnsafeSession {
+            store: options.name.clone(),
+            address: options.address.clone(),
+            reason: error.to_string(),
+        },
+    }
+}
+
 fn connect_error(options: &PostgresOptions, error: &sqlx::Error) -> StoreError {
     let store = options.name.clone();
     let address = options.address.clone();
+    if let sqlx::Error::Configuration(cause) = error
+        && let Some(cause) = cause.downcast_ref::<SessionError>()
+    {
+        let reason = cause.to_string();
+        return StoreError::UnsafeSession {
+            store,
+            address,
+            reason,
+        };
+    }
     let reason = match error {
         sqlx::Error::Database(database) => match database.code().as_deref() {
             Some("28P01" | "28000") => return StoreError::Refused { store, address },
@@ -179,6 +204,7 @@ impl Backend for PostgresBackend {
             .map_err(|error| connect_error(&self.options, &error))?;
         Ok(Box::new(PostgresSession {
             pool: self.pool.clone(),
+            server: Arc::clone(&self.server),
             state: State::Idle(connection),
             statement_timeout: self.options.statement_timeout,
         }))
@@ -214,6 +240,7 @@ enum State {
 
 struct PostgresSession {
     pool: PgPool,
+    server: Arc<Server>,
     state: State,
     statement_timeout: Option<Duration>,
 }
@@ -225,12 +252,13 @@ impl PostgresSession {
                 "{doing}: no transaction is open"
             )));
         };
+        let server = Arc::clone(&self.server);
         let ended = if commit {
-            transaction.commit().await
+            server.watched(transaction.commit()).await
         } else {
-            transaction.rollback().await
+            server.watched(transaction.rollback()).await
         };
-        ended.map_err(|error| StoreError::from_driver(doing, &error))
+        ended.map_err(|error| failed(&server, doing, &error))
     }
 
     async fn connection(&mut self, doing: &str) -> Result<&mut sqlx::PgConnection, StoreError> {
@@ -252,14 +280,18 @@ impl SqlSession for PostgresSession {
     async fn begin(&mut self, access: Access) -> Result<(), StoreError> {
         // Give the held connection back first: a pool of one must not wait for itself.
         drop(std::mem::replace(&mut self.state, State::Moving));
+        // A survey may think for minutes between two statements, and holds no lock that others wait for.
         let begin = match (access, self.statement_timeout) {
-            (Access::Read, _) => "begin isolation level repeatable read read only".to_owned(),
+            (Access::Read, _) => "begin isolation level repeatable read read only; \
+                 set local idle_in_transaction_session_timeout = '15min'"
+                .to_owned(),
             (Access::Write, None) => "begin isolation level read committed".to_owned(),
             (Access::Write, Some(timeout)) => format!(
                 "begin isolation level read committed; set local statement_timeout = {}",
                 timeout.as_millis()
             ),
         };
+        // Never given up half-way: a connection would come back to the pool inside a transaction.
         let transaction = self.pool.begin_with(AssertSqlSafe(begin)).await;
         self.state = State::Open(
             transaction.map_err(|error| StoreError::from_driver("begin a transaction", &error))?,
@@ -287,23 +319,38 @@ impl SqlSession for PostgresSession {
 
     async fn stream(&mut self, statement: &Statement, sink: RowSink<'_>) -> Result<(), StoreError> {
         let doing = Arc::clone(&statement.doing);
+        let server = Arc::clone(&self.server);
         let connection = self.connection(&doing).await?;
         let mut rows = bound(statement).fetch(connection);
-        let failed = |error: sqlx::Error| StoreError::from_driver(&doing, &error);
-        while let Some(row) = rows.try_next().await.map_err(failed)? {
+        let failed = |error: sqlx::Error| failed(&server, &doing, &error);
+        while let Some(row) = server.watched(rows.try_next()).await.map_err(failed)? {
             sink(read(&row, &doing)?)?;
         }
         Ok(())
     }
 
     async fn execute(&mut self, statement: &Statement) -> Result<u64, StoreError> {
+        let server = Arc::clone(&self.server);
         let connection = self.connection(&statement.doing).await?;
-        let done = bound(statement)
-            .execute(connection)
+        let done = server
+            .watched(bound(statement).execute(connection))
             .await
-            .map_err(|error| StoreError::from_driver(&statement.doing, &error))?;
+            .map_err(|error| failed(&server, &statement.doing, &error))?;
         Ok(done.rows_affected())
     }
+}
+
+/// Says what an error means in a session with `server`.
+fn failed(server: &Server, doing: &str, error: &sqlx::Error) -> StoreError {
+    // Written to through a session that may write: the server has become a standby, or the address has
+    // moved to one.
+    if !server.is_read_only() && postgres::has_code(error, "25006") {
+        return StoreError::ConnectionLost {
+            doing: doing.to_owned(),
+            reason: "the server is a standby and takes no changes".to_owned(),
+        };
+    }
+    StoreError::from_driver(doing, error)
 }
 
 fn bound(statement: &Statement) -> Query<'_, Postgres, PgArguments> {

@@ -6,6 +6,7 @@
 
 mod k01_joins;
 mod k05_holds;
+mod k13_sessions;
 
 use kigen::guard::Guard;
 

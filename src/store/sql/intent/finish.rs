@@ -103,6 +103,7 @@ fn is_about_rows(error: &StoreError) -> bool {
         | StoreError::Refused { .. }
         | StoreError::NotMigrated { .. }
         | StoreError::ConnectionLost { .. }
+        | StoreError::UnsafeSession { .. }
         | StoreError::FenceClosed { .. } => false,
     }
 }

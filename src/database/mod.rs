@@ -1,0 +1,3 @@
+//! Connections to databases: what stores and the ledger share.
+
+pub mod postgres;
