@@ -25,7 +25,8 @@ use kigen::store::RunContext;
 use kigen::store::StageOrder;
 use kigen::store::StageTargets;
 use kigen::store::TokenKey;
-use kigen::store::Watch;
+use kigen::store::Control;
+use kigen::store::RunControl;
 use kigen::store::sql::PostgresOptions;
 use kigen::store::sql::SqlStore;
 use kigen::store::sql::open_postgres;
@@ -158,9 +159,10 @@ struct Recorder {
     committed: Mutex<Vec<Instant>>,
 }
 
-impl Watch for Recorder {
-    fn stop_requested(&self) -> bool {
-        false
+#[async_trait::async_trait]
+impl RunControl for Recorder {
+    async fn ask(&self) -> Control {
+        Control::Continue
     }
 
     fn advanced(&self, _records: u64) {

@@ -210,7 +210,7 @@ async fn pooler(case: &Case, mode: &str, ignored: &str) -> (Service, String) {
     let text = format!(
         "[databases]\n* = host={} port={} user={} password={password}\n\
          [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
-         auth_type = any\npool_mode = {mode}\ndefault_pool_size = 3\nignore_startup_parameters = {ignored}\n",
+         auth_type = any\npool_mode = {mode}\ndefault_pool_size = 10\nignore_startup_parameters = {ignored}\n",
         url.host_str().unwrap(),
         url.port().unwrap(),
         url.username(),
