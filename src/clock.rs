@@ -8,12 +8,25 @@ use uuid::NoContext;
 use uuid::Uuid;
 
 /// The present moment, by the system's clock.
+pub fn now() -> Timestamp {
+    fail::fail_point!("clock.days-ahead", ahead);
+    real()
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place that reads the clock"
 )]
-pub fn now() -> Timestamp {
+fn real() -> Timestamp {
     Timestamp::now()
+}
+
+/// A clock that is wrong by so many days, for the tests of faults.
+#[cfg(feature = "failpoints")]
+fn ahead(days: Option<String>) -> Timestamp {
+    let days: i64 = days.and_then(|days| days.parse().ok()).unwrap_or_default();
+    let wrong = real().checked_add(jiff::SignedDuration::from_hours(24 * days));
+    wrong.unwrap_or_else(|_| real())
 }
 
 /// The present day in `zone`.

@@ -2,6 +2,7 @@
 //!
 //! 10 to 19: a person must look; a retry fails in the same way. 20 to 29: trying again may help.
 //! 30 to 39: the removal is done and safe, its certificate is still to come.
+//! 40 to 49: like 10 to 19.
 //! `k8s/base` and the README are checked against these names.
 
 use std::process::ExitCode;
@@ -48,6 +49,9 @@ pub const NOT_CERTIFIED: u8 = 30;
 /// An earlier run has open intents that no file in `jobs/` explains: its certificates wait until the
 /// file is put back. Everything else is done.
 pub const JOB_MISSING: u8 = 31;
+/// The clock contradicts that of a store or of the ledger, or the ledger's last entry. Nothing was
+/// removed or signed.
+pub const CLOCK_DIFFERS: u8 = 40;
 /// Stopped by SIGTERM or SIGINT at the border of a batch; the next run goes on.
 pub const TERMINATED: u8 = 143;
 
@@ -144,6 +148,11 @@ pub const ALL: &[(u8, &str, &str)] = &[
         JOB_MISSING,
         "JOB_MISSING",
         "an earlier run waits for the file of a job that is gone from `jobs/`; a person must put it back",
+    ),
+    (
+        CLOCK_DIFFERS,
+        "CLOCK_DIFFERS",
+        "the clock contradicts a store's, the ledger's or the ledger's last entry; nothing was removed or signed",
     ),
     (
         TERMINATED,

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::process::Stdio;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::guard::Guard;
 
@@ -15,8 +16,16 @@ use crate::guard::Guard;
 /// seventh. An abort: nothing is flushed, nothing is dropped, as with `kill -9`.
 /// `KIGEN_STOP_AT` freezes the process instead, until somebody sends it SIGCONT.
 /// `KIGEN_WITHOUT_GUARD=join-is-unique` switches a guard off; several are separated by commas.
+/// `KIGEN_CLOCK_DAYS_AHEAD=366` puts the clock wrong by so many days.
+/// `KIGEN_BLOCK_AT=seal.after-fence` keeps a thread busy there for a minute, and
+/// `KIGEN_GRACE_MS=300` is how long a process may take to end that was asked to.
 pub fn arm() {
     switch_guards_off();
+    set("KIGEN_CLOCK_DAYS_AHEAD", "clock.days-ahead");
+    set("KIGEN_GRACE_MS", "signals.grace");
+    arm_one("KIGEN_BLOCK_AT", || {
+        std::thread::sleep(Duration::from_mins(1))
+    });
     arm_one("KIGEN_KILL_AT", || std::process::abort());
     arm_one("KIGEN_STOP_AT", || {
         if let Err(error) = freeze() {
@@ -51,6 +60,16 @@ fn switch_guards_off() {
             tracing::error!(name, "switch a guard off that does not exist");
             std::process::abort();
         }
+    }
+}
+
+/// Hands the value of an environment variable to a failpoint.
+fn set(variable: &str, name: &str) {
+    let Some(value) = crate::config::environment(variable) else {
+        return;
+    };
+    if let Err(error) = fail::cfg(name, &format!("return({value})")) {
+        tracing::error!(%error, "set the failpoint");
     }
 }
 

@@ -41,6 +41,16 @@ guards! {
     OneRuleForOneTable = "one-rule-for-one-table",
     /// Open intents of a suspended job wait, whoever takes up the run that left them.
     IntentsOfSuspendedWait = "intents-of-suspended-wait",
+    /// A store that lacks runs which the ledger knows is reconciled before anything goes.
+    StoreIsNotRestored = "store-is-not-restored",
+    /// Before the first removal and after the last, a wait ends when the process is asked to stop.
+    WaitsEndOnRequest = "waits-end-on-request",
+    /// What has not ended when its grace is over is ended.
+    EndsWithinGrace = "ends-within-grace",
+    /// A run is for today or an earlier day.
+    DayHasCome = "day-has-come",
+    /// The clock agrees with the servers' clocks and the ledger's last entry.
+    ClocksAgree = "clocks-agree",
 }
 
 impl fmt::Display for Guard {

@@ -88,7 +88,7 @@ impl Folder {
              [ledger]\nurl = {}\n\n\
              [stores.oulad]\nkind = {}\n{url_line}\n\n\
              [keyring]\npath = {}\n\n\
-             [certificates]\nfolder = {}\n\n\
+             [certificates]\nfolder = {}\norigin = \"certificates.example.jp/oulad\"\n\n\
              [issuer]\norganization = \"Open University (example)\"\n\n\
              [jobs]\nfolder = {}\n",
             quoted(&sqlite_url(&self.ledger())?),

@@ -251,6 +251,12 @@ check_itself() {
   mapfile -t times <"$work/times"
   ((${#times[@]} == 3 && times[0] <= times[1] && times[1] <= times[2])) ||
     fails 'the certificate contradicts itself: the run ended before it started, or was sealed before it ended'
+  zone=$(jq -r '.predicate.run.timeZone' "$work/body")
+  # Of a zone that is not known here, the latest day that any zone can have.
+  [[ $zone != *..* && -e /usr/share/zoneinfo/$zone ]] || zone=UTC-14
+  began=$(TZ=$zone date -d "$(jq -r '.predicate.period.startedAt' "$work/body")" +%F 2>/dev/null) || began=''
+  [[ ! $(jq -r '.predicate.run.asOf' "$work/body") > $began ]] ||
+    fails 'the certificate contradicts itself: it decided for a day after the one on which its run began: what was not due yet may have been removed'
   [[ $failures -ne $before ]] || holds 'the certificate does not contradict itself'
 }
 

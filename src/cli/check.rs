@@ -46,6 +46,9 @@ pub(super) async fn check(global: &Global, arguments: &Arguments) -> Result<u8, 
     let config = load::config(global)?;
     load::log(global, config.log_format, &Progress::on_stderr())?;
     let jobs = load::jobs(&config)?;
+    if let Err(missing) = config.certificates.origin() {
+        tracing::warn!("a run would be refused: {missing}");
+    }
     let mut inventories = Inventories::default();
     let mut checked = Vec::new();
     for job in load::selected(global, &jobs)? {

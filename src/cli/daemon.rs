@@ -10,6 +10,7 @@ use crate::exit;
 use crate::ledger::entry;
 use crate::progress::Progress;
 use crate::schedule;
+use crate::schedule::daemon::DaemonEnd;
 
 /// Runs until it is asked to stop; ends after the current batch.
 pub(super) async fn daemon(global: &Global) -> Result<u8, Failure> {
@@ -73,5 +74,8 @@ pub(super) async fn daemon(global: &Global) -> Result<u8, Failure> {
             .await;
     tracing::info!(?end, "the daemon ends");
     ledger.close().await;
-    Ok(exit::DONE)
+    Ok(match end {
+        DaemonEnd::ShutDown => exit::TERMINATED,
+        DaemonEnd::NothingScheduled => exit::DONE,
+    })
 }

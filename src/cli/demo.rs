@@ -43,6 +43,7 @@ use crate::progress::Progress;
 use crate::report::Report;
 use crate::report::ReportPeriod;
 use crate::report::render_text;
+use crate::run::Day;
 use crate::run::FinishedRun;
 use crate::run::outcome::PlanOutcome;
 use crate::run::plan;
@@ -216,7 +217,7 @@ async fn dispose(
     let jobs = load::jobs(config)?;
     let selected = load::selected(global, &jobs)?;
     screen.heading("2  dry run: kigen plan");
-    let plan = plan::plan(config, &selected, as_of).await;
+    let plan = plan::plan(config, &selected, Day::Given(as_of)).await;
     screen.say(&render::plan(&plan));
     screen.heading("3  kigen run");
     let ledger = load::ledger(config).await?;

@@ -70,7 +70,7 @@ pub(super) async fn explain(global: &Global, arguments: &Arguments) -> Result<u8
     let Some(job) = named.first().copied() else {
         return Err(Failure::new(exit::USAGE, "no job of this name"));
     };
-    let as_of = load::as_of(global, &[job]);
+    let as_of = load::day(global).of(job);
     let mut inventories = Inventories::default();
     let store = inventories
         .rows(&config, &job.store)

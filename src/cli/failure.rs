@@ -1,5 +1,6 @@
 //! What stops a command: one message and one documented exit code.
 
+use crate::config::NoOrigin;
 use crate::exit;
 use crate::ledger::error::LedgerError;
 use crate::problem::Problems;
@@ -45,6 +46,12 @@ impl Failure {
 impl From<LedgerError> for Failure {
     fn from(error: LedgerError) -> Self {
         Self::from(RunError::Ledger(error))
+    }
+}
+
+impl From<NoOrigin> for Failure {
+    fn from(error: NoOrigin) -> Self {
+        Self::from(RunError::NoOrigin(error))
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use jiff::civil::Date;
-
 use super::Global;
 use super::failure::Failure;
 use crate::clock;
@@ -21,6 +19,7 @@ use crate::keyring::KmsKey;
 use crate::ledger;
 use crate::ledger::Ledger;
 use crate::progress::Progress;
+use crate::run::Day;
 use crate::telemetry;
 use crate::telemetry::LogFilter;
 use crate::telemetry::TelemetryError;
@@ -45,13 +44,11 @@ pub(super) fn selected<'a>(global: &Global, jobs: &'a JobSet) -> Result<Vec<&'a 
         .map_err(|unknown| Failure::new(exit::USAGE, unknown.to_string()))
 }
 
-/// The day to decide for: `--as-of`, or the earliest of the days that it is now in the jobs' time
-/// zones, so that no record is due before its own zone says so.
-pub(super) fn as_of(global: &Global, jobs: &[&Job]) -> Date {
-    global.as_of.unwrap_or_else(|| {
-        let today = jobs.iter().map(|job| clock::today(&job.time_zone)).min();
-        today.unwrap_or_else(|| clock::today(&jiff::tz::TimeZone::UTC))
-    })
+/// The day to decide for: `--as-of`, or today in the time zone of each job.
+pub(super) fn day(global: &Global) -> Day {
+    global
+        .as_of
+        .map_or_else(|| Day::At(clock::now()), Day::Given)
 }
 
 /// Opens kigen's own database.

@@ -140,6 +140,14 @@ enum Command {
 }
 
 impl Command {
+    /// Whether it listens to SIGTERM itself, because something is to be brought in order first.
+    fn ends_in_order(&self) -> bool {
+        matches!(
+            self,
+            Self::Run(_) | Self::Daemon | Self::Demo(_) | Self::Reconcile(_)
+        )
+    }
+
     fn makes_pages(&self) -> bool {
         use certificate::Command::Prove;
         use certificate::Command::Show;
@@ -168,6 +176,9 @@ async fn dispatch(global: &Global, command: Command) -> Result<u8, Failure> {
     if global.format.is_page() && !command.makes_pages() {
         let message = "`--format html` and `--format pdf` belong to `kigen certificate show` and `kigen certificate prove`";
         return Err(Failure::new(exit::USAGE, message));
+    }
+    if !command.ends_in_order() {
+        run::signals_end_at_once()?;
     }
     match command {
         Command::Check(arguments) => check::check(global, &arguments).await,

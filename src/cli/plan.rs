@@ -15,8 +15,7 @@ pub(super) async fn plan(global: &Global) -> Result<u8, Failure> {
     load::log(global, config.log_format, &Progress::on_stderr())?;
     let jobs = load::jobs(&config)?;
     let selected = load::selected(global, &jobs)?;
-    let as_of = load::as_of(global, &selected);
-    let plan = run::plan::plan(&config, &selected, as_of).await;
+    let plan = run::plan::plan(&config, &selected, load::day(global)).await;
     log_stopped(&plan.jobs);
     output::print(global.format, &plan, render::plan)?;
     Ok(plan.exit())

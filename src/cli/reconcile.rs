@@ -49,7 +49,7 @@ pub(super) async fn reconcile(global: &Global, arguments: &Arguments) -> Result<
         signals()?
     } else {
         // Nothing is under way that would have to be ended in order.
-        Shutdown::default()
+        signals_end_at_once()?
     };
     let environment = Environment {
         config: &config,
@@ -63,7 +63,7 @@ pub(super) async fn reconcile(global: &Global, arguments: &Arguments) -> Result<
         backup_time,
         jobs: &of_store,
         all_jobs: jobs.jobs(),
-        as_of: load::as_of(global, &of_store),
+        day: load::day(global),
     };
     let found = if arguments.apply {
         reconcile::apply(&environment, &mut keyring, &request).await?

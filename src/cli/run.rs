@@ -1,5 +1,7 @@
 //! `kigen run`: disposes of what is due, under the standing limits of the job files.
 
+use std::time::Duration;
+
 use clap::ValueEnum;
 
 use super::Global;
@@ -10,6 +12,8 @@ use super::render;
 use crate::clock;
 use crate::config::Config;
 use crate::exit;
+use crate::guard;
+use crate::guard::Guard;
 use crate::job::Job;
 use crate::job::JobSet;
 use crate::ledger::Ledger;
@@ -72,9 +76,35 @@ pub(super) struct With<'a> {
     pub(super) progress: &'a Progress,
 }
 
+/// How long a run may take to come to the border of a batch and to write down where it stopped.
+const GRACE: Duration = Duration::from_secs(8);
+
 /// SIGTERM and SIGINT end at the border of a batch.
 pub(super) fn signals() -> Result<Shutdown, Failure> {
-    Shutdown::on_signals(|code| std::process::exit(code))
+    listen(grace())
+}
+
+fn grace() -> Duration {
+    fail::fail_point!("signals.grace", |milliseconds| {
+        let milliseconds = milliseconds.and_then(|text| text.parse().ok());
+        milliseconds.map_or(GRACE, Duration::from_millis)
+    });
+    GRACE
+}
+
+/// SIGTERM and SIGINT end a command that has nothing to bring in order, also as the first process of a
+/// container, which the system lets ignore them.
+pub(super) fn signals_end_at_once() -> Result<Shutdown, Failure> {
+    listen(Duration::ZERO)
+}
+
+fn listen(grace: Duration) -> Result<Shutdown, Failure> {
+    let grace = if guard::stands(Guard::EndsWithinGrace) {
+        grace
+    } else {
+        Duration::MAX
+    };
+    Shutdown::on_signals(grace, |code| std::process::exit(code))
         .map_err(|error| Failure::new(exit::UNEXPECTED, format!("listen for signals: {error}")))
 }
 
@@ -97,7 +127,7 @@ pub(super) async fn once(
     let request = RunRequest {
         jobs: selected,
         all_jobs: jobs.jobs(),
-        as_of: load::as_of(global, selected),
+        day: load::day(global),
         trigger,
     };
     let finished = run::run(&environment, &mut keyring, &request).await?;

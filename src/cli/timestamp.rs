@@ -45,7 +45,7 @@ pub(super) async fn timestamp(global: &Global) -> Result<u8, Failure> {
         authority: &authority,
         keyring: &keyring,
         place: &*place,
-        origin: config.certificates.origin(),
+        origin: config.certificates.origin()?,
     };
     let mut lines = Vec::with_capacity(clients.len());
     let mut code = exit::DONE;

@@ -162,11 +162,18 @@ pub enum LockMode {
     Compliance,
 }
 
+/// `[certificates]` has no `origin`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "kigen.toml, `[certificates]`: there is no `origin`, the name of your logs of certificates, which cannot be changed later\nhint: `origin = \"certificates.example.jp/kigen\"`, a domain that is yours; a place whose logs are called `kigen.invalid/…` already keeps `origin = \"kigen.invalid\"`"
+)]
+pub struct NoOrigin;
+
 impl CertificatesConfig {
-    /// The issuer's name in checkpoints and signatures; one that can belong to nobody if the file
-    /// gives none.
-    pub fn origin(&self) -> &str {
-        self.origin.as_deref().unwrap_or("kigen.invalid")
+    /// The issuer's name in checkpoints and signatures. It has no default: it names the logs of
+    /// certificates for ever.
+    pub fn origin(&self) -> Result<&str, NoOrigin> {
+        self.origin.as_deref().ok_or(NoOrigin)
     }
 
     /// The folder of the certificates, unless they go to a bucket.

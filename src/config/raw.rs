@@ -175,7 +175,7 @@ pub(super) struct RawCertificates {
     /// folder of the certificates, else that of the SQLite ledger, else the system's temporary one.
     #[schemars(length(min = 1))]
     pub work_folder: Option<String>,
-    /// Name used in run checkpoints: `certs.example.com`.
+    /// The name of the logs of certificates, for ever: `certs.example.com`. A run needs one.
     pub origin: Option<String>,
     /// The program `certificate-pdf`, if it is not on the PATH.
     #[schemars(length(min = 1))]

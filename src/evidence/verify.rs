@@ -8,6 +8,9 @@ use std::io;
 use std::io::Read;
 
 use ed25519_dalek::VerifyingKey;
+use jiff::civil::Date;
+use jiff::tz;
+use jiff::tz::TimeZone;
 
 use super::digest::Sha256;
 use super::dsse;
@@ -146,9 +149,28 @@ fn check_statement(statement: &Statement, findings: &mut Vec<Finding>) {
     if period.started_at > period.finished_at || period.finished_at > period.sealed_at {
         findings.push(Problem::TimesOutOfOrder.into());
     }
+    let began = day_of_beginning(statement);
+    if predicate.run.as_of > began {
+        findings.push(
+            Problem::DayAhead {
+                as_of: predicate.run.as_of,
+                began,
+            }
+            .into(),
+        );
+    }
     if findings.len() == before {
         findings.push(Fact::AgreesWithItself.into());
     }
+}
+
+/// The day on which the run began, in its own time zone.
+fn day_of_beginning(statement: &Statement) -> Date {
+    let predicate = &statement.predicate;
+    // Of a zone that is not known here, the latest day that any zone can have.
+    let farthest_east = || TimeZone::fixed(tz::offset(14));
+    let zone = TimeZone::get(&predicate.run.time_zone).unwrap_or_else(|_| farthest_east());
+    zone.to_datetime(predicate.period.started_at).date()
 }
 
 /// Whether `leaves.bin` is the file that was certified, and in its one possible order.

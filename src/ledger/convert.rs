@@ -10,6 +10,7 @@ use super::error::LedgerError;
 use super::error::Retry;
 use super::migrator::MigrationError;
 use super::record::CertificateSummary;
+use super::record::Clocks;
 use super::record::Envelope;
 use super::record::NewCertificate;
 use super::record::RunKey;
@@ -79,6 +80,16 @@ fn parse_moment(text: &str) -> Result<Timestamp, LedgerError> {
     text.parse().map_err(|_| LedgerError::Damaged {
         action: "read a moment",
         found: "a moment that cannot be read".to_owned(),
+    })
+}
+
+pub(super) fn clocks(
+    server: Option<&str>,
+    last_written: Option<&str>,
+) -> Result<Clocks, LedgerError> {
+    Ok(Clocks {
+        server: server.map(parse_moment).transpose()?,
+        last_written: last_written.map(parse_moment).transpose()?,
     })
 }
 

@@ -106,7 +106,7 @@ impl Entry {
 /// The beginning of a run, with everything that its certificates will say about its rules.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunStarted {
-    /// The day for which the run decides.
+    /// The day for which the run decides: the earliest of its jobs' days.
     pub as_of: Date,
     pub trigger: Trigger,
     /// Version of kigen.
@@ -116,6 +116,14 @@ pub struct RunStarted {
     /// What the run removes again, if it follows the restore of a store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reconciles: Option<ReconcilesEntry>,
+}
+
+impl RunStarted {
+    /// The day for which the job of this name is decided.
+    pub fn day_of(&self, job: &str) -> Date {
+        let entry = self.jobs.iter().find(|entry| entry.job == job);
+        entry.and_then(|entry| entry.as_of).unwrap_or(self.as_of)
+    }
 }
 
 /// The restore of a store, and the certificates whose removals it has undone.
@@ -158,6 +166,9 @@ pub struct JobEntry {
     pub sha256: String,
     /// IANA name of the time zone whose days count.
     pub time_zone: String,
+    /// The day for which the run decides in this zone, where it is another than the run's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Date>,
     pub clause: ClauseEntry,
     /// Who approved the rule, if its file says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -65,13 +65,41 @@ pub enum LedgerError {
     #[error("{action}: the ledger holds {found}")]
     Damaged { action: &'static str, found: String },
     /// Anything else that the database said.
-    #[error("{action} in the ledger")]
+    #[error("{action} in the ledger{}", reason(.source))]
     Other {
         action: &'static str,
         retry: Retry,
         #[source]
         source: sqlx::Error,
     },
+}
+
+/// Our words for the codes that an operator meets; nothing for the others.
+fn reason(error: &sqlx::Error) -> &'static str {
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    let code = code.as_deref().unwrap_or_default();
+    match code {
+        "53100" => return ": the disk is full\nhint: make room, and run again",
+        "53200" => return ": the server has no memory left",
+        "55P03" => return ": another session holds a lock on it",
+        "57014" => return ": the statement took longer than `statement_timeout` allows",
+        _ => {}
+    }
+    // The low byte of a result code of SQLite is the primary code.
+    let sqlite = Some(code).filter(|code| code.len() < 5);
+    match sqlite
+        .and_then(|code| code.parse::<u32>().ok())
+        .map(|code| code & 0xff)
+    {
+        Some(13) => ": the disk is full\nhint: make room, and run again",
+        Some(10) => {
+            ": its file cannot be read or written; the disk is perhaps full\nhint: make room, and run again"
+        }
+        Some(5 | 6) => ": another process holds a lock on it",
+        _ => "",
+    }
 }
 
 impl LedgerError {

@@ -37,6 +37,7 @@ pub use open::open;
 pub use record::CertificateFilter;
 pub use record::CertificateMatch;
 pub use record::CertificateSummary;
+pub use record::Clocks;
 pub use record::Envelope;
 pub use record::LedgerLock;
 pub use record::NewCertificate;
@@ -57,6 +58,9 @@ pub trait Ledger: LogLedger {
 
     /// Proves that an entry could be written, without leaving one.
     async fn probe_writable(&self) -> Result<(), LedgerError>;
+
+    /// What time it is by the ledger's own clock, and when it was written last.
+    async fn clocks(&self) -> Result<Clocks, LedgerError>;
 
     /// Writes one entry, durable on return. Returns its place.
     async fn append(

@@ -16,6 +16,7 @@ use super::Ledger;
 use super::convert::EntryRow;
 use super::convert::already_started;
 use super::convert::body;
+use super::convert::clocks;
 use super::convert::migration_error;
 use super::convert::moment;
 use super::convert::not_migrated;
@@ -32,6 +33,7 @@ use super::migrator;
 use super::record::CertificateFilter;
 use super::record::CertificateMatch;
 use super::record::CertificateSummary;
+use super::record::Clocks;
 use super::record::Envelope;
 use super::record::LedgerLock;
 use super::record::NewCertificate;
@@ -176,6 +178,21 @@ impl Ledger for PostgresLedger {
             action: ACTION,
             source: None,
         })
+    }
+
+    async fn clocks(&self) -> Result<Clocks, LedgerError> {
+        const ACTION: &str = "read its clock";
+        let mut connection = self.connection(ACTION).await?;
+        let row: (String, Option<String>) = sqlx::query_as(
+            "select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), \
+                 to_char(coalesce((select at from kigen_entry order by entry_id desc limit 1), \
+                     (select max(applied_at) from kigen_migration)) at time zone 'UTC', \
+                     'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
+        )
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed(ACTION))?;
+        clocks(Some(&row.0), row.1.as_deref())
     }
 
     async fn append(

@@ -182,3 +182,12 @@ impl LedgerLock {
         }
     }
 }
+
+/// What a ledger knows of the time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Clocks {
+    /// By the server's clock; none where the ledger is a file of this machine.
+    pub server: Option<Timestamp>,
+    /// When the last entry was written, or the tables were made, by the clock of whoever did it.
+    pub last_written: Option<Timestamp>,
+}

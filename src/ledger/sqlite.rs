@@ -23,6 +23,7 @@ use super::Ledger;
 use super::convert::EntryRow;
 use super::convert::already_started;
 use super::convert::body;
+use super::convert::clocks;
 use super::convert::migration_error;
 use super::convert::moment;
 use super::convert::not_migrated;
@@ -40,6 +41,7 @@ use super::migrator;
 use super::record::CertificateFilter;
 use super::record::CertificateMatch;
 use super::record::CertificateSummary;
+use super::record::Clocks;
 use super::record::Envelope;
 use super::record::LedgerLock;
 use super::record::NewCertificate;
@@ -215,6 +217,19 @@ impl Ledger for SqliteLedger {
         .await
         .map_err(failed(ACTION))?;
         transaction.rollback().await.map_err(failed(ACTION))
+    }
+
+    async fn clocks(&self) -> Result<Clocks, LedgerError> {
+        const ACTION: &str = "read its clock";
+        let mut connection = self.reader(ACTION).await?;
+        let last: Option<String> = sqlx::query_scalar(
+            "select coalesce((select at from kigen_entry order by entry_id desc limit 1), \
+                 (select max(applied_at) from kigen_migration))",
+        )
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed(ACTION))?;
+        clocks(None, last.as_deref())
     }
 
     async fn append(

@@ -44,6 +44,7 @@ fn job(job: &str, ja: &str, en: &str) -> JobEntry {
         owner: "個人情報保護管理者".to_owned(),
         sha256: "aa".repeat(32),
         time_zone: "Asia/Tokyo".to_owned(),
+        as_of: None,
         clause: ClauseEntry {
             document: "プライバシーポリシー 第8条".to_owned(),
             version: "2025-04-01".to_owned(),

@@ -147,6 +147,7 @@ impl Announcement<'_> {
         fail::fail_point!("run.planned");
         log.publish(now).await?;
         fail::fail_point!("run.announced");
+        tracing::debug!(client = %self.client, "the plan stands in the published log");
         Ok(())
     }
 
@@ -177,7 +178,7 @@ impl Announcement<'_> {
             issuer,
             controller,
             trigger: certified::trigger(self.started),
-            run: certified::run(self.run_id, self.started.as_of, first),
+            run: certified::run(self.run_id, self.started.day_of(&first.job), first),
             recorded_at,
             targets,
         })

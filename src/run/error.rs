@@ -1,5 +1,7 @@
 //! Why a run could not begin or go on, and the exit code that says so.
 
+use jiff::Timestamp;
+use jiff::civil::Date;
 use thiserror::Error;
 
 use super::client_log::ClientLogError;
@@ -7,6 +9,7 @@ use super::outcome::JobError;
 use super::recall::RecallError;
 use super::recover::with_causes;
 use super::seal::SealError;
+use crate::config::NoOrigin;
 use crate::exit;
 use crate::keyring::KeyringError;
 use crate::ledger::error::LedgerError;
@@ -35,6 +38,35 @@ pub enum RunError {
     Recall(#[from] RecallError),
     #[error("the ledger's entries of run {run} {what}")]
     Damaged { run: String, what: String },
+    #[error("{0}")]
+    NoOrigin(#[from] NoOrigin),
+    #[error("stopped on request before anything was removed; the next run does it")]
+    Stopped,
+    #[error(
+        "--as-of {day}: that day has not come, in {zone} of job `{job}` it is {today}; nothing was removed\nhint: a run is for today, or for a day before; `kigen plan --as-of {day}` shows what will be due"
+    )]
+    DayAhead {
+        job: String,
+        day: Date,
+        today: Date,
+        zone: String,
+    },
+    #[error(
+        "this machine's clock says {now:.0}, and that of {whose} {theirs:.0}; nothing was removed or signed\nhint: what is due, and what a certificate says, rests on the clock: set the wrong one (NTP) and run again"
+    )]
+    ClockDiffers {
+        now: Timestamp,
+        whose: String,
+        theirs: Timestamp,
+    },
+    #[error(
+        "this machine's clock says {now:.0}, the ledger's last entry is of {last:.0}, and no other clock says which is right; nothing was removed or signed\nhint: set the clock; if it is right, say the day yourself, once: `--as-of {day}`"
+    )]
+    ClockLeaps {
+        now: Timestamp,
+        last: Timestamp,
+        day: Date,
+    },
 }
 
 impl RunError {
@@ -43,7 +75,7 @@ impl RunError {
         match self {
             Self::Busy(_) => exit::BUSY,
             Self::Ledger(error) => of_ledger(error),
-            Self::Keyring(_) => exit::CONFIG_INVALID,
+            Self::Keyring(_) | Self::NoOrigin(_) => exit::CONFIG_INVALID,
             Self::Step(error) => error.exit,
             Self::Recall(error) => of_recall(error),
             Self::Log(error) => of_log(error),
@@ -51,6 +83,9 @@ impl RunError {
             Self::Keys(SealError::Publish(error)) => of_place(error),
             Self::Keys(SealError::Occupied { .. }) => exit::LOG_DIFFERS,
             Self::Keys(_) | Self::Damaged { .. } => exit::UNEXPECTED,
+            Self::Stopped => exit::TERMINATED,
+            Self::DayAhead { .. } => exit::USAGE,
+            Self::ClockDiffers { .. } | Self::ClockLeaps { .. } => exit::CLOCK_DIFFERS,
         }
     }
 }
@@ -97,6 +132,7 @@ fn of_log(error: &ClientLogError) -> u8 {
         ClientLogError::Behind { .. }
         | ClientLogError::Differs { .. }
         | ClientLogError::ForeignHead { .. }
+        | ClientLogError::OtherName { .. }
         | ClientLogError::Occupied { .. } => exit::LOG_DIFFERS,
         ClientLogError::Keyring(_)
         | ClientLogError::Origin { .. }

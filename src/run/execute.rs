@@ -2,18 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::future::Future;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
 
 use super::announce;
 use super::announce::AnnouncedRun;
 use super::announce::Clients;
+use super::begun::Begin;
 use super::begun::Begun;
+use super::begun::Purpose;
 use super::client_log::LogKeeper;
 use super::control::JobControl;
 use super::control::Stopped;
 use super::control::Suspensions;
+use super::day::Day;
 use super::error::RunError;
 use super::open::Stores;
 use super::outcome::FinishedRun;
@@ -21,6 +24,7 @@ use super::outcome::JobError;
 use super::outcome::JobOutcome;
 use super::plan;
 use super::recover;
+use super::restored;
 use super::stage::JobAgain;
 use super::stage::JobRun;
 use super::start;
@@ -28,6 +32,8 @@ use super::start::Ready;
 use super::start::Targets;
 use crate::config::Config;
 use crate::exit;
+use crate::guard;
+use crate::guard::Guard;
 use crate::job::Job;
 use crate::keyring::Keyring;
 use crate::ledger::Ledger;
@@ -58,7 +64,7 @@ pub struct RunRequest<'a> {
     pub jobs: &'a [&'a Job],
     /// Every job of the folder: a killed run may have had others.
     pub all_jobs: &'a [Job],
-    pub as_of: Date,
+    pub day: Day,
     pub trigger: Trigger,
 }
 
@@ -72,6 +78,22 @@ pub(super) struct Again<'a> {
 }
 
 impl Environment<'_> {
+    /// Carries `work` out, unless the process is asked to stop: then it is dropped where it waits, as if
+    /// the process had died there. Nothing of the run may follow.
+    pub(super) async fn unless_stopped<T>(
+        &self,
+        work: impl Future<Output = Result<T, RunError>>,
+    ) -> Result<T, RunError> {
+        if !guard::stands(Guard::WaitsEndOnRequest) {
+            return work.await;
+        }
+        tokio::select! {
+            biased;
+            () = self.shutdown.requested() => Err(RunError::Stopped),
+            done = work => done,
+        }
+    }
+
     /// Writes an entry of a run. A ledger that cannot be written stops the run.
     pub(super) async fn append(&self, run_id: &str, entry: &Entry) -> Result<(), JobError> {
         let written = self.ledger.append(Some(run_id), (self.now)(), entry).await;
@@ -88,7 +110,13 @@ pub async fn run(
     request: &RunRequest<'_>,
 ) -> Result<FinishedRun, RunError> {
     let (jobs, all_jobs) = (request.jobs, request.all_jobs);
-    let mut begun = Begun::begin(environment, keyring, jobs, all_jobs, request.as_of).await?;
+    let begin = Begin {
+        jobs,
+        all_jobs,
+        day: request.day,
+        purpose: Purpose::Dispose,
+    };
+    let mut begun = Begun::begin(environment, keyring, &begin).await?;
     prepare_and_execute(environment, keyring, request, None, &mut begun).await?;
     Ok(begun.end(environment, keyring).await)
 }
@@ -102,13 +130,21 @@ pub(super) async fn prepare_and_execute(
     begun: &mut Begun,
 ) -> Result<(), RunError> {
     let suspensions = Suspensions::now(environment.ledger).await?;
-    let (ready, outcomes) = make_ready(environment, &mut begun.stores, request, &suspensions).await;
+    let purpose = match again {
+        Some(_) => Purpose::Reconcile,
+        None => Purpose::Dispose,
+    };
+    let made_ready = async {
+        let stores = &mut begun.stores;
+        Ok(make_ready(environment, stores, request, purpose, &suspensions).await)
+    };
+    let (ready, outcomes) = environment.unless_stopped(made_ready).await?;
     begun.finished.jobs = outcomes;
     if ready.is_empty() {
         return Ok(());
     }
-    let targets = Targets::of(&ready, request.as_of);
-    let run = start_run(
+    let targets = Targets::of(&ready, request.day);
+    let starting = start_run(
         environment,
         keyring,
         request,
@@ -116,14 +152,14 @@ pub(super) async fn prepare_and_execute(
         &targets,
         again,
         begun,
-    )
-    .await?;
+    );
+    let run = environment.unless_stopped(starting).await?;
     let step = Step {
         environment,
         run: &run,
         targets: &targets,
         all_jobs: request.all_jobs,
-        as_of: request.as_of,
+        day: request.day,
         again,
     };
     step.all(&ready, begun).await?;
@@ -148,18 +184,19 @@ async fn make_ready<'a>(
     environment: &Environment<'_>,
     stores: &mut Stores,
     request: &RunRequest<'a>,
+    purpose: Purpose,
     suspensions: &Suspensions,
 ) -> (Vec<Ready<'a>>, Vec<JobOutcome>) {
     let mut ready = Vec::new();
     let mut outcomes = Vec::new();
     for job in request.jobs.iter().copied() {
-        let mut outcome = JobOutcome::of(job);
+        let mut outcome = JobOutcome::of(job, request.day);
         outcome.suspended = suspensions.stopping(job, request.all_jobs);
         if outcome.suspended.is_some() {
             outcomes.push(outcome);
             continue;
         }
-        match fits(environment, stores, job).await {
+        match fits(environment, stores, job, purpose).await {
             Ok(engine) => ready.push(Ready {
                 job,
                 engine,
@@ -176,14 +213,20 @@ async fn fits(
     environment: &Environment<'_>,
     stores: &mut Stores,
     job: &Job,
+    purpose: Purpose,
 ) -> Result<String, JobError> {
     let store = stores.rows(environment.config, &job.store).await;
     let store = store.map_err(|error| JobError::of_store(&error))?;
     let journal = store.check_journal().await;
     journal.map_err(|error| JobError::of_store(&error))?;
+    match purpose {
+        Purpose::Dispose => restored::refuse(environment, &*store, &job.store).await?,
+        Purpose::Reconcile => {}
+    }
     plan::inspect(&*store, job).await?;
     let objects = stores.objects(environment.config, job).await;
     objects.map_err(|error| JobError::of_store(&error))?;
+    tracing::debug!(job.name = %job.cluster, engine = store.engine(), "store `{}` is open and fits job `{}`", job.store, job.cluster);
     Ok(store.engine().to_owned())
 }
 
@@ -199,7 +242,7 @@ async fn start_run(
 ) -> Result<RunContext, RunError> {
     let (run_id, started_at) = (begun.run_id.as_str(), begun.started_at);
     let (context, wrapped) = start::context(keyring, run_id, started_at)?;
-    let mut started = start::entry(ready, targets, request.as_of, request.trigger);
+    let mut started = start::entry(ready, targets, request.day, request.trigger);
     started.reconciles = again.map(|again| again.reconciles.clone());
     let clients = match again {
         Some(again) => again.clients.clone(),
@@ -212,7 +255,7 @@ async fn start_run(
         ledger: environment.ledger,
         place: &*place,
         keyring,
-        origin: environment.config.certificates.origin(),
+        origin: environment.config.certificates.origin()?,
         clients: &environment.config.clients,
     };
     announce::check_logs(keeper, &clients).await?;
@@ -245,7 +288,7 @@ struct Step<'a> {
     targets: &'a Targets,
     /// Every job of the folder: whose rows are whose.
     all_jobs: &'a [Job],
-    as_of: Date,
+    day: Day,
     again: Option<&'a Again<'a>>,
 }
 
@@ -294,7 +337,7 @@ impl Step<'_> {
             store,
             objects: objects.map_err(|error| JobError::of_store(&error))?,
             targets: self.targets,
-            as_of: self.as_of,
+            as_of: self.day.of(job),
             again: self.again.and_then(|again| again.jobs.get(&job.cluster)),
         };
         let done = job_run.execute(outcome).await;

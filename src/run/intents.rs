@@ -54,7 +54,7 @@ pub(super) async fn finish(
         let control = JobControl::new(environment, job, jobs);
         let numbers = Targets::recorded(job, &run.started.targets);
         for (index, targets) in numbers.into_iter().enumerate() {
-            let left = Resumption::new(job, index, run.started.as_of, &context, targets);
+            let left = Resumption::new(job, index, run.started.day_of(name), &context, targets);
             let done = store.finish_intents(&left, &objects, &control).await;
             if let Some(error) = done.stopped_by {
                 return Err(error.to_string());

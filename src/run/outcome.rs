@@ -19,6 +19,7 @@ use crate::store::error::StoreError;
 pub struct FinishedRun {
     /// UUID of version 7; none where nothing could be started.
     pub run_id: Option<String>,
+    /// The earliest of the jobs' days.
     pub as_of: Date,
     pub jobs: Vec<JobOutcome>,
     /// Certificates of this run.
@@ -42,6 +43,8 @@ pub struct PlanOutcome {
 #[derive(Clone, Debug, Serialize)]
 pub struct JobOutcome {
     pub job: String,
+    /// The day for which it was decided, in its own time zone.
+    pub as_of: Date,
     pub title: BTreeMap<&'static str, String>,
     pub stages: Vec<StageOutcome>,
     /// The limits of the job file that its plan would pass; a run refuses such a plan.
@@ -141,6 +144,15 @@ pub struct NotCertified {
 }
 
 impl NotCertified {
+    /// The process was asked to stop before it was done.
+    pub fn stopped() -> Self {
+        Self {
+            message: "stopped on request before the run was certified; the next run does it"
+                .to_owned(),
+            exit: exit::TERMINATED,
+        }
+    }
+
     /// Something failed; running again certifies.
     pub fn failed(message: impl Into<String>) -> Self {
         Self {
@@ -247,7 +259,7 @@ impl FinishedRun {
             .chain(recovered)
             .map(|why| why.exit)
             .collect();
-        for code in [exit::NOT_CERTIFIED, exit::JOB_MISSING] {
+        for code in [exit::LOG_DIFFERS, exit::NOT_CERTIFIED, exit::JOB_MISSING] {
             if not_certified.contains(&code) {
                 return code;
             }
@@ -288,6 +300,7 @@ impl PlanOutcome {
 fn worst(jobs: &[JobOutcome]) -> Option<u8> {
     let order = [
         exit::UNEXPECTED,
+        exit::LOG_DIFFERS,
         exit::SCHEMA_MISMATCH,
         exit::ACCESS_REFUSED,
         exit::NOT_MIGRATED,

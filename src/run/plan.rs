@@ -2,6 +2,7 @@
 
 use jiff::civil::Date;
 
+use super::day::Day;
 use super::open::Inventories;
 use super::outcome::JobError;
 use super::outcome::JobOutcome;
@@ -14,25 +15,27 @@ use crate::plan;
 use crate::plan::StagePlan;
 use crate::store::Inventory;
 
-/// Surveys all stages of `jobs` on the day `as_of`. Removes nothing and writes nothing.
+/// Surveys all stages of `jobs` on their day. Removes nothing and writes nothing.
 ///
 /// What an earlier job of a run would free for a later one is not foreseen: a record that such a
 /// job's rows still name is shown as `referenced`.
-pub async fn plan(config: &Config, jobs: &[&Job], as_of: Date) -> PlanOutcome {
+pub async fn plan(config: &Config, jobs: &[&Job], day: Day) -> PlanOutcome {
     let mut inventories = Inventories::default();
     let mut outcomes = Vec::new();
     for job in jobs {
-        let mut outcome = JobOutcome::of(job);
+        let mut outcome = JobOutcome::of(job, day);
         match inventories.rows(config, &job.store).await {
             Ok(store) => {
-                outcome.error = survey_job(&*store, job, as_of, &mut outcome).await.err();
+                outcome.error = survey_job(&*store, job, day.of(job), &mut outcome)
+                    .await
+                    .err();
             }
             Err(error) => outcome.error = Some(JobError::of_store(&error)),
         }
         outcomes.push(outcome);
     }
     PlanOutcome {
-        as_of,
+        as_of: day.earliest(jobs),
         jobs: outcomes,
     }
 }
@@ -89,9 +92,10 @@ pub(super) async fn inspect(store: &dyn Inventory, job: &Job) -> Result<(), JobE
 
 impl JobOutcome {
     /// A job of which nothing is known yet.
-    pub fn of(job: &Job) -> Self {
+    pub fn of(job: &Job, day: Day) -> Self {
         Self {
             job: job.cluster.clone(),
+            as_of: day.of(job),
             title: [("ja", job.title.ja.clone()), ("en", job.title.en.clone())].into(),
             stages: Vec::new(),
             over_limit: Vec::new(),

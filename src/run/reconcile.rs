@@ -9,10 +9,12 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
 
 use super::announce::Clients;
+use super::begun::Begin;
 use super::begun::Begun;
+use super::begun::Purpose;
+use super::day::Day;
 use super::error::RunError;
 use super::execute;
 use super::execute::Again;
@@ -30,6 +32,7 @@ use super::recall::Known;
 use super::recall::RecallError;
 use super::recall::Source;
 use super::recall::Wanted;
+use super::restored;
 use super::stage::JobAgain;
 use crate::job::Job;
 use crate::keyring::Keyring;
@@ -65,7 +68,7 @@ pub struct ReconcileRequest<'a> {
     pub jobs: &'a [&'a Job],
     /// Every job of the folder: a killed run may have had others.
     pub all_jobs: &'a [Job],
-    pub as_of: Date,
+    pub day: Day,
 }
 
 /// Looks, and removes nothing. Stores are opened to be read only.
@@ -88,10 +91,21 @@ pub async fn apply(
     request: &ReconcileRequest<'_>,
 ) -> Result<Reconciliation, RunError> {
     let (jobs, all_jobs) = (request.jobs, request.all_jobs);
-    let mut begun = Begun::begin(environment, keyring, jobs, all_jobs, request.as_of).await?;
-    let collected = collect(environment, keyring, request).await?;
-    let (mut found, known) = look_at(environment, keyring, request, &collected).await?;
+    let begin = Begin {
+        jobs,
+        all_jobs,
+        day: request.day,
+        purpose: Purpose::Reconcile,
+    };
+    let mut begun = Begun::begin(environment, keyring, &begin).await?;
+    let collecting = collect(environment, keyring, request);
+    let collected = environment.unless_stopped(collecting).await?;
+    let looking = look_at(environment, keyring, request, &collected);
+    let (mut found, known) = environment.unless_stopped(looking).await?;
     found.refused = refusal(&found);
+    if found.back() == 0 && found.refused.is_none() {
+        acknowledge(environment, request, &mut begun, &found).await?;
+    }
     if found.back() == 0 || found.refused.is_some() {
         let finished = begun.end(environment, keyring).await;
         // What had been killed was taken up all the same.
@@ -107,12 +121,46 @@ pub async fn apply(
     let run = RunRequest {
         jobs: &jobs,
         all_jobs,
-        as_of: request.as_of,
+        day: request.day,
         trigger: Trigger::Hand,
     };
     execute::prepare_and_execute(environment, keyring, &run, Some(&again), &mut begun).await?;
+    acknowledge(environment, request, &mut begun, &found).await?;
     found.applied = Some(begun.end(environment, keyring).await);
     Ok(found)
+}
+
+/// Lets runs of the store go on, if all its jobs were looked at and nothing of them is back.
+async fn acknowledge(
+    environment: &Environment<'_>,
+    request: &ReconcileRequest<'_>,
+    begun: &mut Begun,
+    found: &Reconciliation,
+) -> Result<(), RunError> {
+    let mut of_store = request
+        .all_jobs
+        .iter()
+        .filter(|job| job.store == request.store);
+    let is_whole = of_store.all(|job| {
+        let mut looked_at = request.jobs.iter();
+        looked_at.any(|looked| looked.cluster == job.cluster)
+    });
+    let is_left = begun.finished.stopped
+        || begun.finished.jobs.iter().any(|job| {
+            let mut stages = job.stages.iter();
+            job.error.is_some()
+                || job.suspended.is_some()
+                || stages.any(|stage| stage.remaining_due > 0)
+        });
+    if !is_whole || is_left || !found.errors.is_empty() {
+        return Ok(());
+    }
+    let store = begun.stores.rows(environment.config, request.store).await;
+    let store = store.map_err(|error| RunError::Step(JobError::of_store(&error)))?;
+    let acknowledged =
+        restored::acknowledge(environment, &*store, request.store, request.backup_time);
+    let acknowledged = acknowledged.await;
+    acknowledged.map_err(RunError::Step)
 }
 
 /// Why nothing may be removed, if so.

@@ -1,5 +1,9 @@
 //! What a killed run left: its removals are journaled, so they only need to be certified.
 
+use std::time::Duration;
+
+use super::begun::Begin;
+use super::begun::Purpose;
 use super::error::RunError;
 use super::execute::Environment;
 use super::intents;
@@ -8,6 +12,7 @@ use super::outcome::CertificateLine;
 use super::outcome::NotCertified;
 use super::outcome::RecoveredRun;
 use super::recount;
+use super::restored;
 use super::seal;
 use super::seal::SealContext;
 use crate::job::Job;
@@ -23,15 +28,24 @@ use crate::store::Announced;
 use crate::store::RunContext;
 use crate::store::TokenKey;
 
+/// The most records of a run that is certified although it was asked to stop.
+const SEALED_WHEN_STOPPED: u64 = 100_000;
+
+/// How long after the request to stop its sealing may go on.
+const SEALING_GRACE: Duration = Duration::from_secs(5);
+
 /// Takes up every run that no living process holds, and brings it to its certificates.
 pub(super) async fn recover(
     environment: &Environment<'_>,
     keyring: &Keyring,
     stores: &mut Stores,
-    jobs: &[Job],
+    begin: &Begin<'_>,
 ) -> Result<Vec<RecoveredRun>, RunError> {
     let mut recovered = Vec::new();
     for run in environment.ledger.unfinished_runs().await? {
+        if environment.shutdown.is_requested() {
+            return Err(RunError::Stopped);
+        }
         let name = format!("run:{}", run.run_id);
         let lock = match environment.ledger.lock(&[name]).await {
             Ok(lock) => lock,
@@ -41,7 +55,7 @@ pub(super) async fn recover(
             Err(other) => return Err(RunError::Busy(other)),
         };
         tracing::warn!(run.id = %run.run_id, "run {} was not finished; taking it up again", run.run_id);
-        recovered.push(take_up(environment, keyring, stores, jobs, &run).await?);
+        recovered.push(take_up(environment, keyring, stores, begin, &run).await?);
         if let Err(error) = lock.release().await {
             tracing::warn!(error = %error, "the lock of a recovered run could not be released");
         }
@@ -53,10 +67,11 @@ async fn take_up(
     environment: &Environment<'_>,
     keyring: &Keyring,
     stores: &mut Stores,
-    jobs: &[Job],
+    begin: &Begin<'_>,
     run: &RunRecord,
 ) -> Result<RecoveredRun, RunError> {
-    let (certificates, error) = match bring_to_end(environment, keyring, stores, jobs, run).await? {
+    let (certificates, error) = match bring_to_end(environment, keyring, stores, begin, run).await?
+    {
         Ok(certificates) => (certificates, None),
         Err(error) => (Vec::new(), Some(error)),
     };
@@ -71,9 +86,15 @@ async fn bring_to_end(
     environment: &Environment<'_>,
     keyring: &Keyring,
     stores: &mut Stores,
-    jobs: &[Job],
+    begin: &Begin<'_>,
     run: &RunRecord,
 ) -> Result<Result<Vec<CertificateLine>, NotCertified>, RunError> {
+    let jobs = begin.all_jobs;
+    if begin.purpose == Purpose::Dispose
+        && let Err(lost) = restored::refuse_to_end(environment, stores, run).await
+    {
+        return Ok(Err(lost));
+    }
     // An object store that was down may have left intents open, also in a run that has ended.
     if matches!(run.state, RunState::Running | RunState::Finished) {
         if let Err(error) = intents::finish(environment, keyring, stores, jobs, run).await {
@@ -132,6 +153,8 @@ pub(super) async fn certify(
     let config = environment.config;
     let opened = publish::open(&config.certificates.place).await;
     let place = opened.map_err(|error| failed(&error))?;
+    let origin = config.certificates.origin();
+    let origin = origin.map_err(|error| failed(&error))?;
     let context = SealContext {
         ledger: environment.ledger,
         stores: &stores.opened(),
@@ -140,7 +163,7 @@ pub(super) async fn certify(
         clients: &config.clients,
         residuals: &config.residuals,
         keep: config.evidence_keep,
-        origin: config.certificates.origin(),
+        origin,
         place: &*place,
         work_folder: &config.certificates.work_folder,
         read_back: config.read_back,
@@ -148,7 +171,18 @@ pub(super) async fn certify(
         version: env!("CARGO_PKG_VERSION"),
         progress: environment.progress,
     };
-    let sealed = seal::seal(&context, run_id, (environment.now)()).await;
+    tracing::debug!(run.id = %run_id, "certifying the run");
+    let grace = grace_of(&run);
+    let sealing = seal::seal(&context, run_id, (environment.now)());
+    let sealed = tokio::select! {
+        biased;
+        // Dropped where it waits, as if the process had died there: each step is repeatable.
+        () = environment.shutdown.requested_since(grace) => {
+            environment.progress.finish();
+            return Err(NotCertified::stopped());
+        }
+        sealed = sealing => sealed,
+    };
     environment.progress.finish();
     let sealed = sealed.map_err(|error| failed(&error))?;
     Ok(sealed
@@ -164,6 +198,17 @@ pub(super) async fn certify(
             unverifiable: certificate.unverifiable,
         })
         .collect())
+}
+
+/// How long sealing may go on when the run is asked to stop: a run of few records is certified all the
+/// same, a big one by the next run.
+fn grace_of(run: &RunRecord) -> Duration {
+    let removed: u64 = run.stages.iter().map(|stage| stage.disposed).sum();
+    if removed > SEALED_WHEN_STOPPED {
+        Duration::ZERO
+    } else {
+        SEALING_GRACE
+    }
 }
 
 /// An error with its causes, on one line.

@@ -58,6 +58,11 @@ pub(super) struct JobAgain<'a> {
     pub(super) surveys: Vec<Survey>,
 }
 
+fn stopped_before_the_first_removal() -> JobError {
+    let message = "stopped on request before anything of it was removed; the next run does it";
+    JobError::new(exit::TERMINATED, message)
+}
+
 impl JobRun<'_> {
     /// Executes the job's stages one after the other, each surveyed right before it runs.
     pub(super) async fn execute(&self, outcome: &mut JobOutcome) -> Result<(), JobError> {
@@ -73,9 +78,12 @@ impl JobRun<'_> {
             }
             // An earlier stage may have changed what this one finds.
             let survey = if index == 0 {
-                first
+                Some(first)
             } else {
                 self.survey(index).await?
+            };
+            let Some(survey) = survey else {
+                return Ok(());
             };
             let stage = self.stage(stage, survey, &mut room).await;
             let (done, error) = stage?;
@@ -87,19 +95,35 @@ impl JobRun<'_> {
         Ok(())
     }
 
-    async fn survey(&self, stage: usize) -> Result<Survey, JobError> {
+    /// What is due in a stage; `None` if the process was asked to stop before that was counted.
+    async fn survey(&self, stage: usize) -> Result<Option<Survey>, JobError> {
         if let Some(again) = self.again {
-            return Ok(again.surveys.get(stage).cloned().unwrap_or_default());
+            let survey = again.surveys.get(stage).cloned();
+            return Ok(Some(survey.unwrap_or_default()));
         }
         let store: &dyn Inventory = &*self.store;
-        let survey = store.survey(self.job, stage, self.as_of).await;
-        survey.map_err(|error| JobError::of_store(&error))
+        tokio::select! {
+            biased;
+            () = self.environment.shutdown.requested() => Ok(None),
+            survey = store.survey(self.job, stage, self.as_of) => {
+                let survey = survey.map_err(|error| JobError::of_store(&error))?;
+                tracing::debug!(
+                    job.name = %self.job.cluster,
+                    stage = %self.job.stages[stage].name,
+                    total = survey.total,
+                    due = survey.due.records,
+                    "surveyed"
+                );
+                Ok(Some(survey))
+            }
+        }
     }
 
     async fn survey_all(&self) -> Result<Vec<Survey>, JobError> {
         let mut surveys = Vec::new();
         for index in 0..self.job.stages.len() {
-            surveys.push(self.survey(index).await?);
+            let survey = self.survey(index).await?;
+            surveys.push(survey.ok_or_else(stopped_before_the_first_removal)?);
         }
         Ok(surveys)
     }
@@ -241,6 +265,14 @@ impl JobRun<'_> {
             let mut walked = self.walk(&order).await;
             *room = room.saturating_sub(walked.disposed);
             let error = walked.stopped_by.take();
+            tracing::debug!(
+                job.name = %self.job.cluster,
+                stage = index,
+                pass,
+                batches = walked.batches,
+                disposed = walked.disposed,
+                "walked the table"
+            );
             let moved = walked.disposed > 0;
             outcome.add(walked);
             if error.is_some() {
@@ -252,7 +284,13 @@ impl JobRun<'_> {
             // The last look: rows that moved past the pass, or were locked.
             left = match self.again {
                 Some(_) => survey.without(outcome.disposed),
-                None => self.survey(index).await?,
+                None => match self.survey(index).await? {
+                    Some(left) => left,
+                    None => {
+                        may_go_on(self.control).await;
+                        break;
+                    }
+                },
             };
             if !moved {
                 break;

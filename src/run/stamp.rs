@@ -30,13 +30,17 @@ pub(super) async fn stamp_heads(environment: &Environment<'_>, keyring: &Keyring
             return;
         }
     };
+    // Without an origin there is no log to be stamped.
+    let Ok(origin) = environment.config.certificates.origin() else {
+        return;
+    };
     let authority = Authority::new(config);
     let stamper = Stamper {
         config,
         authority: &authority,
         keyring,
         place: &*place,
-        origin: environment.config.certificates.origin(),
+        origin,
     };
     for (number, client) in clients.iter().enumerate() {
         let pending = clients.len() - number;

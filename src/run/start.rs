@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::day::Day;
 use super::open::ObjectPlace;
 use crate::evidence::leaf::Action;
 use crate::job::Disposal;
@@ -53,11 +54,11 @@ pub(super) struct Ready<'a> {
 
 impl Targets {
     /// Numbers everything that `jobs` may remove from, in run order.
-    pub(super) fn of(jobs: &[Ready<'_>], as_of: Date) -> Self {
+    pub(super) fn of(jobs: &[Ready<'_>], day: Day) -> Self {
         let mut targets = Self::default();
         for ready in jobs {
             for (index, stage) in ready.job.stages.iter().enumerate() {
-                targets.add_stage(ready, index, stage, as_of);
+                targets.add_stage(ready, index, stage, day.of(ready.job));
             }
         }
         targets
@@ -222,20 +223,25 @@ fn object_target(of_stage: &[&TargetEntry], store: &str) -> ObjectTarget {
 pub(super) fn entry(
     jobs: &[Ready<'_>],
     targets: &Targets,
-    as_of: Date,
+    day: Day,
     trigger: Trigger,
 ) -> RunStarted {
+    let of_all: Vec<&Job> = jobs.iter().map(|ready| ready.job).collect();
+    let as_of = day.earliest(&of_all);
     RunStarted {
         as_of,
         trigger,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        jobs: jobs.iter().map(|ready| job_entry(ready.job)).collect(),
+        jobs: of_all
+            .iter()
+            .map(|job| job_entry(job, day, as_of))
+            .collect(),
         targets: targets.entries.clone(),
         reconciles: None,
     }
 }
 
-fn job_entry(job: &Job) -> JobEntry {
+fn job_entry(job: &Job, day: Day, of_run: Date) -> JobEntry {
     JobEntry {
         job: job.cluster.clone(),
         title: TitleEntry {
@@ -245,6 +251,7 @@ fn job_entry(job: &Job) -> JobEntry {
         owner: job.owner.clone(),
         sha256: job.sha256.clone(),
         time_zone: job.time_zone_name.clone(),
+        as_of: Some(day.of(job)).filter(|day| *day != of_run),
         clause: ClauseEntry {
             document: job.clause.document.clone(),
             version: job.clause.version.clone(),

@@ -56,6 +56,7 @@ pub async fn suspend(
     jobs: &[&Job],
     why: Why,
 ) -> Result<Vec<Noted>, RunError> {
+    environment.config.certificates.origin()?;
     for job in jobs {
         let entry = JobSuspended {
             job: job.cluster.clone(),
@@ -125,6 +126,7 @@ pub async fn resume(
 /// Writes into the clients' logs.
 struct Notices<'a> {
     config: &'a Config,
+    origin: &'a str,
     ledger: &'a dyn Ledger,
     keyring: &'a Keyring,
     place: std::sync::Arc<dyn publish::EvidencePlace>,
@@ -136,6 +138,7 @@ impl<'a> Notices<'a> {
         let place = publish::open(&environment.config.certificates.place).await?;
         Ok(Self {
             config: environment.config,
+            origin: environment.config.certificates.origin()?,
             ledger: environment.ledger,
             keyring,
             place,
@@ -148,7 +151,7 @@ impl<'a> Notices<'a> {
             ledger: self.ledger,
             place: &*self.place,
             keyring: self.keyring,
-            origin: self.config.certificates.origin(),
+            origin: self.origin,
             clients: &self.config.clients,
         }
     }

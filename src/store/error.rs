@@ -43,7 +43,9 @@ pub enum StoreError {
         "{doing}: the database role may not do that (code {code})\nhint: `migrations/README.md` has the grants that kigen needs"
     )]
     NotPermitted { doing: String, code: String },
-    #[error("{doing}: rows are locked by another session")]
+    #[error(
+        "{doing}: the table, or rows of it, are locked by another session for longer than `lock-timeout-ms` of the store"
+    )]
     Locked { doing: String },
     #[error("{doing}: the database aborted the transaction in favour of another (SQLSTATE {code})")]
     Conflict { doing: String, code: String },
@@ -177,7 +179,9 @@ fn meaning_of(code: &str) -> &'static str {
         "42703" => "a column does not exist",
         "P0001" | "1811" => "a trigger refuses the change",
         "53100" | "13" => "the disk is full",
-        "57014" => "the statement timed out or was cancelled",
+        "57014" => {
+            "the statement took longer than `statement_timeout` allows, which is set by `statement-timeout-seconds` of the store, by the database role or by the server; or it was cancelled"
+        }
         "11" | "26" => "the database file is damaged or no database",
         "14" => "the database file cannot be opened",
         "1" => "the statement does not fit the schema",

@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
 
@@ -94,6 +95,11 @@ pub struct Found {
 pub trait Inventory: Send + Sync {
     /// The database and its version, for plans and certificates.
     fn engine(&self) -> &str;
+
+    /// What time it is by the server's clock; `None` where the store is a file of this machine.
+    async fn clock(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
 
     /// Compares a job with the live schema.
     async fn inspect(&self, job: &Job) -> Result<Fit, StoreError>;
@@ -300,6 +306,9 @@ pub trait Disposer: Inventory {
     ///
     /// Refuses while the run has an open intent: a sealed run has none.
     async fn close_fence(&self, run_id: &str) -> Result<(), StoreError>;
+
+    /// Those of these runs whose fence the store has, open or closed.
+    async fn fences(&self, run_ids: &[String]) -> Result<BTreeSet<String>, StoreError>;
 
     /// The open intents of this run by the cluster of their records.
     async fn open_intents(&self, run_id: &str) -> Result<BTreeMap<String, u64>, StoreError>;

@@ -153,7 +153,7 @@ async fn the_daemon_runs_jobs_by_their_schedule_and_ends_in_peace() {
     terminate(&program);
     let ended = end_of(program).await;
     scene.shows_no_secret(&ended);
-    assert_eq!(ended.code, i32::from(exit::DONE), "{}", ended.stderr);
+    assert_eq!(ended.code, i32::from(exit::TERMINATED), "{}", ended.stderr);
     assert!(ended.stdout.is_empty(), "a daemon has no result");
     assert!(ended.stderr.contains("the daemon ends"), "{}", ended.stderr);
 }

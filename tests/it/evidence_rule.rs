@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::scene::Answer;
 use crate::scene::Scene;
 
 const RULE: &str = include_str!("../../docs/evidence-rule.toml");
@@ -22,6 +23,16 @@ fn journal(scene: &Scene, on_sqlite: bool) -> String {
     table.to_owned()
 }
 
+/// `kigen run` so many days later: the clock of the machine says so, and that of the store does not.
+fn run_later(scene: &Scene, days: i32) -> Answer {
+    let mut command = scene.command(&["run", "--job", "evidence"]);
+    scene.finish(
+        command
+            .env("KIGEN_CLOCK_DAYS_AHEAD", days.to_string())
+            .env("KIGEN_WITHOUT_GUARD", "clocks-agree"),
+    )
+}
+
 async fn ends_by_its_rule(scene: Scene, on_sqlite: bool) -> Scene {
     let table = journal(&scene, on_sqlite);
     let rows = format!("select count(*) from {table}");
@@ -39,11 +50,11 @@ async fn ends_by_its_rule(scene: Scene, on_sqlite: bool) -> Scene {
     let due = today
         .date()
         .saturating_add(jiff::Span::new().years(5).days(1));
-    let before = due.yesterday().unwrap().to_string();
-    let early = scene.kigen(&["run", "--job", "evidence", "--as-of", &before]);
+    let days = due.since(today.date()).unwrap().get_days();
+    let early = run_later(&scene, days - 1);
     assert_eq!(early.code, 0, "{}", early.stderr);
     assert_eq!(scene.database.number(&rows).await, journaled);
-    let ended = scene.kigen(&["run", "--job", "evidence", "--as-of", &due.to_string()]);
+    let ended = run_later(&scene, days);
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
     assert_eq!(scene.database.number(&rows).await, 0);
     // Its own removals are journaled in their turn.
@@ -89,7 +100,7 @@ async fn evidence_of_a_run_that_is_not_published_stays() {
     ] {
         scene.database.execute(sql).await;
     }
-    let run = scene.kigen(&["run", "--job", "evidence", "--as-of", "2099-01-01"]);
+    let run = run_later(&scene, 73 * 365);
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert_eq!(scene.database.number(&rows).await, journaled);
 }

@@ -230,7 +230,7 @@ async fn look(
     match found {
         Ok(None) => InStore::Absent,
         Ok(Some(found)) => {
-            let explained = explain::explained(job, &found, load::as_of(global, &[job]));
+            let explained = explain::explained(job, &found, load::day(global).of(job));
             InStore::Present {
                 words: explain::render(job, &explained),
                 explained,

@@ -69,7 +69,7 @@ impl Place {
         Ok(Found {
             path: config.keyring.path,
             access: load::access(unsaid.as_ref().unwrap_or(&said))?,
-            principal: Some(principal(config.certificates.origin())),
+            principal: config.certificates.origin().ok().map(principal),
             unsaid,
         })
     }

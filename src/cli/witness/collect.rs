@@ -63,7 +63,7 @@ pub(super) async fn collect(global: &Global, arguments: &Arguments) -> Result<u8
         ledger: &*ledger,
         keyring: &keyring,
         place: &*place,
-        origin: config.certificates.origin(),
+        origin: config.certificates.origin()?,
         client: &arguments.client,
         witnesses: &witnesses,
     };

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::civil::Date;
 use thiserror::Error;
 
 use crate::evidence::dsse::EnvelopeError;
@@ -103,6 +104,10 @@ pub enum Problem {
         "the certificate contradicts itself: the run ended before it started, or was sealed before it ended"
     )]
     TimesOutOfOrder,
+    #[error(
+        "the certificate contradicts itself: it decided for {as_of}, and its run began on {began}: what was not due yet may have been removed"
+    )]
+    DayAhead { as_of: Date, began: Date },
     #[error(
         "the certificate contradicts itself: it quotes a clause that no rule of it carries out, or with other words"
     )]

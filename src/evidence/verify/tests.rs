@@ -230,6 +230,40 @@ fn a_certificate_that_contradicts_itself_is_found() {
 }
 
 #[test]
+fn a_day_after_the_beginning_of_the_run_is_found_by_the_runs_own_zone() {
+    // The sample's run began on 2026-11-22 at 00:00 UTC.
+    let found = |zone: &str, as_of: &str| {
+        failures_of_statement(|statement| {
+            let run = &mut statement.predicate.run;
+            run.time_zone = zone.to_owned();
+            run.as_of = as_of.parse().unwrap();
+        })
+    };
+    for (zone, as_of) in [
+        ("Asia/Tokyo", "2026-11-22"),
+        ("America/New_York", "2026-11-21"),
+        ("Pacific/Kiritimati", "2026-11-22"),
+        ("Asia/Tokyo", "2020-01-01"),
+        ("Nowhere/Unknown", "2026-11-22"),
+    ] {
+        assert!(found(zone, as_of).is_empty(), "{zone} {as_of}");
+    }
+    for (zone, as_of) in [
+        ("Asia/Tokyo", "2026-11-23"),
+        ("America/New_York", "2026-11-22"),
+        ("Nowhere/Unknown", "2026-11-23"),
+        ("Asia/Tokyo", "2099-01-01"),
+    ] {
+        let found = found(zone, as_of);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found[0].contains(&format!("decided for {as_of}")),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
 fn targets_of_other_clients_may_be_left_out_but_then_they_have_no_leaf() {
     let mut leaves = sample::leaves();
     let found = failures_of_statement(|statement| {

@@ -43,6 +43,16 @@ pub enum ClientLogError {
         "`{path}` is not signed by the log's key: {what}\nhint: was the keyring replaced, or is this the place of another ledger? nothing was removed or signed"
     )]
     ForeignHead { path: String, what: String },
+    /// The head that was published is that of a log of another name.
+    #[error(
+        "`{path}` is the head of the log `{published}`, and kigen.toml calls it `{named}`: a log keeps its name\nhint: `origin = \"{origin}\"` in `[certificates]`, as before, or a new place of certificates for the new name; nothing was removed or signed"
+    )]
+    OtherName {
+        path: String,
+        published: String,
+        named: String,
+        origin: String,
+    },
     /// The lock was lost meanwhile.
     #[error("the log of client `{client}` was extended by somebody else\nhint: run it again")]
     Moved { client: String },
@@ -79,6 +89,7 @@ impl ClientLogError {
             | Self::Behind { .. }
             | Self::Differs { .. }
             | Self::ForeignHead { .. }
+            | Self::OtherName { .. }
             | Self::Origin { .. }
             | Self::KeyName { .. }
             | Self::Entry { .. }
@@ -94,6 +105,7 @@ impl ClientLogError {
             Self::Behind { .. }
             | Self::Differs { .. }
             | Self::ForeignHead { .. }
+            | Self::OtherName { .. }
             | Self::Occupied { .. } => true,
             Self::Ledger(_)
             | Self::Lock(_)

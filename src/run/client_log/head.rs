@@ -3,6 +3,7 @@
 use crate::evidence::log::checkpoint::Checkpoint;
 use crate::evidence::log::note::Note;
 use crate::evidence::merkle::Hash;
+use crate::publish::client_folder;
 
 use super::ClientLog;
 use super::ClientLogError;
@@ -37,6 +38,7 @@ impl ClientLog<'_> {
         let note: Note = text
             .parse()
             .map_err(|error| foreign(format!("it is no signed note: {error}")))?;
+        self.has_its_name(&note, &path)?;
         let opened = note
             .open(&self.keys()?)
             .map_err(|error| foreign(error.to_string()))?;
@@ -47,6 +49,22 @@ impl ClientLog<'_> {
             size: head.size(),
             note,
         }))
+    }
+
+    /// The first line of a head is the log's name. It is read before the signature is checked, to say
+    /// what is wrong and nothing more: under another name no key of ours has signed.
+    fn has_its_name(&self, note: &Note, path: &str) -> Result<(), ClientLogError> {
+        let published = note.text().lines().next().unwrap_or_default();
+        let suffix = format!("/{}", client_folder(self.client));
+        match published.strip_suffix(&suffix) {
+            Some(origin) if published != self.origin => Err(ClientLogError::OtherName {
+                path: self.keeper.place.locate(path),
+                published: published.to_owned(),
+                named: self.origin.clone(),
+                origin: origin.to_owned(),
+            }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn compare(&self, head: &Checkpoint, hashes: &[Hash]) -> Result<(), ClientLogError> {

@@ -170,6 +170,7 @@ fn reason_of(code: &str) -> AbortReason {
         "NOT_APPROVED" => AbortReason::LimitExceeded,
         "STORE_UNREACHABLE" => AbortReason::StoreUnreachable,
         "SCHEMA_MISMATCH" => AbortReason::StoreChanged,
+        "TERMINATED" => AbortReason::Stopped,
         _ => AbortReason::Failed,
     }
 }

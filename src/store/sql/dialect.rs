@@ -77,6 +77,9 @@ pub(crate) trait Dialect: Send + Sync {
     /// The database's time of the transaction.
     fn now(&self) -> &'static str;
 
+    /// The server's clock, in microseconds since 1970; none where the database is a file.
+    fn clock(&self) -> Option<&'static str>;
+
     /// A moment of kigen's own tables, readable by the session.
     fn instant(&self, expression: &str) -> String;
 

@@ -1,6 +1,7 @@
 //! The journal and its fence, inside the store's own database.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::dialect::Dialect;
 use super::evidence::BatchEvidence;
@@ -107,6 +108,34 @@ pub(crate) async fn open_fence(
     }
     Ok(())
 }
+
+/// Those of `run_ids` that have a fence.
+pub(crate) async fn fences(
+    session: &mut dyn SqlSession,
+    dialect: &dyn Dialect,
+    run_ids: &[String],
+) -> Result<BTreeSet<String>, StoreError> {
+    let mut known = BTreeSet::new();
+    for run_ids in run_ids.chunks(FENCES_AT_ONCE) {
+        let places: Vec<String> = (1..=run_ids.len()).map(|n| format!("${n}")).collect();
+        let sql = format!(
+            "select run_id from {} where run_id in ({})",
+            dialect.internal("fence"),
+            places.join(", ")
+        );
+        let args = run_ids.iter().cloned().map(Arg::Text).collect();
+        let statement = Statement::new("read the fences", sql, args);
+        for row in session.query(&statement).await? {
+            if let [Value::Text(run_id)] = row.as_slice() {
+                known.insert(run_id.clone());
+            }
+        }
+    }
+    Ok(known)
+}
+
+/// How many fences one statement asks for.
+const FENCES_AT_ONCE: usize = 500;
 
 const OPENING: &str = "open the fence of a run";
 

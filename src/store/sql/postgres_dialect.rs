@@ -140,6 +140,10 @@ impl Dialect for PostgresDialect {
         "now()"
     }
 
+    fn clock(&self) -> Option<&'static str> {
+        Some("(extract(epoch from clock_timestamp()) * 1000000)::bigint")
+    }
+
     fn instant(&self, expression: &str) -> String {
         expression.to_owned()
     }

@@ -138,6 +138,10 @@ impl Dialect for SqliteDialect {
         "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')"
     }
 
+    fn clock(&self) -> Option<&'static str> {
+        None
+    }
+
     fn instant(&self, expression: &str) -> String {
         expression.to_owned()
     }

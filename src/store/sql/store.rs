@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::backend::Backend;
@@ -23,6 +24,7 @@ use super::present;
 use super::recall_walk;
 use super::resolved::Tables;
 use super::session::Access;
+use super::session::Statement;
 use super::survey;
 use super::text::StageText;
 use super::typed;
@@ -72,6 +74,24 @@ impl SqlStore {
 impl Inventory for SqlStore {
     fn engine(&self) -> &str {
         self.backend.engine()
+    }
+
+    async fn clock(&self) -> Result<Option<Timestamp>, StoreError> {
+        const DOING: &str = "read the server's clock";
+        let Some(microseconds) = self.backend.dialect().clock() else {
+            return Ok(None);
+        };
+        let mut session = self.backend.session().await?;
+        let sql = format!("select {microseconds}");
+        let rows = session
+            .query(&Statement::new(DOING, sql, Vec::new()))
+            .await?;
+        let read = match rows.first().map(Vec::as_slice) {
+            Some([Value::Int(microseconds)]) => Timestamp::from_microsecond(*microseconds).ok(),
+            _ => None,
+        };
+        let unreadable = || StoreError::Unusable(format!("{DOING}: it says no moment"));
+        read.map(Some).ok_or_else(unreadable)
     }
 
     async fn inspect(&self, job: &Job) -> Result<Fit, StoreError> {
@@ -199,6 +219,14 @@ impl Disposer for SqlStore {
             }
             return closed;
         }
+    }
+
+    async fn fences(&self, run_ids: &[String]) -> Result<BTreeSet<String>, StoreError> {
+        let mut session = self.backend.session().await?;
+        session.begin(Access::Read).await?;
+        let known = journal::fences(&mut *session, self.backend.dialect(), run_ids).await?;
+        session.rollback().await?;
+        Ok(known)
     }
 
     async fn open_intents(&self, run_id: &str) -> Result<BTreeMap<String, u64>, StoreError> {

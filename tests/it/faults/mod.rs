@@ -5,8 +5,13 @@
 //! shows that the case then goes wrong.
 
 mod k01_joins;
+mod k01_joins;
 mod k05_holds;
 mod k13_sessions;
+mod k08_clock;
+mod k17_stopping;
+mod k20_messages;
+mod k25_restored_store;
 
 use kigen::guard::Guard;
 

@@ -129,6 +129,10 @@ impl Disposer for JournalOnly {
         Ok(())
     }
 
+    async fn fences(&self, run_ids: &[String]) -> Result<BTreeSet<String>, StoreError> {
+        Ok(run_ids.iter().cloned().collect())
+    }
+
     async fn open_intents(&self, _: &str) -> Result<BTreeMap<String, u64>, StoreError> {
         Ok(BTreeMap::new())
     }

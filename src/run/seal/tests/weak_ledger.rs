@@ -10,6 +10,7 @@ use crate::evidence::merkle::Hash;
 use crate::ledger::CertificateFilter;
 use crate::ledger::CertificateMatch;
 use crate::ledger::CertificateSummary;
+use crate::ledger::Clocks;
 use crate::ledger::Envelope;
 use crate::ledger::Ledger;
 use crate::ledger::LedgerLock;
@@ -138,6 +139,10 @@ impl Ledger for WeakLedger<'_> {
 
     async fn probe_writable(&self) -> Result<(), LedgerError> {
         self.inner.probe_writable().await
+    }
+
+    async fn clocks(&self) -> Result<Clocks, LedgerError> {
+        self.inner.clocks().await
     }
 
     async fn append(
