@@ -40,6 +40,7 @@ ON_EXIT = {
     "SUSPENDED": (24, "FailJob"),
     "NOT_CERTIFIED": (30, "Count"),
     "JOB_MISSING": (31, "FailJob"),
+    "CLOCK_DIFFERS": (40, "FailJob"),
     "TERMINATED": (143, "Ignore"),
 }
 

@@ -61,7 +61,7 @@ impl Begun {
             environment.ledger.probe_writable().await?;
             let lock = take_locks(environment.ledger, jobs, &run_id).await?;
             day::check(environment, &mut stores, jobs, day).await?;
-            Ok(lock)
+            Ok::<_, RunError>(lock)
         };
         let lock = environment.unless_stopped(checked).await?;
         tracing::debug!(run.id = %run_id, "the run has its locks; the clocks agree");

@@ -136,7 +136,8 @@ pub(super) async fn prepare_and_execute(
     };
     let made_ready = async {
         let stores = &mut begun.stores;
-        Ok(make_ready(environment, stores, request, purpose, &suspensions).await)
+        let made = make_ready(environment, stores, request, purpose, &suspensions).await;
+        Ok::<_, RunError>(made)
     };
     let (ready, outcomes) = environment.unless_stopped(made_ready).await?;
     begun.finished.jobs = outcomes;

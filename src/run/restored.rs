@@ -149,7 +149,10 @@ pub(super) async fn acknowledge(
     backup_time: Timestamp,
 ) -> Result<(), JobError> {
     let missing = missing_runs(environment, store, name).await?;
-    let is_older = |run: &&RunRecord| run.finished.is_some_and(|(at, _)| at < backup_time);
+    let is_older = |run: &&RunRecord| {
+        let finished = run.finished.as_ref();
+        finished.is_some_and(|(at, _)| *at < backup_time)
+    };
     if let Some(run) = missing.iter().find(is_older) {
         let message = format!(
             "store `{name}` knows nothing of run {}, which ended before {backup_time}: the backup is older than `--backup-time` says\nhint: give the moment at which the backup began; too early is right, too late is not",

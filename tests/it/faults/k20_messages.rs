@@ -17,7 +17,8 @@ fn lines(log: &str) -> Vec<String> {
             .chars()
             .filter(|c| !c.is_ascii_digit())
             .collect();
-        Some(text.split(" per_second").next()?.to_owned())
+        // What follows differs from run to run.
+        Some(text.split('=').next()?.to_owned())
     };
     log.lines().filter_map(says).collect()
 }

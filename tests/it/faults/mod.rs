@@ -5,7 +5,6 @@
 //! shows that the case then goes wrong.
 
 mod k01_joins;
-mod k01_joins;
 mod k05_holds;
 mod k13_sessions;
 mod k08_clock;
