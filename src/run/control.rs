@@ -98,7 +98,11 @@ impl<'a> JobControl<'a> {
     }
 
     async fn ask_ledger(&self) -> Control {
-        let asked = Suspensions::now(self.environment.ledger).await;
+        let asked = tokio::select! {
+            biased;
+            () = self.environment.shutdown.requested() => return self.stop(Stopped::Signal),
+            asked = Suspensions::now(self.environment.ledger) => asked,
+        };
         let error = match asked {
             Ok(suspensions) => {
                 self.unanswered.store(0, Ordering::Relaxed);
