@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::domain::calendar::Period;
 use crate::evidence::log::vkey::NoteKey;
+use crate::job::Job;
 use crate::job::JobSet;
 use crate::problem::Problem;
 use crate::problem::Problems;
@@ -297,7 +298,40 @@ impl Config {
                 );
             }
         }
+        problems.0.extend(self.one_database_twice(jobs));
         problems.or(())
+    }
+
+    /// Two names of one database: what is suspended, restored or ruled under one of them would not be
+    /// seen under the other.
+    fn one_database_twice(&self, jobs: &JobSet) -> Option<Problem> {
+        // Behind the question mark a URL may name another server.
+        let address = |job: &Job| {
+            let url = &self.stores.get(&job.store)?.url;
+            let query = url.expose().split_once('?').map(|(_, query)| query);
+            Some((url.to_string(), query.unwrap_or_default()))
+        };
+        for (index, job) in jobs.jobs().iter().enumerate() {
+            let mut earlier = jobs.jobs().iter().take(index);
+            let same = earlier.find(|other| {
+                other.store != job.store
+                    && address(other).is_some()
+                    && address(other) == address(job)
+            });
+            if let Some(other) = same {
+                let file = job.file.display().to_string();
+                let message = format!(
+                    "the stores `{}` and `{}` (of job `{}`) are one database",
+                    job.store, other.store, other.cluster
+                );
+                let mut problem = Problem::of_file(file, message);
+                problem.path = "store.name".to_owned();
+                return Some(
+                    problem.with_hint("one database, one name: use one of the two in every job"),
+                );
+            }
+        }
+        None
     }
 }
 

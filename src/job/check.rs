@@ -205,10 +205,12 @@ fn limit(raw: &RawJob) -> Limit {
 /// Whether two names may mean one table: a missing schema may be any.
 pub(super) fn may_be_one_table(a: &TableName, b: &TableName) -> bool {
     let schemas_agree = match (&a.schema, &b.schema) {
-        (Some(a), Some(b)) => a == b,
+        (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
         (None, _) | (_, None) => true,
     };
-    a.name == b.name && schemas_agree
+    // SQLite does not tell capitals from small letters. Two tables of PostgreSQL whose names differ in
+    // nothing else are taken for one: that refuses, and removes nothing.
+    a.name.eq_ignore_ascii_case(&b.name) && schemas_agree
 }
 
 #[cfg(test)]

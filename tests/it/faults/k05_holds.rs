@@ -141,7 +141,7 @@ async fn without_the_guard_a_job_that_is_suspended_while_it_runs_goes_on() {
 
 #[tokio::test]
 async fn a_table_that_has_a_rule_of_its_own_does_not_go_with_another_record() {
-    for table in ["essay", "main.essay"] {
+    for table in ["essay", "main.essay", "Essay"] {
         let Some(case) = two_jobs(Engine::Sqlite, "goes-with").await else {
             return;
         };
@@ -155,6 +155,29 @@ async fn a_table_that_has_a_rule_of_its_own_does_not_go_with_another_record() {
         }
         assert_eq!(case.count("essay").await, 1);
     }
+}
+
+#[tokio::test]
+async fn one_database_has_one_name() {
+    let Some(case) = two_jobs(Engine::Sqlite, "").await else {
+        return;
+    };
+    // Under another name nobody would see that the tables have a rule each.
+    case.scene.edit(
+        "kigen.toml",
+        "[keyring]",
+        "[stores.other]\nkind = \"sqlite\"\nurl = \"sqlite://store.db\"\n\n[keyring]",
+    );
+    assert_eq!(case.scene.kigen(&["check"]).code, 0);
+    case.scene
+        .edit("jobs/z-essay.toml", "name = \"school\"", "name = \"other\"");
+    let check = case.scene.kigen(&["check"]);
+    assert_eq!(check.code, i32::from(exit::JOBS_INVALID));
+    assert!(
+        check.stderr.contains("are one database"),
+        "{}",
+        check.stderr
+    );
 }
 
 #[tokio::test]
