@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use super::Job;
 use super::OnDispose;
+use super::Operation;
 use super::TableName;
 use super::check::may_be_one_table;
 use crate::guard;
@@ -148,27 +149,43 @@ impl Job {
         std::iter::once(&self.table).chain(gone_with.map(|reference| &reference.table))
     }
 
-    /// The tables whose rows the job removes or changes.
+    /// The tables whose rows the job removes or changes, itself or by an effect of the database.
     fn changed_tables(&self) -> impl Iterator<Item = &TableName> {
         let references = self.references.iter();
         let changed = references.filter(|reference| match reference.on_dispose {
             OnDispose::GoesWith { .. } | OnDispose::Unlink => true,
             OnDispose::Blocks => false,
         });
-        std::iter::once(&self.table).chain(changed.map(|reference| &reference.table))
+        let effects = self.effects.iter();
+        let effects = effects.filter(|effect| match effect.operation {
+            Operation::Update | Operation::Delete => true,
+            Operation::Insert => false,
+        });
+        std::iter::once(&self.table)
+            .chain(changed.map(|reference| &reference.table))
+            .chain(effects.map(|effect| &effect.table))
     }
 }
 
 /// What keeps `job` from taking rows along that `owner` has a rule for.
 fn takes_along(job: &Job, owner: &Job) -> Option<Problem> {
-    let mut references = job.references.iter().enumerate();
-    let (index, reference) = references.find(|(_, reference)| match reference.on_dispose {
+    if job.store != owner.store {
+        return None;
+    }
+    let references = job.references.iter().enumerate();
+    let gone_with = references.filter_map(|(index, reference)| match reference.on_dispose {
         OnDispose::GoesWith { .. } => {
-            job.store == owner.store && may_be_one_table(&reference.table, &owner.table)
+            Some((&reference.table, format!("reference[{index}].on-dispose")))
         }
-        OnDispose::Unlink | OnDispose::Blocks => false,
-    })?;
-    let table = &reference.table;
+        OnDispose::Unlink | OnDispose::Blocks => None,
+    });
+    let effects = job.effects.iter().enumerate();
+    let deleted = effects.filter_map(|(index, effect)| match effect.operation {
+        Operation::Delete => Some((&effect.table, format!("effect[{index}].operation"))),
+        Operation::Insert | Operation::Update => None,
+    });
+    let mut taken = gone_with.chain(deleted);
+    let (table, path) = taken.find(|(table, _)| may_be_one_table(table, &owner.table))?;
     let message = format!(
         "rows of `{table}` go with a record here, and the job `{}` ({}) has a rule of its own for them: it may keep them longer, or be suspended",
         owner.cluster,
@@ -179,7 +196,7 @@ fn takes_along(job: &Job, owner: &Job) -> Option<Problem> {
         owner.cluster
     );
     let mut problem = Problem::of_file(job.file.display().to_string(), message).with_hint(hint);
-    problem.path = format!("reference[{index}].on-dispose");
+    problem.path = path;
     Some(problem)
 }
 
