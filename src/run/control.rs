@@ -182,3 +182,118 @@ impl RunControl for JobControl<'_> {
         self.environment.progress.advance(records);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use jiff::Timestamp;
+
+    use super::JobControl;
+    use super::Stopped;
+    use crate::config::Config;
+    use crate::evidence::log::entry::SuspensionReason;
+    use crate::exit;
+    use crate::job::Job;
+    use crate::ledger;
+    use crate::ledger::Ledger;
+    use crate::ledger::entry::Entry;
+    use crate::ledger::entry::JobSuspended;
+    use crate::progress::Progress;
+    use crate::run::execute::Environment;
+    use crate::shutdown::Shutdown;
+    use crate::store::Control;
+    use crate::store::RunControl as _;
+    use crate::store::StopReason;
+    use crate::store::may_go_on;
+
+    const CONFIG: &str = "version = 1\n\
+        [ledger]\nurl = \"sqlite:ledger.db\"\n\
+        [stores.lms]\nkind = \"sqlite\"\nurl = \"sqlite:store.db\"\n\
+        [keyring]\npath = \"keyring.toml\"\n\
+        [certificates]\nfolder = \"certificates\"\norigin = \"certs.example.com\"\n\
+        [issuer]\norganization = \"Example\"\n\
+        [jobs]\nfolder = \"jobs\"\n";
+
+    fn jobs() -> Vec<Job> {
+        let learner = include_str!("../../jobs/learner.toml");
+        let exams = include_str!("../../jobs/exam-history.toml");
+        [learner, exams]
+            .map(|text| crate::job::parse("job.toml", text).unwrap())
+            .into()
+    }
+
+    async fn suspend(ledger: &dyn Ledger, job: &str) {
+        let entry = Entry::JobSuspended(JobSuspended {
+            job: job.to_owned(),
+            reason: SuspensionReason::LegalHold,
+            review_on: None,
+        });
+        let at = Timestamp::UNIX_EPOCH;
+        ledger.append(None, at, &entry).await.unwrap();
+    }
+
+    /// Does with an environment over a ledger in `folder` what is asked.
+    async fn with(folder: &Path, work: impl AsyncFnOnce(&Environment<'_>, &[Job])) {
+        let url = format!("sqlite:{}", folder.join("ledger.db").display());
+        let ledger = ledger::open(&url).await.unwrap();
+        ledger.migrate(Timestamp::UNIX_EPOCH).await.unwrap();
+        let config = Config::parse("kigen.toml", CONFIG, folder, &|_| None).unwrap();
+        let (shutdown, progress) = (Shutdown::new(), Progress::in_log());
+        let environment = Environment {
+            config: &config,
+            ledger: &*ledger,
+            now: &|| Timestamp::UNIX_EPOCH,
+            shutdown: &shutdown,
+            progress: &progress,
+        };
+        work(&environment, &jobs()).await;
+    }
+
+    #[tokio::test]
+    async fn a_suspension_stops_its_job_at_the_next_batch_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        with(folder.path(), async |environment, jobs| {
+            let learner = JobControl::new(environment, &jobs[0], jobs);
+            let exams = JobControl::new(environment, &jobs[1], jobs);
+            assert_eq!(learner.ask().await, Control::Continue);
+            suspend(environment.ledger, "learner").await;
+            let stop = Control::StopJob(StopReason::Suspended);
+            assert_eq!(learner.ask().await, stop);
+            assert_eq!(exams.ask().await, Control::Continue);
+            assert!(!environment.shutdown.is_requested());
+            assert!(matches!(learner.stopped(), Some(Stopped::Suspended(_))));
+            // A job that was stopped does not begin again in the same run.
+            let resumed = Entry::JobResumed {
+                job: "learner".to_owned(),
+            };
+            let at = Timestamp::UNIX_EPOCH;
+            let ledger = environment.ledger;
+            ledger.append(None, at, &resumed).await.unwrap();
+            assert_eq!(learner.ask().await, stop);
+            environment.shutdown.request();
+            let stop = Control::StopRun(StopReason::Signal);
+            assert_eq!(exams.ask().await, stop);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_ledger_that_does_not_answer_is_asked_again_and_then_stops_the_job() {
+        let folder = tempfile::tempdir().unwrap();
+        with(folder.path(), async |environment, jobs| {
+            let learner = JobControl::new(environment, &jobs[0], jobs);
+            let (file, aside) = (folder.path().join("ledger.db"), folder.path().join("aside"));
+            std::fs::rename(&file, &aside).unwrap();
+            assert!(matches!(learner.ask().await, Control::Wait(_)));
+            std::fs::rename(&aside, &file).unwrap();
+            assert_eq!(learner.ask().await, Control::Continue);
+            std::fs::rename(&file, &aside).unwrap();
+            assert!(!may_go_on(&learner).await);
+            let error = learner.stopped().and_then(Stopped::error).unwrap();
+            assert_eq!(error.exit, exit::LEDGER_UNAVAILABLE);
+            assert!(!environment.shutdown.is_requested());
+        })
+        .await;
+    }
+}
