@@ -10,6 +10,7 @@ use super::load;
 use super::output;
 use super::run::log_stopped;
 use super::run::signals;
+use super::run::signals_end_at_once;
 use crate::clock;
 use crate::config::Config;
 use crate::exit;
@@ -18,7 +19,6 @@ use crate::progress::Progress;
 use crate::run::execute::Environment;
 use crate::run::reconcile;
 use crate::run::reconcile::ReconcileRequest;
-use crate::shutdown::Shutdown;
 
 /// Options of `kigen reconcile`.
 #[derive(Debug, clap::Args)]
