@@ -6,8 +6,8 @@
 
 mod k01_joins;
 mod k05_holds;
-mod k13_sessions;
 mod k08_clock;
+mod k13_sessions;
 mod k17_stopping;
 mod k20_messages;
 mod k25_restored_store;
