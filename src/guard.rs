@@ -51,6 +51,22 @@ guards! {
     DayHasCome = "day-has-come",
     /// The clock agrees with the servers' clocks and the ledger's last entry.
     ClocksAgree = "clocks-agree",
+    /// A record that a join gives several rows for is undatable, also where the schema seemed to fit.
+    JoinedOnce = "joined-once",
+    /// Two spellings of one client's name make no second client.
+    ClientIsSpeltOnce = "client-is-spelt-once",
+    /// The blanks with which a database fills a text up are no part of its value.
+    PaddingIsNoValue = "padding-is-no-value",
+    /// The journal mode of an application's SQLite file stays what it is.
+    JournalModeStays = "journal-mode-stays",
+    /// The log beside a SQLite file is emptied at the end of a run.
+    WalIsEmptied = "wal-is-emptied",
+    /// A condition's word that its column cannot hold, or that rows spell in another way, is refused.
+    ConditionsCanHold = "conditions-can-hold",
+    /// Columns that the job matches have types and collations under which they compare without loss.
+    PairsCompare = "pairs-compare",
+    /// A condition on a null column keeps a record, and never makes it due by itself.
+    NullIsNoAnswer = "null-is-no-answer",
 }
 
 impl fmt::Display for Guard {

@@ -8,6 +8,7 @@ use super::failure::Failure;
 use super::load;
 use super::output;
 use crate::domain::calendar::FirstDay;
+use crate::domain::rule::Applies;
 use crate::domain::rule::Candidate;
 use crate::domain::rule::Decision;
 use crate::domain::rule::StartingPoint;
@@ -53,6 +54,9 @@ struct ExplainedPurpose {
     purpose: String,
     starting_point: &'static str,
     applies: bool,
+    /// The column of its condition is null: it counts as if it applied.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unknown: bool,
     starts_on: Option<Date>,
     counted_from: Option<Date>,
     period: String,
@@ -128,7 +132,8 @@ fn derive(stage: &Stage, candidate: &Candidate, as_of: Date) -> ExplainedStage {
         ExplainedPurpose {
             purpose: purpose.name.clone(),
             starting_point: source.kind.name(),
-            applies: state.applies,
+            applies: state.applies != Applies::No,
+            unknown: state.applies == Applies::Unknown,
             starts_on,
             counted_from,
             period: purpose.period.to_string(),
@@ -174,7 +179,12 @@ pub(super) fn render(job: &Job, explained: &Explained) -> String {
 }
 
 fn purpose_line(purpose: &ExplainedPurpose) -> String {
-    let name = format!("  purpose {}", purpose.purpose);
+    let unknown = if purpose.unknown {
+        " (its condition is null: counted as if it applied)"
+    } else {
+        ""
+    };
+    let name = format!("  purpose {}{unknown}", purpose.purpose);
     if !purpose.applies {
         return format!("{name}: does not apply to this record");
     }

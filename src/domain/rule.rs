@@ -28,11 +28,20 @@ pub enum StartingPoint {
     On(Date),
 }
 
+/// Whether a record is kept for a purpose at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applies {
+    Yes,
+    No,
+    /// The column of its condition is null. The record is kept at least as long as if the purpose
+    /// applied; but this alone never makes it due.
+    Unknown,
+}
+
 /// What a record says about one purpose of its rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PurposeState {
-    /// Whether the record is kept for this purpose at all.
-    pub applies: bool,
+    pub applies: Applies,
     pub start: StartingPoint,
 }
 
@@ -113,7 +122,7 @@ pub struct Rule {
 impl Rule {
     /// Decides what is due to `candidate` on the day `as_of`.
     ///
-    /// A record that no purpose covers, or whose end cannot be computed, is kept and reported.
+    /// A record that no purpose surely covers, or whose end cannot be computed, is kept and reported.
     pub fn decide(&self, candidate: &Candidate, as_of: Date) -> Decision {
         if candidate.already_disposed {
             return Decision::Retain(RetainReason::AlreadyDisposed);
@@ -136,11 +145,16 @@ impl Rule {
         }
     }
 
-    /// Returns when the purposes of `candidate` end, or `None` if one cannot be computed.
+    /// Returns when the purposes of `candidate` end, or `None` if one cannot be computed or none surely
+    /// applies.
     pub fn ends(&self, candidate: &Candidate) -> Option<Ends> {
+        let surely = |state: &PurposeState| state.applies == Applies::Yes;
+        if !candidate.purposes.iter().any(surely) {
+            return None;
+        }
         let mut ends: Option<Ends> = None;
         for (index, (purpose, state)) in self.purposes.iter().zip(&candidate.purposes).enumerate() {
-            if !state.applies {
+            if state.applies == Applies::No {
                 continue;
             }
             let StartingPoint::On(start) = state.start else {
@@ -223,13 +237,11 @@ mod tests {
 
     fn candidate(course: StartingPoint, screening: Option<StartingPoint>) -> Candidate {
         let state = |start: StartingPoint, applies| PurposeState { applies, start };
+        let second = screening.map_or(Applies::No, |_| Applies::Yes);
         Candidate {
             purposes: vec![
-                state(course, true),
-                state(
-                    screening.unwrap_or(StartingPoint::Missing),
-                    screening.is_some(),
-                ),
+                state(course, Applies::Yes),
+                state(screening.unwrap_or(StartingPoint::Missing), second),
             ],
             already_disposed: false,
             referenced: false,
@@ -282,9 +294,38 @@ mod tests {
     #[test]
     fn a_record_that_no_purpose_covers_is_kept_as_undatable() {
         let mut record = candidate(on(2000, 1, 1), None);
-        record.purposes[0].applies = false;
+        record.purposes[0].applies = Applies::No;
         assert_eq!(
             rule().decide(&record, date(2025, 1, 1)),
+            Decision::Retain(RetainReason::Undatable)
+        );
+    }
+
+    #[test]
+    fn a_record_of_which_nobody_knows_whether_a_purpose_applies_is_kept_as_undatable() {
+        let mut record = candidate(on(2000, 1, 1), None);
+        record.purposes[0].applies = Applies::Unknown;
+        assert_eq!(
+            rule().decide(&record, date(2025, 1, 1)),
+            Decision::Retain(RetainReason::Undatable)
+        );
+    }
+
+    #[test]
+    fn a_purpose_that_may_apply_keeps_a_record_as_long_as_one_that_does() {
+        let mut record = candidate(on(2020, 1, 1), Some(on(2020, 6, 1)));
+        record.purposes[1].applies = Applies::Unknown;
+        assert_eq!(
+            rule().decide(&record, date(2023, 6, 1)),
+            Decision::Retain(RetainReason::NotExpired)
+        );
+        assert!(matches!(
+            rule().decide(&record, date(2023, 6, 2)),
+            Decision::Dispose { .. }
+        ));
+        record.purposes[1].start = StartingPoint::Missing;
+        assert_eq!(
+            rule().decide(&record, date(2099, 1, 1)),
             Decision::Retain(RetainReason::Undatable)
         );
     }

@@ -18,6 +18,7 @@ use super::Subject;
 use super::TableName;
 use super::Title;
 use super::raw::RawJob;
+use super::spelling::tidy;
 use crate::problem::Problems;
 use crate::problem::document::Document;
 use crate::problem::document::Path;
@@ -177,6 +178,12 @@ fn client(raw: &RawJob, own: &Classified, findings: &mut Findings) -> Option<Cli
     match (&raw.client.name, &raw.client.column) {
         (Some(name), None) => {
             names::not_empty(&path.key("name"), name, findings);
+            let tidy = tidy(name);
+            if tidy != *name && !tidy.is_empty() {
+                let message =
+                    "the client's name has blanks around it, or marks that are not composed";
+                findings.hint(&path.key("name"), message, format!("write `{tidy}`"));
+            }
             Some(ClientSource::Fixed(name.clone()))
         }
         (None, Some(column)) => {

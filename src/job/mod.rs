@@ -8,6 +8,7 @@ mod describe;
 mod folder;
 mod raw;
 mod set;
+pub(crate) mod spelling;
 
 pub use check::parse;
 pub use clause::Approval;
@@ -19,11 +20,13 @@ pub use folder::load_folder;
 pub use set::JobSet;
 pub use set::UnknownJobs;
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::domain::rule::Applies;
 use crate::domain::rule::RetainReason;
 use crate::domain::rule::Rule;
 
@@ -87,10 +90,19 @@ pub struct TableName {
 impl std::fmt::Display for TableName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.schema {
-            Some(schema) => write!(f, "{schema}.{}", self.name),
-            None => f.write_str(&self.name),
+            Some(schema) => write!(f, "{}.{}", in_quotes(schema), in_quotes(&self.name)),
+            None => f.write_str(&in_quotes(&self.name)),
         }
     }
+}
+
+/// A part of a table's name as a job writes it: in double quotes where it holds a dot or begins with
+/// such a quote itself.
+fn in_quotes(part: &str) -> Cow<'_, str> {
+    if !part.contains('.') && !part.starts_with('"') {
+        return Cow::Borrowed(part);
+    }
+    Cow::Owned(format!("\"{}\"", part.replace('"', "\"\"")))
 }
 
 /// A column of the cluster's own table, or of one of its joins.
@@ -290,7 +302,7 @@ pub enum StoredAs {
     UnixSeconds,
 }
 
-/// A condition on one column. A null value fulfils every condition: in doubt, the record is kept.
+/// A condition on one column. A null value gives no answer: in doubt, the record is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condition {
     pub column: ColumnRef,
@@ -301,11 +313,14 @@ pub struct Condition {
 
 impl Condition {
     /// Whether a record whose column holds `text` (the store's text form) fulfils it.
-    pub fn holds(&self, text: Option<&str>) -> bool {
+    pub fn holds(&self, text: Option<&str>) -> Applies {
         let Some(text) = text else {
-            return true;
+            return Applies::Unknown;
         };
-        self.values.iter().any(|value| value == text) != self.negated
+        if self.values.iter().any(|value| value == text) == self.negated {
+            return Applies::No;
+        }
+        Applies::Yes
     }
 }
 

@@ -130,7 +130,7 @@ pub(super) struct RawClient {
 }
 
 /// Every column of a table, by what it says about a person.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[schemars(rename = "Columns")]
 pub(super) struct RawColumns {
@@ -320,7 +320,8 @@ pub(super) enum RawFormat {
     UnixSeconds,
 }
 
-/// A condition on one column: exactly one of `in` and `not-in`. Null fulfils every condition.
+/// A condition on one column: exactly one of `in` and `not-in`. Null keeps the record as if the purpose
+/// applied, and by itself never makes it due.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "Condition")]

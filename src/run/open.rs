@@ -122,11 +122,11 @@ async fn open(config: &Config, name: &str, read_only: bool) -> Result<SqlStore, 
         StoreKind::Sqlite => {
             let file = store.url.expose().trim_start_matches("sqlite://");
             let (file, options) = file.split_once('?').unwrap_or((file, ""));
-            if !read_only
-                && options
-                    .split('&')
-                    .any(|option| matches!(option, "mode=ro" | "immutable=1"))
-            {
+            let has = |option: &str| options.split('&').any(|written| written == option);
+            let immutable = ["immutable=1", "immutable=true", "immutable=on"]
+                .iter()
+                .any(|option| has(option));
+            if !read_only && (immutable || has("mode=ro")) {
                 return Err(StoreError::Unusable(format!(
                     "store `{name}` is read-only by its URL\nhint: without `{options}` a run may remove from it"
                 )));
@@ -136,6 +136,7 @@ async fn open(config: &Config, name: &str, read_only: bool) -> Result<SqlStore, 
                 file: file.into(),
                 busy_timeout: BUSY_TIMEOUT,
                 read_only,
+                immutable,
             })
             .await
         }

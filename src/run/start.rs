@@ -13,6 +13,7 @@ use crate::job::Disposal;
 use crate::job::Job;
 use crate::job::OnDispose;
 use crate::job::Stage;
+use crate::job::TableName;
 use crate::keyring::Keyring;
 use crate::keyring::KeyringError;
 use crate::keyring::Quarter;
@@ -91,19 +92,18 @@ impl Targets {
             own,
             ..StageTargets::default()
         };
+        // Two references of one table lead to the same rows: one target.
+        let mut of_table: BTreeMap<&TableName, u16> = BTreeMap::new();
         for reference in &job.references {
             if !matches!(reference.on_dispose, OnDispose::GoesWith { .. }) {
                 continue;
             }
             // A reference that takes no part in the stage has no number; its place stays filled.
             let number = if reference.stages.contains(&stage.name) {
-                self.add(
-                    ready,
-                    stage,
-                    &reference.table.to_string(),
-                    Action::RowDeleted,
-                    as_of,
-                )
+                *of_table.entry(&reference.table).or_insert_with(|| {
+                    let table = reference.table.to_string();
+                    self.add(ready, stage, &table, Action::RowDeleted, as_of)
+                })
             } else {
                 u16::MAX
             };

@@ -317,6 +317,12 @@ pub trait Disposer: Inventory {
     /// rule. Repeatable.
     async fn mark_published(&self, run_id: &str) -> Result<(), StoreError>;
 
+    /// Moves into the tables what a database keeps beside them for a while, at the end of a run. Returns
+    /// where removed rows may still be read, each in a sentence.
+    async fn settle(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
     /// Walks the table once and disposes of what is due, batch by batch; each batch one
     /// transaction with its journal row.
     async fn dispose(&self, order: &StageOrder<'_>, control: &dyn RunControl) -> PassOutcome;

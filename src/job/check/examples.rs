@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 
 use super::findings::Findings;
+use crate::domain::rule::Applies;
 use crate::domain::rule::Candidate;
 use crate::domain::rule::Decision;
 use crate::domain::rule::Ends;
@@ -153,10 +154,13 @@ fn candidate(
             }
             None => Some(StartingPoint::Missing),
         };
-        let applies = source.applies_when.as_ref().is_none_or(|condition| {
-            let value = raw.values.get(&condition.column.to_string());
-            condition.holds(value.map(String::as_str))
-        });
+        let applies = source
+            .applies_when
+            .as_ref()
+            .map_or(Applies::Yes, |condition| {
+                let value = raw.values.get(&condition.column.to_string());
+                condition.holds(value.map(String::as_str))
+            });
         purposes.push(start.map(|start| PurposeState { applies, start }));
     }
     Some(Candidate {
@@ -264,7 +268,7 @@ fn border_hint(stage: &Stage, judged: &[Judged]) -> String {
     let made_up = || {
         let start = jiff::civil::date(2024, 2, 28);
         let state = PurposeState {
-            applies: true,
+            applies: Applies::Yes,
             start: StartingPoint::On(start),
         };
         let candidate = Candidate {

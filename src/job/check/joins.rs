@@ -13,6 +13,9 @@ use crate::job::raw::RawJoin;
 use crate::problem::document::Path;
 use crate::problem::near_miss;
 
+/// With its prefix a join's name stays below the 63 bytes at which PostgreSQL cuts names.
+const MAX_JOIN_NAME: usize = 60;
+
 /// What the parts of a job stand on: its own table's columns and its joins.
 pub(super) struct Ground<'a> {
     pub(super) raw: &'a RawJob,
@@ -45,13 +48,24 @@ fn column(
     joins: &[&str],
     findings: &mut Findings,
 ) -> Option<ColumnRef> {
+    let of_own = || ColumnRef {
+        join: None,
+        column: text.to_owned(),
+    };
     let Some((join, column)) = text.split_once('.') else {
         own.need(path, text, findings);
-        return Some(ColumnRef {
-            join: None,
-            column: text.to_owned(),
-        });
+        return Some(of_own());
     };
+    // A column's own name may hold a dot.
+    match (own.class_of(text).is_some(), joins.contains(&join)) {
+        (true, false) => return Some(of_own()),
+        (true, true) => {
+            let message = format!("`{text}` is a column, and also one of the join `{join}`");
+            findings.hint(path, message, "give the join another name");
+            return None;
+        }
+        (false, _) => {}
+    }
     if !joins.contains(&join) {
         let hint = near_miss::hint(join, joins.iter().copied())
             .unwrap_or_else(|| "a column of another table is read through a `[[join]]`".to_owned());
@@ -78,6 +92,17 @@ pub(super) fn check(raw: &[RawJoin], own: &Classified, findings: &mut Findings) 
     for (index, join) in raw.iter().enumerate() {
         let path = path.at(index);
         names::kebab(&path.key("name"), "join", &join.name, findings);
+        if join.name.len() > MAX_JOIN_NAME {
+            let message = format!(
+                "the join `{}` has a name of more than {MAX_JOIN_NAME} characters",
+                join.name
+            );
+            findings.hint(
+                &path.key("name"),
+                message,
+                "databases cut longer names, and two could become one",
+            );
+        }
         let table = names::table(&path.key("table"), &join.table, findings);
         let earlier: Vec<&str> = raw
             .iter()

@@ -63,49 +63,124 @@ pub(super) fn not_empty(path: &Path, text: &str, findings: &mut Findings) {
     }
 }
 
-/// Checks that `text` can be the name of a column or table.
+/// Checks that `text` can be the name of a column or table: anything that a database takes.
 ///
-/// Such names become part of statements. They are quoted there; that they also hold nothing that
-/// could end a quotation is the second lock on that door.
+/// Such names become part of statements, where they are quoted. Control characters would spoil what
+/// people and logs see.
 pub(super) fn identifier(path: &Path, text: &str, findings: &mut Findings) -> bool {
-    let allowed = |character: char| character.is_alphanumeric() || "_$-".contains(character);
-    if !text.is_empty() && text.chars().all(allowed) {
+    if is_identifier(text) {
         return true;
     }
     let message = format!("{text:?} cannot be the name of a column or table");
     findings.hint(
         path,
         message,
-        "letters, digits, `_`, `$` and `-` only, without quotes",
+        "the name as the database has it, without control characters",
     );
     false
 }
 
-/// Reads `table` or `schema.table`.
+fn is_identifier(text: &str) -> bool {
+    !text.is_empty() && !text.chars().any(char::is_control)
+}
+
+/// Reads `table` or `schema.table`; a part in double quotes may hold dots.
 pub(super) fn table(path: &Path, text: &str, findings: &mut Findings) -> Option<TableName> {
-    let (schema, name) = parts(text);
-    let parts_hold = schema
-        .into_iter()
-        .chain([name])
-        .all(|part| identifier(path, part, findings));
-    parts_hold.then(|| TableName {
-        schema: schema.map(str::to_owned),
-        name: name.to_owned(),
-    })
+    let name = parts(text).filter(|name| {
+        let mut parts = name.schema.iter().chain([&name.name]);
+        parts.all(|part| is_identifier(part))
+    });
+    if name.is_none() {
+        let message = format!("{text:?} cannot be the name of a table");
+        let hint = "write `table` or `schema.table`; a part that holds a dot stands in double quotes: '\"my.table\"'";
+        findings.hint(path, message, hint);
+    }
+    name
 }
 
 /// A table's name as it is written, whether it is one or not.
 pub(super) fn unchecked_table(text: &str) -> TableName {
-    let (schema, name) = parts(text);
-    TableName {
-        schema: schema.map(str::to_owned),
-        name: name.to_owned(),
+    parts(text).unwrap_or_else(|| TableName {
+        schema: None,
+        name: text.to_owned(),
+    })
+}
+
+fn parts(text: &str) -> Option<TableName> {
+    let (first, rest) = part(text)?;
+    let Some(rest) = rest else {
+        return Some(TableName {
+            schema: None,
+            name: first,
+        });
+    };
+    let (name, rest) = part(rest)?;
+    rest.is_none().then_some(TableName {
+        schema: Some(first),
+        name,
+    })
+}
+
+/// The first part of a name, and what follows the dot behind it.
+fn part(text: &str) -> Option<(String, Option<&str>)> {
+    let Some(quoted) = text.strip_prefix('"') else {
+        return Some(match text.split_once('.') {
+            Some((part, rest)) => (part.to_owned(), Some(rest)),
+            None => (text.to_owned(), None),
+        });
+    };
+    let mut part = String::new();
+    let mut rest = quoted;
+    loop {
+        let (before, behind) = rest.split_once('"')?;
+        part.push_str(before);
+        if let Some(behind) = behind.strip_prefix('"') {
+            // Two quotes stand for one of the name.
+            part.push('"');
+            rest = behind;
+            continue;
+        }
+        return match behind.strip_prefix('.') {
+            Some(behind) => Some((part, Some(behind))),
+            None => behind.is_empty().then_some((part, None)),
+        };
     }
 }
 
-fn parts(text: &str) -> (Option<&str>, &str) {
-    match text.split_once('.') {
-        Some((schema, name)) => (Some(schema), name),
-        None => (None, text),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(schema: Option<&str>, name: &str) -> Option<TableName> {
+        Some(TableName {
+            schema: schema.map(str::to_owned),
+            name: name.to_owned(),
+        })
+    }
+
+    #[test]
+    fn a_table_is_read_as_it_is_written() {
+        let cases = [
+            ("learner", table(None, "learner")),
+            ("lms.learner", table(Some("lms"), "learner")),
+            ("受講 履歴", table(None, "受講 履歴")),
+            ("a\"b", table(None, "a\"b")),
+            ("\"my.table\"", table(None, "my.table")),
+            ("lms.\"my.table\"", table(Some("lms"), "my.table")),
+            ("\"l.ms\".\"a\"\"b.c\"", table(Some("l.ms"), "a\"b.c")),
+            ("a.b.c", None),
+            ("\"open", None),
+            ("\"a\"b", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parts(text), expected, "{text}");
+            if let Some(name) = expected {
+                assert_eq!(
+                    parts(&name.to_string()),
+                    Some(name),
+                    "written again: {text}"
+                );
+            }
+        }
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn check(
         let path = Path::of("reference").at(index);
         references.extend(reference(&path, raw, ground, own_table, findings));
     }
-    references
+    parents_first(references)
 }
 
 fn goes_with<'a>(ground: &Ground<'a>) -> impl Iterator<Item = (usize, &'a RawReference)> + use<'a> {
@@ -42,10 +42,16 @@ fn goes_with<'a>(ground: &Ground<'a>) -> impl Iterator<Item = (usize, &'a RawRef
 
 fn check_goes_with_tables(ground: &Ground, own_table: Option<&TableName>, findings: &mut Findings) {
     let path = |index: usize| Path::of("reference").at(index).key("table");
-    let tables = goes_with(ground).map(|(index, raw)| (path(index), raw.table.as_str()));
-    names::unique("goes-with table", tables, findings);
     for (index, raw) in goes_with(ground) {
-        if own_table.is_some_and(|own| own.to_string() == raw.table) {
+        let table = names::unchecked_table(&raw.table);
+        // Rows may name records in two ways, as a sender and a receiver: they are one table's rows.
+        let earlier = goes_with(ground).take_while(|(earlier, _)| *earlier < index);
+        let mut earlier =
+            earlier.filter(|(_, other)| names::unchecked_table(&other.table) == table);
+        if let Some((first, other)) = earlier.next() {
+            same_rows(index, raw, first, other, findings);
+        }
+        if own_table == Some(&table) {
             let message = "rows of the own table cannot go with its records";
             let hint = "`unlink` or `blocks`: each record of the table is decided by its own dates";
             findings.hint(&path(index), message, hint);
@@ -53,39 +59,93 @@ fn check_goes_with_tables(ground: &Ground, own_table: Option<&TableName>, findin
     }
 }
 
-/// Follows `of` from each goes-with table; all must end at the own table.
+/// Checks that two references describe the rows of one table alike.
+fn same_rows(
+    index: usize,
+    raw: &RawReference,
+    first: usize,
+    other: &RawReference,
+    findings: &mut Findings,
+) {
+    let path = Path::of("reference").at(index);
+    let hint = "both say what the same rows are";
+    if raw.on == other.on && raw.of == other.of {
+        let message = format!("the reference is already named at `reference[{first}]`");
+        findings.say(&path.key("on"), message);
+    }
+    if raw.key != other.key {
+        let message = format!("`key` differs from that of `reference[{first}]`, of the same table");
+        findings.hint(&path.key("key"), message, hint);
+    }
+    if raw.columns != other.columns {
+        let message =
+            format!("`columns` differ from those of `reference[{first}]`, of the same table");
+        findings.hint(&path.key("columns"), message, hint);
+    }
+}
+
+/// Follows `of` from each table; every way must end at the own table.
 fn check_cycles(references: &[RawReference], findings: &mut Findings) {
-    let parent_of = |table: &str| {
-        let named = references.iter().find(|reference| reference.table == table);
-        named.and_then(|reference| reference.of.as_deref())
-    };
     let mut told: BTreeSet<&str> = BTreeSet::new();
     for (index, reference) in references.iter().enumerate() {
-        let mut trail = vec![reference.table.as_str()];
-        let mut here = reference.table.as_str();
-        while let Some(parent) = parent_of(here) {
-            let back_at_the_start = parent == reference.table;
-            if trail.contains(&parent) && !back_at_the_start {
-                break;
-            }
-            trail.push(parent);
-            here = parent;
-            if back_at_the_start {
-                break;
-            }
+        let start = reference.table.as_str();
+        if told.contains(start) {
+            continue;
         }
-        let is_cycle = trail.len() > 1 && trail.last() == trail.first();
-        if is_cycle && !told.contains(reference.table.as_str()) {
-            told.extend(&trail);
-            let message = format!("the references form a cycle: {}", trail.join(" of "));
-            let path = Path::of("reference").at(index).key("of");
-            findings.hint(
-                &path,
-                message,
-                "each chain of `of` must end at the own table",
-            );
+        let Some(mut trail) = way_back(references, start, start, &mut BTreeSet::new()) else {
+            continue;
+        };
+        told.extend(&trail);
+        trail.push(start);
+        let message = format!("the references form a cycle: {}", trail.join(" of "));
+        let path = Path::of("reference").at(index).key("of");
+        let hint = "each chain of `of` must end at the own table";
+        findings.hint(&path, message, hint);
+    }
+}
+
+/// The tables on a way along `of` from `here` back to `start`.
+fn way_back<'r>(
+    references: &'r [RawReference],
+    here: &'r str,
+    start: &str,
+    seen: &mut BTreeSet<&'r str>,
+) -> Option<Vec<&'r str>> {
+    if !seen.insert(here) {
+        return None;
+    }
+    let of_table = references.iter().filter(|other| other.table == here);
+    for parent in of_table.filter_map(|reference| reference.of.as_deref()) {
+        if parent == start {
+            return Some(vec![here]);
+        }
+        if let Some(mut trail) = way_back(references, parent, start, seen) {
+            trail.insert(0, here);
+            return Some(trail);
         }
     }
+    None
+}
+
+/// Puts each reference behind all those of the table that it is `of`: rows are found from the records
+/// downwards. What does not end at the own table keeps its place; it is told.
+fn parents_first(references: Vec<Reference>) -> Vec<Reference> {
+    let mut waiting = references;
+    let mut ordered: Vec<Reference> = Vec::with_capacity(waiting.len());
+    while !waiting.is_empty() {
+        let is_free = |reference: &Reference| {
+            let of = reference.of.as_ref();
+            !waiting.iter().any(|other| {
+                Some(&other.table) == of && matches!(other.on_dispose, OnDispose::GoesWith { .. })
+            })
+        };
+        let Some(next) = waiting.iter().position(is_free) else {
+            break;
+        };
+        ordered.push(waiting.remove(next));
+    }
+    ordered.extend(waiting);
+    ordered
 }
 
 fn reference(
@@ -146,7 +206,9 @@ fn parent(
     let Some(of) = of else {
         return Parent::Own;
     };
-    let found = goes_with(ground).find(|(_, reference)| reference.table == of);
+    let named = names::unchecked_table(of);
+    let found =
+        goes_with(ground).find(|(_, reference)| names::unchecked_table(&reference.table) == named);
     if let Some((index, reference)) = found {
         let Some(columns) = &reference.columns else {
             return Parent::Unknown;
@@ -158,7 +220,7 @@ fn parent(
         findings.forget_since(before);
         return Parent::Reference(columns);
     }
-    if own_table.is_some_and(|own| own.to_string() == of) {
+    if own_table == Some(&names::unchecked_table(of)) {
         findings.hint(path, "`of` names the own table", "leave `of` out");
         return Parent::Unknown;
     }

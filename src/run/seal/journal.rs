@@ -95,6 +95,23 @@ pub(super) async fn mark_published(
     Ok(())
 }
 
+/// Lets every store that the run removed from move what lies beside its tables. Says where removed rows
+/// may still be read; the run has ended well all the same.
+pub(super) async fn settle(context: &SealContext<'_>, facts: &RunFacts) {
+    for name in facts.journal_stores() {
+        let Ok(store) = store(context, facts, name) else {
+            continue;
+        };
+        let traces = match store.settle().await {
+            Ok(traces) => traces,
+            Err(error) => vec![error.to_string()],
+        };
+        for trace in traces {
+            tracing::warn!(store.name = %name, "{trace}");
+        }
+    }
+}
+
 /// Reads every journal row of the run.
 pub(super) async fn gather(
     context: &SealContext<'_>,

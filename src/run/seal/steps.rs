@@ -26,6 +26,7 @@ use super::journal::ClientJournal;
 use super::journal::close_fences;
 use super::journal::gather;
 use super::journal::mark_published;
+use super::journal::settle;
 use super::keys::publish_keys;
 use super::leaves::LeavesWriter;
 use super::look_back;
@@ -74,6 +75,7 @@ pub async fn seal(
         if number == last {
             // Before the run counts as published: nobody would do it afterwards.
             mark_published(context, &facts).await?;
+            settle(context, &facts).await;
         }
         say_that_it_is_published(context, &facts, &certificate, now).await?;
         certificates.push(certificate);

@@ -44,6 +44,12 @@ pub(crate) trait Backend: Send + Sync {
 
     /// Whether kigen's own tables are there, in this version.
     async fn journal_is_migrated(&self, session: &mut dyn SqlSession) -> Result<bool, StoreError>;
+
+    /// Where rows that are removed may still be read afterwards, each in a sentence.
+    async fn traces(&self, session: &mut dyn SqlSession) -> Result<Vec<String>, StoreError>;
+
+    /// Moves into the tables what lies beside them. Returns what could not be moved, in sentences.
+    async fn settle(&self, session: &mut dyn SqlSession) -> Result<Vec<String>, StoreError>;
 }
 
 /// Reads the facts of every table that `job` names; those that do not exist are left out.

@@ -37,6 +37,26 @@ pub struct ColumnFacts {
     pub nullable: bool,
     /// Computed by the database from other columns.
     pub generated: bool,
+    /// As what the database compares its values: columns of one family compare without loss.
+    pub family: String,
+    /// The collation of its texts, where it is not the database's own.
+    pub collation: Option<Collation>,
+}
+
+impl ColumnFacts {
+    /// Whether the database fills its texts up with blanks, which are no part of the value.
+    pub(crate) fn is_padded(&self) -> bool {
+        let is_text = matches!(self.column_type, ColumnType::Text { .. });
+        is_text && (self.type_name.starts_with("character(") || self.type_name == "bpchar")
+    }
+}
+
+/// By what a database orders the texts of a column, and calls them equal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collation {
+    pub name: String,
+    /// Whether it calls texts equal only if they are the same.
+    pub exact: bool,
 }
 
 /// What kind of relation a name stands for.
@@ -45,7 +65,9 @@ pub enum RelationKind {
     Table,
     PartitionedTable,
     View,
+    MaterializedView,
     ForeignTable,
+    VirtualTable,
     Other,
 }
 
@@ -56,7 +78,9 @@ impl RelationKind {
             Self::Table => "table",
             Self::PartitionedTable => "partitioned table",
             Self::View => "view",
+            Self::MaterializedView => "materialized view",
             Self::ForeignTable => "foreign table",
+            Self::VirtualTable => "virtual table",
             Self::Other => "relation of another kind",
         }
     }
@@ -79,7 +103,7 @@ pub struct TableFacts {
     pub name: TableName,
     pub kind: RelationKind,
     pub columns: Vec<ColumnFacts>,
-    /// Every set of columns that is unique and not null, primary key first.
+    /// Every set of columns that is not null and unique by what `=` calls equal, primary key first.
     pub unique_keys: Vec<Vec<String>>,
     /// Foreign keys of other tables onto this one.
     pub referenced_by: Vec<ForeignKeyFacts>,

@@ -1,5 +1,6 @@
 //! On whose behalf a cluster is kept: every client that has a record in it, due or not.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::dialect::Dialect;
@@ -10,9 +11,29 @@ use super::resolved::Tables;
 use super::session::SqlSession;
 use super::session::Statement;
 use super::text::missing;
+use crate::guard;
+use crate::guard::Guard;
 use crate::job::ClientSource;
 use crate::job::Job;
+use crate::job::spelling::folded;
 use crate::store::error::StoreError;
+
+/// Clients whose names differ only in what a person does not see, each pair as a problem.
+pub(crate) fn spellings(clients: &BTreeSet<String>) -> Vec<String> {
+    if !guard::stands(Guard::ClientIsSpeltOnce) {
+        return Vec::new();
+    }
+    let mut known: BTreeMap<String, &str> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for client in clients {
+        if let Some(other) = known.insert(folded(client), client) {
+            problems.push(format!(
+                "clients `{other}` and `{client}` differ only in case, width or blanks: each would get certificates of its own\nhint: write the client in one way in all rows"
+            ));
+        }
+    }
+    problems
+}
 
 /// The clients of `job`. The session has a read transaction open.
 pub(crate) async fn clients(

@@ -6,6 +6,8 @@ use jiff::tz::TimeZone;
 use super::catalog::ColumnFacts;
 use super::session::Arg;
 use crate::domain::value::Value;
+use crate::guard;
+use crate::guard::Guard;
 use crate::job::TableName;
 
 /// How a starting point's column is stored, resolved against the live schema.
@@ -37,6 +39,14 @@ pub(crate) trait Dialect: Send + Sync {
     /// A select expression whose value the session can read.
     fn readable(&self, expression: &str, column: &ColumnFacts) -> String;
 
+    /// Like [`Dialect::readable`], without the blanks with which the database fills a value up.
+    fn unpadded(&self, expression: &str, column: &ColumnFacts) -> String {
+        if column.is_padded() && guard::stands(Guard::PaddingIsNoValue) {
+            return self.text_of(expression);
+        }
+        self.readable(expression, column)
+    }
+
     /// The value read by [`Dialect::readable`], typed as its column.
     fn adopt(&self, value: Value, column: &ColumnFacts) -> Value;
 
@@ -50,8 +60,13 @@ pub(crate) trait Dialect: Send + Sync {
     /// The least value of a starting point that is a day; for one that is not, anything.
     fn least(&self, expression: &str, start: &StartType) -> String;
 
-    /// `expression` as text, for comparison with a condition's values.
+    /// `expression` as text, for comparison with a condition's values: letter by letter, as the rule
+    /// compares them, whatever the column's collation.
     fn text_of(&self, expression: &str) -> String;
+
+    /// What a column would hold of a condition's `word`, handed over as `parameter`, in the form of
+    /// [`Dialect::text_of`]; null, or an error, where its type holds no such value.
+    fn as_held(&self, parameter: &str, word: &str, column: &ColumnFacts) -> String;
 
     /// One text for the values of a record's key, for the marker table.
     fn key_text(&self, expressions: &[String]) -> String;

@@ -10,6 +10,7 @@ use super::session::Statement;
 use super::start::day_of;
 use super::survey::count;
 use super::text::StageText;
+use super::text::applies_of;
 use super::text::expression;
 use crate::domain::rule::Candidate;
 use crate::domain::rule::PurposeState;
@@ -38,7 +39,14 @@ pub(crate) async fn find(
         let Some(row) = rows.first() else {
             return Ok(None);
         };
-        candidates.push(candidate(&text, row)?);
+        let mut candidate = candidate(&text, row)?;
+        if rows.len() > 1 {
+            // A join gives several rows for the record: none of them decides it.
+            for purpose in &mut candidate.purposes {
+                purpose.start = StartingPoint::Unreadable;
+            }
+        }
+        candidates.push(candidate);
     }
     Ok(Some(Found { candidates }))
 }
@@ -58,8 +66,7 @@ fn statement(text: &StageText<'_>, key: &[String]) -> Result<Statement, StoreErr
     };
     let mut selected = vec![flag(text.already_disposed()), flag(text.referenced())];
     for (index, source) in text.stage.sources.iter().enumerate() {
-        let always = || "1 = 1".to_owned();
-        selected.push(flag(Some(text.applies(index).unwrap_or_else(always))));
+        selected.push(text.applies_code(index));
         selected.push(expression(&source.starts_at));
     }
     let mut on = Vec::new();
@@ -89,7 +96,7 @@ fn candidate(text: &StageText<'_>, row: &Row) -> Result<Candidate, StoreError> {
         let start = text.start_type(index)?;
         let value = row.get(3 + 2 * index);
         purposes.push(PurposeState {
-            applies: is_set(2 + 2 * index),
+            applies: applies_of(row.get(2 + 2 * index)),
             start: value.map_or(StartingPoint::Missing, |value| {
                 day_of(value, &start, &text.job.time_zone)
             }),

@@ -7,6 +7,7 @@ mod columns;
 mod foreign_keys;
 mod joins;
 mod leftovers;
+mod pairs;
 mod references;
 mod tokens;
 
@@ -77,7 +78,11 @@ fn usable_table<'a>(name: &TableName, tables: &'a Tables, fit: &mut Fit) -> Opti
     };
     match facts.kind {
         RelationKind::Table | RelationKind::PartitionedTable => Some(facts),
-        RelationKind::View | RelationKind::ForeignTable | RelationKind::Other => {
+        RelationKind::View
+        | RelationKind::MaterializedView
+        | RelationKind::ForeignTable
+        | RelationKind::VirtualTable
+        | RelationKind::Other => {
             fit.problems.push(format!(
                 "`{name}` is a {}, not a table\nhint: name the table whose rows are to go",
                 facts.kind.name()

@@ -18,11 +18,14 @@ use super::selection::select;
 use super::session::Row;
 use super::start::day_of;
 use super::text::StageText;
+use crate::domain::rule::Applies;
 use crate::domain::rule::Candidate;
 use crate::domain::rule::Decision;
 use crate::domain::rule::PurposeState;
 use crate::domain::value::RecordKey;
 use crate::domain::value::Value;
+use crate::guard;
+use crate::guard::Guard;
 use crate::job::ClientSource;
 use crate::job::Disposal;
 use crate::job::Job;
@@ -30,6 +33,7 @@ use crate::job::Marker;
 use crate::job::OnDispose;
 use crate::job::Stage;
 use crate::job::Strategy;
+use crate::job::spelling::tidy;
 use crate::pseudonym::Replacement;
 use crate::pseudonym::token::TokenShape;
 use crate::pseudonym::token::Tokenizer;
@@ -162,11 +166,19 @@ impl<'a> Pass<'a> {
             .iter()
             .enumerate()
             .map(|(index, source)| PurposeState {
-                applies: source.applies_when.as_ref().is_none_or(|condition| {
-                    let at = self.selection.conditions[index];
-                    let text = at.and_then(|at| row[at].store_text());
-                    condition.holds(text.as_deref())
-                }),
+                applies: source
+                    .applies_when
+                    .as_ref()
+                    .map_or(Applies::Yes, |condition| {
+                        let at = self.selection.conditions[index];
+                        let text = at.and_then(|at| row[at].store_text());
+                        match condition.holds(text.as_deref()) {
+                            Applies::Unknown if !guard::stands(Guard::NullIsNoAnswer) => {
+                                Applies::Yes
+                            }
+                            applies => applies,
+                        }
+                    }),
                 start: day_of(
                     &row[self.selection.starts[index]],
                     &self.starts[index],
@@ -215,12 +227,21 @@ pub(crate) const RECONCILED: &str = "restore-reconciliation";
 /// The client of a record whose client column is null.
 pub(crate) const NO_CLIENT: &str = "(none)";
 
+/// A client's name, without the blanks around it and in one Unicode form: no client of its own is made
+/// of a padded name.
 pub(crate) fn client_name(value: &Value) -> Cow<'_, str> {
-    if let Value::Text(name) = value {
-        return Cow::Borrowed(name);
+    let Some(text) = value.store_text() else {
+        return Cow::Borrowed(NO_CLIENT);
+    };
+    let name = if guard::stands(Guard::ClientIsSpeltOnce) {
+        tidy(&text)
+    } else {
+        text
+    };
+    if name.is_empty() {
+        return Cow::Borrowed(NO_CLIENT);
     }
-    let text = value.store_text();
-    text.map_or(Cow::Borrowed(NO_CLIENT), Cow::Owned)
+    Cow::Owned(name)
 }
 
 /// Columns of the own table that goes-with and unlinked rows name.
@@ -251,7 +272,7 @@ fn prepare_changes<'a>(
         let replacement = replacement(&change.strategy, column, &order.run.token_key)?;
         let selected = match replacement.constant() {
             Some(_) => None,
-            None => Some(selection.add_own(text, &change.column)?),
+            None => Some(selection.add_unpadded(text, &change.column)?),
         };
         prepared.push(PreparedChange {
             column,

@@ -226,6 +226,14 @@ impl Backend for PostgresBackend {
         postgres_catalog::blocks(session, name).await
     }
 
+    async fn traces(&self, _session: &mut dyn SqlSession) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn settle(&self, _session: &mut dyn SqlSession) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn journal_is_migrated(&self, session: &mut dyn SqlSession) -> Result<bool, StoreError> {
         postgres_catalog::has_journal(session, &self.options.journal_schema).await
     }

@@ -1,5 +1,6 @@
 //! What PostgreSQL's catalog says about tables.
 
+use super::catalog::Collation;
 use super::catalog::ColumnFacts;
 use super::catalog::ColumnType;
 use super::catalog::ForeignKeyFacts;
@@ -22,16 +23,37 @@ const RELATION: &str = "select c.oid::bigint, c.relkind::text, c.relhasrules or 
 
 const COLUMNS: &str = "select a.attname::text, format_type(a.atttypid, a.atttypmod), t.typname::text, \
      a.attnotnull, a.attgenerated::text <> '' or a.attidentity::text = 'a', \
-     case when a.atttypid in (1042, 1043) and a.atttypmod > 4 then a.atttypmod - 4 end \
+     case when a.atttypid in (1042, 1043) and a.atttypmod > 4 then a.atttypmod - 4 end, \
+     (with recursive b(oid) as (select t.oid union all \
+        select d.typbasetype from b join pg_type d on d.oid = b.oid where d.typtype = 'd') \
+      select case when p.typnamespace = 'pg_catalog'::regnamespace then p.typname::text else format_type(p.oid, null) end \
+      from b join pg_type p on p.oid = b.oid where p.typtype <> 'd'), \
+     l.collname::text, l.collisdeterministic \
      from pg_attribute a join pg_type t on t.oid = a.atttypid \
+     left join pg_collation l on l.oid = a.attcollation and l.collname <> 'default' \
      where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped order by a.attnum";
 
-/// One row for each column of each usable unique index, in the index's order.
+/// One row for each column of each usable unique index, in the index's order: not of a deferrable one,
+/// and not of a table with rows in children, over which no index reaches.
+///
+/// The last column says whether the index makes the column unique by what `=` calls equal: the column
+/// is not null, its texts are compared exactly or by the index's collation, and the index compares
+/// by the type's own operators (by citext's, and not by text's).
 const UNIQUE_KEYS: &str = "select i.indexrelid::bigint, a.attname::text, a.attnotnull \
+       and (i.indcollation[k.place::int - 1] in (0, a.attcollation) \
+         or coalesce((select l.collisdeterministic from pg_collation l where l.oid = a.attcollation), true)) \
+       and o.opcdefault and (o.opcintype = b.type or not exists (select 1 from pg_opclass d \
+         where d.opcmethod = o.opcmethod and d.opcdefault and d.opcintype = b.type)) \
      from pg_index i cross join lateral unnest(i.indkey::int2[]) with ordinality as k(attnum, place) \
      join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum \
-     where i.indrelid = $1::oid and i.indisunique and i.indisvalid and i.indpred is null \
-     and i.indexprs is null and k.place <= i.indnkeyatts \
+     join pg_class c on c.oid = i.indrelid \
+     join pg_opclass o on o.oid = i.indclass[k.place::int - 1] \
+     cross join lateral (with recursive b(oid) as (select a.atttypid union all \
+         select d.typbasetype from b join pg_type d on d.oid = b.oid where d.typtype = 'd') \
+       select p.oid as type from b join pg_type p on p.oid = b.oid where p.typtype <> 'd') as b \
+     where i.indrelid = $1::oid and i.indisunique and i.indisvalid and i.indimmediate \
+     and i.indpred is null and i.indexprs is null and k.place <= i.indnkeyatts \
+     and (c.relkind = 'p' or not exists (select 1 from pg_inherits h where h.inhparent = c.oid)) \
      order by i.indisprimary desc, i.indexrelid, k.place";
 
 /// One row for each column of each foreign key onto the table.
@@ -90,7 +112,8 @@ fn relation_kind(kind: &str) -> RelationKind {
     match kind {
         "r" => RelationKind::Table,
         "p" => RelationKind::PartitionedTable,
-        "v" | "m" => RelationKind::View,
+        "v" => RelationKind::View,
+        "m" => RelationKind::MaterializedView,
         "f" => RelationKind::ForeignTable,
         _ => RelationKind::Other,
     }
@@ -115,6 +138,25 @@ fn column(row: &Row) -> ColumnFacts {
         column_type: column_type(&text(row, 2), characters),
         nullable: !is_true(row, 3),
         generated: is_true(row, 4),
+        family: family(&text(row, 6)),
+        collation: collation(row),
+    }
+}
+
+fn collation(row: &Row) -> Option<Collation> {
+    let name = row.get(7).and_then(Value::store_text)?;
+    Some(Collation {
+        name,
+        exact: is_true(row, 8),
+    })
+}
+
+/// Integers and decimals are compared as numbers of any size, the types of text as text.
+fn family(base: &str) -> String {
+    match base {
+        "int2" | "int4" | "int8" | "numeric" => "number".to_owned(),
+        "text" | "varchar" | "bpchar" | "name" => "text".to_owned(),
+        base => base.to_owned(),
     }
 }
 

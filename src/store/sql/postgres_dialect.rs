@@ -77,7 +77,11 @@ impl Dialect for PostgresDialect {
     }
 
     fn text_of(&self, expression: &str) -> String {
-        format!("{expression}::text")
+        format!("({expression}::text collate \"C\")")
+    }
+
+    fn as_held(&self, parameter: &str, _word: &str, column: &ColumnFacts) -> String {
+        self.text_of(&format!("{parameter}::text::{}", column.type_name))
     }
 
     fn key_text(&self, expressions: &[String]) -> String {
@@ -181,7 +185,7 @@ fn array_of(parameter: usize, column: &ColumnFacts) -> String {
     match column.column_type {
         ColumnType::Int { .. } => format!("${parameter}::bigint[]"),
         // Padded text is compared without its padding only as what it is.
-        ColumnType::Text { .. } if column.type_name.starts_with("character(") => {
+        ColumnType::Text { .. } if column.is_padded() => {
             format!("${parameter}::text[]::bpchar[]")
         }
         ColumnType::Text { .. } => format!("${parameter}::text[]"),

@@ -1,12 +1,14 @@
 //! Rows as evidence may know them: their key, their client, their person, and whether they look
 //! pseudonymized.
 
+use super::catalog::ColumnFacts;
 use super::pass::Pass;
 use super::pass::replacement;
 use super::pass::value_at;
 use super::selection::Selection;
 use super::session::Row;
 use super::text::StageText;
+use super::typed::padded;
 use crate::domain::value::Value;
 use crate::job::Change;
 use crate::job::Disposal;
@@ -24,7 +26,9 @@ pub(crate) struct Recalled<'a> {
     /// For each stage of the job, the columns that it changes; none for a stage that deletes.
     stages: Vec<Vec<Changed>>,
     /// The column that names the person.
-    subject: String,
+    subject: ColumnFacts,
+    /// Where the select list has it without its padding: what tokens are made of.
+    unpadded: usize,
 }
 
 /// A column that a stage changes.
@@ -55,7 +59,7 @@ impl<'a> Recalled<'a> {
                         text.own_column(&change.column)?,
                         tokens,
                     )?,
-                    selected: selection.add_own(text, &change.column)?,
+                    selected: selection.add_unpadded(text, &change.column)?,
                 });
             }
             stages.push(changed);
@@ -69,7 +73,8 @@ impl<'a> Recalled<'a> {
         Ok(Self {
             by,
             stages,
-            subject: text.job.subject.column.clone(),
+            subject: text.own_column(&text.job.subject.column)?.clone(),
+            unpadded: selection.add_unpadded(text, &text.job.subject.column)?,
         })
     }
 
@@ -97,7 +102,10 @@ impl<'a> Recalled<'a> {
         PresentRecord {
             key: pass.key_of(row).values().to_vec(),
             client: pass.client_of(row).into_owned(),
-            subjects: self.subjects(&value_at(row, pass.selection.subject)),
+            subjects: self.subjects(
+                &value_at(row, pass.selection.subject),
+                value_at(row, self.unpadded),
+            ),
             pseudonymized: self
                 .stages
                 .iter()
@@ -113,9 +121,9 @@ impl<'a> Recalled<'a> {
             let value = value_at(row, changed.selected);
             changed.replacement.is_result(&changed.column, &value)
         };
-        let person = stage
-            .iter()
-            .find(|changed| changed.column == self.subject && changed.replacement.tells_apart());
+        let person = stage.iter().find(|changed| {
+            changed.column == self.subject.name && changed.replacement.tells_apart()
+        });
         match person {
             Some(person) => looks_done(person),
             None => !stage.is_empty() && stage.iter().all(looks_done),
@@ -123,24 +131,27 @@ impl<'a> Recalled<'a> {
     }
 
     /// The person, and the tokens that the stages one after the other put in its place.
-    fn subjects(&self, subject: &Value) -> Vec<Value> {
+    fn subjects(&self, subject: &Value, unpadded: Value) -> Vec<Value> {
         let mut named = subject.clone();
+        let mut unpadded = unpadded;
         let mut subjects = Vec::new();
         for changed in self.stages.iter().flatten() {
-            if changed.column != self.subject {
+            if changed.column != self.subject.name {
                 continue;
             }
             if !changed.replacement.tells_apart() {
-                if changed.replacement.is_result(&changed.column, subject) {
+                if changed.replacement.is_result(&changed.column, &unpadded) {
                     // Many persons may have become this one.
                     return Vec::new();
                 }
                 break;
             }
-            let Ok(token) = changed.replacement.replace(&changed.column, &named) else {
+            let Ok(token) = changed.replacement.replace(&changed.column, &unpadded) else {
                 break;
             };
-            subjects.push(std::mem::replace(&mut named, token));
+            unpadded = token.clone();
+            // A row is read back with what the database fills it up with.
+            subjects.push(std::mem::replace(&mut named, padded(token, &self.subject)));
         }
         subjects.push(named);
         subjects.retain(|subject| !subject.is_null());

@@ -26,7 +26,10 @@ pub(crate) struct Selection {
 impl Selection {
     /// Adds an expression once and says where it stands.
     fn add(&mut self, dialect: &dyn Dialect, expression: &str, column: &ColumnFacts) -> usize {
-        let readable = dialect.readable(expression, column);
+        self.add_readable(dialect.readable(expression, column), column)
+    }
+
+    fn add_readable(&mut self, readable: String, column: &ColumnFacts) -> usize {
         if let Some(index) = self.expressions.iter().position(|known| *known == readable) {
             return index;
         }
@@ -70,6 +73,17 @@ impl Selection {
     ) -> Result<usize, StoreError> {
         let facts = text.own_column(column)?;
         Ok(self.add(text.dialect, &own(column), facts))
+    }
+
+    /// Adds a column of which only the value counts, not how the database fills it up.
+    pub(super) fn add_unpadded(
+        &mut self,
+        text: &StageText<'_>,
+        column: &str,
+    ) -> Result<usize, StoreError> {
+        let facts = text.own_column(column)?;
+        let unpadded = text.dialect.unpadded(&own(column), facts);
+        Ok(self.add_readable(unpadded, facts))
     }
 
     fn add_ref(&mut self, text: &StageText<'_>, column: &ColumnRef) -> Result<usize, StoreError> {

@@ -1,5 +1,6 @@
 //! SQLite: sessions and how to open them.
 
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,8 +35,11 @@ use super::session::SqlSession;
 use super::session::Statement;
 use super::sqlite_catalog;
 use super::sqlite_dialect::SqliteDialect;
+use super::sqlite_traces;
 use super::store::SqlStore;
 use crate::domain::value::Value;
+use crate::guard;
+use crate::guard::Guard;
 use crate::job::TableName;
 use crate::store::error::StoreError;
 
@@ -49,6 +53,9 @@ pub struct SqliteOptions {
     /// How long to wait while another process writes.
     pub busy_timeout: Duration,
     pub read_only: bool,
+    /// Nobody writes to the file while it is read, and SQLite writes nothing beside it: a copy, or a
+    /// medium that cannot be written.
+    pub immutable: bool,
 }
 
 struct SqliteBackend {
@@ -64,23 +71,44 @@ pub async fn open_sqlite(options: SqliteOptions) -> Result<SqlStore, StoreError>
         .create_if_missing(false)
         .foreign_keys(true)
         .busy_timeout(options.busy_timeout)
-        .read_only(options.read_only);
+        .read_only(options.read_only)
+        .immutable(options.immutable);
     if !options.read_only {
-        // Certificates wait for a durable commit, and freed pages are overwritten.
+        // Certificates wait for a durable commit, and freed pages are overwritten. The journal mode is
+        // the application's: it stays in the file.
         connect = connect
-            .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .pragma("secure_delete", "on");
+        if !guard::stands(Guard::JournalModeStays) {
+            connect = connect.journal_mode(SqliteJournalMode::Wal);
+        }
+    }
+    if options.immutable && holds_content(&log_of(&options.file)) {
+        return Err(cannot_open(
+            &options,
+            format!(
+                "`{}` beside the file holds a part of its content, which `immutable=1` does not read",
+                log_of(&options.file).display()
+            ),
+        ));
     }
     let pool = SqlitePoolOptions::new()
         .max_connections(2)
         .connect_with(connect)
         .await
         .map_err(|error| unreachable(&options, &error))?;
-    let version: String = sqlx::query_scalar("select sqlite_version()")
-        .fetch_one(&pool)
-        .await
-        .map_err(|error| unreachable(&options, &error))?;
+    // The table is read so that a file that cannot be read says so now.
+    let version: String =
+        sqlx::query_scalar("select sqlite_version() from (select count(*) from sqlite_schema)")
+            .fetch_one(&pool)
+            .await
+            .map_err(|error| unreachable(&options, &error))?;
+    if !options.read_only {
+        let written = sqlx::raw_sql("begin immediate; rollback")
+            .execute(&pool)
+            .await;
+        written.map_err(|error| unreachable(&options, &error))?;
+    }
     Ok(SqlStore::new(Box::new(SqliteBackend {
         engine: format!("SQLite {version}"),
         options,
@@ -91,19 +119,43 @@ pub async fn open_sqlite(options: SqliteOptions) -> Result<SqlStore, StoreError>
 fn unreachable(options: &SqliteOptions, error: &sqlx::Error) -> StoreError {
     let reason = match error {
         sqlx::Error::Database(database) => match database.code().as_deref() {
+            Some("14") if options.read_only && options.file.exists() => {
+                "the file cannot be opened, or the files that SQLite keeps beside it cannot be made\nhint: for a copy that nobody writes to, write `?immutable=1` behind the URL".to_owned()
+            }
             Some("14") => "the file does not exist or cannot be opened".to_owned(),
             Some("26") => "the file is no SQLite database".to_owned(),
-            Some("8") => "the file is read-only".to_owned(),
+            Some("8" | "264" | "520" | "776" | "1032" | "1288" | "1544") => {
+                "the file or its folder is read-only".to_owned()
+            }
+            Some("5" | "6" | "261" | "517") => {
+                let waited = options.busy_timeout.as_secs();
+                format!("another program keeps the file locked; waited {waited} s")
+            }
             code => format!("SQLite answered code {}", code.unwrap_or("unknown")),
         },
         sqlx::Error::Io(io) => io.kind().to_string(),
         _ => "the file could not be opened".to_owned(),
     };
+    cannot_open(options, reason)
+}
+
+fn cannot_open(options: &SqliteOptions, reason: String) -> StoreError {
     StoreError::Unreachable {
         store: options.name.clone(),
         address: format!("sqlite://{}", options.file.display()),
         reason,
     }
+}
+
+/// The log that SQLite keeps beside `file` in WAL mode.
+fn log_of(file: &Path) -> PathBuf {
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    PathBuf::from(log)
+}
+
+fn holds_content(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|metadata| metadata.len() > 0)
 }
 
 #[async_trait]
@@ -148,6 +200,14 @@ impl Backend for SqliteBackend {
         _name: &TableName,
     ) -> Result<u64, StoreError> {
         Ok(0)
+    }
+
+    async fn traces(&self, session: &mut dyn SqlSession) -> Result<Vec<String>, StoreError> {
+        sqlite_traces::expected(session, &self.options.file).await
+    }
+
+    async fn settle(&self, session: &mut dyn SqlSession) -> Result<Vec<String>, StoreError> {
+        sqlite_traces::settle(session, &self.options.file).await
     }
 
     async fn journal_is_migrated(&self, session: &mut dyn SqlSession) -> Result<bool, StoreError> {

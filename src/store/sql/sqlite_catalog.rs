@@ -10,6 +10,7 @@ use super::session::Arg;
 use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
+use super::sqlite_collations;
 use crate::domain::value::Value;
 use crate::job::TableName;
 use crate::store::error::StoreError;
@@ -21,14 +22,15 @@ const RELATION: &str = "select type, exists (select 1 from sqlite_schema s \
 const COLUMNS: &str =
     "select name, type, \"notnull\", pk, hidden from pragma_table_xinfo($1) order by cid";
 
-/// One row for each column of each whole unique index.
-const UNIQUE_KEYS: &str = "select l.seq, i.name from pragma_index_list($1) l, pragma_index_info(l.name) i \
-     where l.\"unique\" = 1 and l.partial = 0 order by l.seq, i.seqno";
+/// One row for each column of each whole unique index; an expression has no name.
+const UNIQUE_KEYS: &str = "select l.seq, i.name, i.coll, l.origin = 'pk' from pragma_index_list($1) l, pragma_index_xinfo(l.name) i \
+     where l.\"unique\" = 1 and l.partial = 0 and i.key = 1 order by l.origin = 'pk' desc, l.seq, i.seqno";
 
 /// One row for each column of each foreign key onto the table.
-const FOREIGN_KEYS: &str = "select t.name, f.id, f.\"from\", f.\"to\", \
-     exists (select 1 from pragma_index_list(t.name) l, pragma_index_info(l.name) i where l.partial = 0 and i.seqno = 0 and i.name = f.\"from\") \
-     or exists (select 1 from pragma_table_info(t.name) p where p.pk = 1 and p.name = f.\"from\") \
+const FOREIGN_KEYS: &str = "select t.name, f.id, \
+     coalesce((select p.name from pragma_table_xinfo(t.name) p where lower(p.name) = lower(f.\"from\")), f.\"from\"), f.\"to\", \
+     exists (select 1 from pragma_index_list(t.name) l, pragma_index_info(l.name) i where l.partial = 0 and i.seqno = 0 and lower(i.name) = lower(f.\"from\")) \
+     or exists (select 1 from pragma_table_info(t.name) p where p.pk = 1 and lower(p.name) = lower(f.\"from\")) \
      from pragma_table_list t, pragma_foreign_key_list(t.name) f \
      where t.schema = 'main' and t.type = 'table' and lower(f.\"table\") = lower($1) order by t.name, f.id, f.seq";
 
@@ -56,12 +58,14 @@ pub(crate) async fn table(
     let unique = ask(UNIQUE_KEYS).await?;
     let foreign = ask(FOREIGN_KEYS).await?;
     let primary = primary_key(&columns);
+    let mut facts: Vec<ColumnFacts> = columns.iter().map(column).collect();
+    sqlite_collations::read(session, name, &mut facts).await?;
     Ok(Some(TableFacts {
         name: name.clone(),
         kind: relation_kind(&text(&relation, 0)),
-        unique_keys: unique_keys(&columns, &unique, &primary),
-        referenced_by: foreign_keys(&foreign, &primary),
-        columns: columns.iter().map(column).collect(),
+        unique_keys: unique_keys(&facts, &unique, &primary),
+        referenced_by: foreign_keys(&foreign, &primary, &facts),
+        columns: facts,
         has_triggers: integer(&relation, 1) != 0,
     }))
 }
@@ -81,6 +85,7 @@ fn relation_kind(kind: &str) -> RelationKind {
     match kind {
         "table" => RelationKind::Table,
         "view" => RelationKind::View,
+        "virtual" => RelationKind::VirtualTable,
         _ => RelationKind::Other,
     }
 }
@@ -89,6 +94,9 @@ fn column(row: &Row) -> ColumnFacts {
     let declared = text(row, 1);
     let column_type = column_type(&declared);
     ColumnFacts {
+        family: affinity(&declared).to_owned(),
+        // Asked for all columns at once.
+        collation: None,
         name: text(row, 0),
         type_name: match column_type {
             ColumnType::Text { .. } => SQLITE_TEXT.to_owned(),
@@ -136,6 +144,28 @@ fn column_type(declared: &str) -> ColumnType {
     ColumnType::Other
 }
 
+/// As what SQLite compares a column's values, by its own rules and in their order.
+fn affinity(declared: &str) -> &'static str {
+    let name = declared.to_ascii_uppercase();
+    let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
+    if has(&["INT"]) {
+        return NUMBER;
+    }
+    if has(&["CHAR", "CLOB", "TEXT"]) {
+        return TEXT;
+    }
+    if name.is_empty() || has(&["BLOB"]) || name == "ANY" {
+        return "value";
+    }
+    NUMBER
+}
+
+/// Columns whose texts become numbers where they look like one.
+pub(super) const NUMBER: &str = "number";
+
+/// Columns whose numbers become text.
+const TEXT: &str = "text";
+
 fn primary_key(columns: &[Row]) -> Vec<String> {
     let mut key: Vec<(i64, String)> = columns
         .iter()
@@ -146,36 +176,51 @@ fn primary_key(columns: &[Row]) -> Vec<String> {
     key.into_iter().map(|(_, name)| name).collect()
 }
 
-fn unique_keys(columns: &[Row], unique: &[Row], primary: &[String]) -> Vec<Vec<String>> {
+/// The primary key, and each unique index over columns that are not null and that it compares as the
+/// table does.
+fn unique_keys(columns: &[ColumnFacts], unique: &[Row], primary: &[String]) -> Vec<Vec<String>> {
     let mut keys: Vec<Vec<String>> = Vec::new();
-    if !primary.is_empty() {
+    // A primary key without an index is the row's own number.
+    let has_index = unique.iter().any(|row| integer(row, 3) != 0);
+    if !primary.is_empty() && !has_index {
         keys.push(primary.to_vec());
     }
-    let mut indexes: Vec<(i64, Vec<String>)> = Vec::new();
+    let mut indexes: Vec<(i64, Option<Vec<String>>)> = Vec::new();
     for row in unique {
         let index = integer(row, 0);
         if indexes.last().is_none_or(|(last, _)| *last != index) {
-            indexes.push((index, Vec::new()));
+            indexes.push((index, Some(Vec::new())));
         }
+        let column = named(columns, &text(row, 1));
+        let usable =
+            column.filter(|column| !column.nullable && is_unique_by(column, &text(row, 2)));
         if let Some((_, names)) = indexes.last_mut() {
-            names.push(text(row, 1));
+            *names = names.take().zip(usable).map(|(mut names, column)| {
+                names.push(column.name.clone());
+                names
+            });
         }
     }
-    let not_null = |name: &String| {
-        columns
-            .iter()
-            .any(|row| text(row, 0) == *name && (integer(row, 2) != 0 || integer(row, 3) != 0))
-    };
-    keys.extend(
-        indexes
-            .into_iter()
-            .map(|(_, names)| names)
-            .filter(|names| names.iter().all(not_null)),
-    );
+    keys.extend(indexes.into_iter().filter_map(|(_, names)| names));
     keys
 }
 
-fn foreign_keys(rows: &[Row], primary: &[String]) -> Vec<ForeignKeyFacts> {
+/// Whether an index of this collation tells apart no two values that the column calls equal.
+fn is_unique_by(column: &ColumnFacts, collation: &str) -> bool {
+    match &column.collation {
+        // Every collation calls the same texts equal.
+        None => true,
+        Some(own) => own.name.eq_ignore_ascii_case(collation),
+    }
+}
+
+/// The column of this name: SQLite compares names without the case of A to Z.
+fn named<'c>(columns: &'c [ColumnFacts], name: &str) -> Option<&'c ColumnFacts> {
+    let mut columns = columns.iter();
+    columns.find(|column| column.name.eq_ignore_ascii_case(name))
+}
+
+fn foreign_keys(rows: &[Row], primary: &[String], own: &[ColumnFacts]) -> Vec<ForeignKeyFacts> {
     let mut keys: Vec<((String, i64), ForeignKeyFacts)> = Vec::new();
     for row in rows {
         let id = (text(row, 0), integer(row, 1));
@@ -194,7 +239,9 @@ fn foreign_keys(rows: &[Row], primary: &[String]) -> Vec<ForeignKeyFacts> {
             // Without a named column the key means the primary key, column by column.
             let ours = row.get(3).and_then(Value::store_text);
             let ours = ours.or_else(|| primary.get(facts.columns.len()).cloned());
-            facts.columns.push((text(row, 2), ours.unwrap_or_default()));
+            let ours = ours.unwrap_or_default();
+            let ours = named(own, &ours).map_or(ours, |column| column.name.clone());
+            facts.columns.push((text(row, 2), ours));
         }
     }
     keys.into_iter().map(|(_, facts)| facts).collect()

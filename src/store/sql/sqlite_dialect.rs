@@ -13,6 +13,7 @@ use super::dialect::StartType;
 use super::dialect::WalkKind;
 use super::dialect::quote;
 use super::session::Arg;
+use super::sqlite_catalog::NUMBER;
 use super::start::AFTER_LAST_DAY;
 use super::start::FIRST_DAY;
 use super::start::local_start_of;
@@ -87,7 +88,31 @@ impl Dialect for SqliteDialect {
     }
 
     fn text_of(&self, expression: &str) -> String {
-        format!("cast({expression} as text)")
+        // A cast keeps the collation of its column.
+        format!("(cast({expression} as text) collate binary)")
+    }
+
+    fn as_held(&self, parameter: &str, word: &str, column: &ColumnFacts) -> String {
+        if column.family != NUMBER {
+            return parameter.to_owned();
+        }
+        if is_number(word) {
+            let kind = if is_real(column) { "real" } else { "numeric" };
+            return self.text_of(&format!("cast({parameter} as {kind})"));
+        }
+        match column.column_type {
+            // SQLite has no such types; what an application keeps there is a number.
+            ColumnType::Bool | ColumnType::Int { .. } | ColumnType::Decimal => {
+                format!("nullif({parameter}, {parameter})")
+            }
+            ColumnType::Text { .. }
+            | ColumnType::Bytes
+            | ColumnType::Uuid
+            | ColumnType::Date
+            | ColumnType::Instant
+            | ColumnType::LocalTime
+            | ColumnType::Other => parameter.to_owned(),
+        }
     }
 
     fn key_text(&self, expressions: &[String]) -> String {
@@ -161,6 +186,20 @@ impl Dialect for SqliteDialect {
             _ => format!("'{}'", at.strftime("%Y-%m-%d %H:%M:%S")),
         }
     }
+}
+
+/// Whether a column of numbers keeps `word` as one.
+fn is_number(word: &str) -> bool {
+    let word = word.trim_ascii();
+    let of_a_number = |byte: u8| byte.is_ascii_digit() || b"+-.eE".contains(&byte);
+    word.bytes().all(of_a_number) && word.parse::<f64>().is_ok()
+}
+
+/// Whether the column keeps whole numbers as real ones, too.
+fn is_real(column: &ColumnFacts) -> bool {
+    let declared = column.type_name.to_ascii_lowercase();
+    let parts = ["real", "floa", "doub"];
+    !declared.contains("int") && parts.iter().any(|part| declared.contains(part))
 }
 
 /// What orders a column's values by time.

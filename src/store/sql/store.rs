@@ -11,6 +11,7 @@ use jiff::civil::Date;
 use super::backend::Backend;
 use super::backend::tables_of;
 use super::clients;
+use super::conditions;
 use super::find;
 use super::fit;
 use super::intent;
@@ -104,10 +105,23 @@ impl Inventory for SqlStore {
             return Err(self.not_migrated());
         }
         if fit.problems.is_empty() {
+            let clients =
+                clients::clients(&mut *session, self.backend.dialect(), job, &tables).await?;
+            fit.problems.extend(clients::spellings(&clients));
+            conditions::compare(
+                &mut *session,
+                self.backend.dialect(),
+                job,
+                &tables,
+                &mut fit,
+            )
+            .await?;
             fit.problems.extend(
                 fit::tokens_in_use(&mut *session, self.backend.dialect(), job, &tables).await?,
             );
         }
+        fit.warnings
+            .extend(self.backend.traces(&mut *session).await?);
         session.rollback().await?;
         Ok(fit)
     }
@@ -242,6 +256,11 @@ impl Disposer for SqlStore {
         session.begin(Access::Write).await?;
         journal::mark_published(&mut *session, self.backend.dialect(), run_id).await?;
         session.commit().await
+    }
+
+    async fn settle(&self) -> Result<Vec<String>, StoreError> {
+        let mut session = self.backend.session().await?;
+        self.backend.settle(&mut *session).await
     }
 
     async fn dispose(&self, order: &StageOrder<'_>, control: &dyn RunControl) -> PassOutcome {

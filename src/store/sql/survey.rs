@@ -10,6 +10,7 @@ use super::session::SqlSession;
 use super::session::Statement;
 use super::start::day_of;
 use super::text::StageText;
+use super::text::applies_of;
 use super::text::expression;
 use crate::domain::rule::Candidate;
 use crate::domain::rule::PurposeState;
@@ -128,17 +129,16 @@ async fn oldest_overdue(
 
 /// The least of a single starting point, else the distinct combinations with their flags.
 fn starting_points(text: &StageText<'_>, as_of: Date) -> Result<Statement, StoreError> {
-    let alone = text.stage.sources.len() == 1 && text.applies(0).is_none();
+    let alone = text.stage.sources.len() == 1 && text.may_apply(0).is_none();
     let mut selected = Vec::new();
     for (index, source) in text.stage.sources.iter().enumerate() {
         let column = expression(&source.starts_at);
         if alone {
-            selected.push("1".to_owned());
+            selected.push(text.applies_code(index));
             selected.push(text.dialect.least(&column, &text.start_type(index)?));
             continue;
         }
-        let applies = text.applies(index).unwrap_or_else(|| "1 = 1".to_owned());
-        selected.push(format!("case when {applies} then 1 else 0 end"));
+        selected.push(text.applies_code(index));
         selected.push(column);
     }
     let distinct = if alone { "" } else { "distinct " };
@@ -156,7 +156,7 @@ fn last_day_kept(text: &StageText<'_>, row: &Row) -> Result<Option<Date>, StoreE
     for index in 0..text.stage.sources.len() {
         let start = text.start_type(index)?;
         purposes.push(PurposeState {
-            applies: row.get(2 * index).and_then(count) == Some(1),
+            applies: applies_of(row.get(2 * index)),
             start: row
                 .get(2 * index + 1)
                 .map_or(crate::domain::rule::StartingPoint::Missing, |value| {

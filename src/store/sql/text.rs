@@ -12,10 +12,15 @@ use super::dialect::literal;
 use super::dialect::quote;
 use super::dialect::table;
 use super::resolved::Tables;
+use crate::domain::rule::Applies;
+use crate::domain::value::Value;
+use crate::guard;
+use crate::guard::Guard;
 use crate::job::ColumnRef;
 use crate::job::Condition;
 use crate::job::Disposal;
 use crate::job::Job;
+use crate::job::Join;
 use crate::job::Marker;
 use crate::job::OnDispose;
 use crate::job::Reference;
@@ -42,6 +47,15 @@ fn own(column: &str) -> String {
     format!("t.{}", quote(column))
 }
 
+/// The condition by which a row of `join`, called `alias`, belongs to a record.
+fn matched(join: &Join, alias: &str) -> String {
+    let pairs = join.on.iter().map(|pair| {
+        let ours = expression(&pair.ours);
+        format!("{alias}.{} = {ours}", quote(&pair.theirs))
+    });
+    pairs.collect::<Vec<_>>().join(" and ")
+}
+
 impl<'a> StageText<'a> {
     /// `"table" as t left join …`, with the joins that the stage's rule reads.
     pub(crate) fn from(&self) -> String {
@@ -52,24 +66,35 @@ impl<'a> StageText<'a> {
                 continue;
             }
             let alias = quote(&format!("j_{}", join.name));
-            let on: Vec<String> = join
-                .on
-                .iter()
-                .map(|pair| {
-                    format!(
-                        "{alias}.{} = {}",
-                        quote(&pair.theirs),
-                        expression(&pair.ours)
-                    )
-                })
-                .collect();
             text.push_str(&format!(
                 " left join {} as {alias} on {}",
                 table(&join.table),
-                on.join(" and ")
+                matched(join, &alias)
             ));
         }
         text
+    }
+
+    /// Whether a join that the rule reads gives several rows for the record; `None` without joins.
+    ///
+    /// The schema says that it cannot; this asks the rows, in the statement that removes them.
+    fn ambiguous(&self) -> Option<String> {
+        if !guard::stands(Guard::JoinedOnce) {
+            return None;
+        }
+        let needed = self.needed_joins();
+        let joins = self.job.joins.iter();
+        let joins = joins.filter(|join| needed.contains(&join.name.as_str()));
+        let several: Vec<String> = joins
+            .map(|join| {
+                format!(
+                    "(select count(*) from {} as n where {}) > 1",
+                    table(&join.table),
+                    matched(join, "n")
+                )
+            })
+            .collect();
+        (!several.is_empty()).then(|| format!("({})", several.join(" or ")))
     }
 
     /// Whether the stage's rule reads more than the cluster's own table.
@@ -94,14 +119,43 @@ impl<'a> StageText<'a> {
         needed
     }
 
-    /// The condition under which purpose `index` applies; `None` if it always does.
-    pub(crate) fn applies(&self, index: usize) -> Option<String> {
+    /// The condition under which purpose `index` applies or may apply, since its column is null; `None`
+    /// if it always does.
+    pub(crate) fn may_apply(&self, index: usize) -> Option<String> {
         let condition = self.stage.sources[index].applies_when.as_ref()?;
-        Some(self.condition(condition))
+        let column = expression(&condition.column);
+        Some(format!(
+            "({column} is null or {})",
+            self.fulfilled(condition)
+        ))
     }
 
-    fn condition(&self, condition: &Condition) -> String {
+    /// The condition under which purpose `index` surely applies; `None` if it always does.
+    fn surely_applies(&self, index: usize) -> Option<String> {
+        if !guard::stands(Guard::NullIsNoAnswer) {
+            return self.may_apply(index);
+        }
+        let condition = self.stage.sources[index].applies_when.as_ref()?;
         let column = expression(&condition.column);
+        Some(format!(
+            "({column} is not null and {})",
+            self.fulfilled(condition)
+        ))
+    }
+
+    /// Whether purpose `index` applies, as a number that [`applies_of`] reads.
+    pub(crate) fn applies_code(&self, index: usize) -> String {
+        let Some(condition) = &self.stage.sources[index].applies_when else {
+            return "1".to_owned();
+        };
+        let column = expression(&condition.column);
+        format!(
+            "case when {column} is null then 2 when {} then 1 else 0 end",
+            self.fulfilled(condition)
+        )
+    }
+
+    fn fulfilled(&self, condition: &Condition) -> String {
         let values: Vec<String> = condition
             .values
             .iter()
@@ -109,8 +163,8 @@ impl<'a> StageText<'a> {
             .collect();
         let not = if condition.negated { "not " } else { "" };
         format!(
-            "({column} is null or {} {not}in ({}))",
-            self.dialect.text_of(&column),
+            "{} {not}in ({})",
+            self.dialect.text_of(&expression(&condition.column)),
             values.join(", ")
         )
     }
@@ -129,7 +183,7 @@ impl<'a> StageText<'a> {
         let mut parts = Vec::new();
         for (index, source) in self.stage.sources.iter().enumerate() {
             let said = make(&expression(&source.starts_at), &self.start_type(index)?);
-            parts.push(match self.applies(index) {
+            parts.push(match self.may_apply(index) {
                 Some(applies) => format!("({applies} and {said})"),
                 None => said,
             });
@@ -137,10 +191,10 @@ impl<'a> StageText<'a> {
         Ok(parts)
     }
 
-    /// Whether some purpose applies to the record at all; `None` if one always does.
+    /// Whether some purpose surely applies to the record; `None` if one always does.
     fn covered(&self) -> Option<String> {
         let conditions: Option<Vec<String>> = (0..self.stage.sources.len())
-            .map(|index| self.applies(index))
+            .map(|index| self.surely_applies(index))
             .collect();
         conditions.map(|conditions| format!("({})", conditions.join(" or ")))
     }
@@ -153,6 +207,7 @@ impl<'a> StageText<'a> {
         if let Some(covered) = self.covered() {
             parts.push(format!("not {covered}"));
         }
+        parts.extend(self.ambiguous());
         Ok(format!("({})", parts.join(" or ")))
     }
 
@@ -174,7 +229,7 @@ impl<'a> StageText<'a> {
             let before = self
                 .dialect
                 .before(&column, &start, cutoff, &self.job.time_zone);
-            parts.push(match self.applies(index) {
+            parts.push(match self.may_apply(index) {
                 Some(applies) => format!("({applies} and not {before})"),
                 None => format!("not {before}"),
             });
@@ -251,12 +306,13 @@ impl<'a> StageText<'a> {
             let before = self
                 .dialect
                 .before(&column, &start, cutoff, &self.job.time_zone);
-            parts.push(match self.applies(index) {
+            parts.push(match self.may_apply(index) {
                 Some(applies) => format!("(not {applies} or {before})"),
                 None => before,
             });
         }
         parts.extend(self.covered());
+        parts.extend(self.ambiguous().map(|several| format!("not {several}")));
         parts.extend(
             self.already_disposed()
                 .map(|marked| format!("not {marked}")),
@@ -290,6 +346,15 @@ impl<'a> StageText<'a> {
         self.tables
             .column(&self.job.table, name)
             .ok_or_else(|| missing(&self.job.table.to_string(), name))
+    }
+}
+
+/// What [`StageText::applies_code`] says.
+pub(crate) fn applies_of(value: Option<&Value>) -> Applies {
+    match value {
+        Some(Value::Int(0)) => Applies::No,
+        Some(Value::Int(1)) => Applies::Yes,
+        Some(_) | None => Applies::Unknown,
     }
 }
 

@@ -64,15 +64,13 @@ pub(crate) async fn typed(
 }
 
 /// `character(n)` is read back with its padding, which a cast to it would add and cut.
-fn padded(value: Value, column: &ColumnFacts) -> Value {
+pub(super) fn padded(value: Value, column: &ColumnFacts) -> Value {
     let (Value::Text(text), ColumnType::Text { characters }) = (&value, &column.column_type) else {
         return value;
     };
     let width = characters.and_then(|characters| usize::try_from(characters).ok());
     match width {
-        Some(width) if column.type_name.starts_with("character(") => {
-            Value::Text(format!("{text:width$}"))
-        }
+        Some(width) if column.is_padded() => Value::Text(format!("{text:width$}")),
         Some(_) | None => value,
     }
 }

@@ -11,6 +11,10 @@ mod k13_sessions;
 mod k17_stopping;
 mod k20_messages;
 mod k25_restored_store;
+mod k07_conditions;
+mod k15_names;
+mod k19_sqlite_files;
+mod k21_spellings;
 
 use kigen::guard::Guard;
 
@@ -147,22 +151,35 @@ impl Case {
         self.scene.database.number(&sql).await
     }
 
-    /// The leaves of all certificates: what is proved to be gone.
+    /// The leaves of rows and objects in all certificates: what is proved to be gone.
     pub(crate) fn leaves(&self) -> u64 {
-        let answer = self
-            .scene
-            .kigen(&["certificate", "list", "--format", "json"]);
-        assert_eq!(answer.code, 0, "{}", answer.stderr);
-        let list = answer.json();
-        let list = list.as_array().or_else(|| list["certificates"].as_array());
-        let certificates = list.expect("a list of certificates");
-        let leaves = |certificate: &serde_json::Value| certificate["leaves"].as_u64();
-        certificates.iter().filter_map(leaves).sum()
+        statements(&self.scene.path("certificates"))
+            .iter()
+            .filter_map(|statement| statement["predicate"]["evidence"]["leaves"]["record"].as_u64())
+            .sum()
     }
 
     pub(crate) async fn remove(self) {
         self.scene.database.remove().await;
     }
+}
+
+/// Every certificate's statement below `folder`.
+fn statements(folder: &std::path::Path) -> Vec<serde_json::Value> {
+    let mut found = Vec::new();
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return found;
+    };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(statements(&path));
+        } else if path.ends_with("statement.json") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            found.push(serde_json::from_str(&text).unwrap());
+        }
+    }
+    found
 }
 
 /// Every module of this folder, as text.

@@ -118,6 +118,7 @@ async fn a_sqlite_file_that_is_missing_or_no_database_is_named() {
             file: folder.path().join(name),
             busy_timeout: Duration::from_millis(100),
             read_only: false,
+            immutable: false,
         })
         .await
     };

@@ -212,6 +212,7 @@ impl TestStore {
             file: self.file(),
             busy_timeout: Duration::from_millis(500),
             read_only: false,
+            immutable: false,
         }
     }
 

@@ -108,7 +108,7 @@ fn the_head_of_a_file_is_checked() {
         case("schedule that never comes", "0 30 2 * * *", "0 30 2 30 2 *", "never comes", "schedule"),
         case("clause changed", "[store]", "text-sha256 = \"00\"\n[store]", "the rule counts as unreviewed", "text-sha256"),
         case("table name", "public.exam_attempt", "a.b.c", "cannot be the name", "table"),
-        case("table name with quote", "public.exam_attempt", "exam'", "cannot be the name", "table"),
+        case("table name with open quote", "\"public.exam_attempt\"", "'\"exam'", "cannot be the name", "table"),
         case("client of both", "column = \"client_id\"", "column = \"client_id\"\nname = \"own\"", "exactly one of", "[client]"),
         case("client of neither", "column = \"client_id\"", "", "exactly one of", "[client]"),
         case("subject not personal", "column = \"learner_id\"", "column = \"score\"", "names a person", "column"),

@@ -44,7 +44,11 @@ pub(super) fn near(table: &TableFacts, name: &str) -> String {
     table
         .columns
         .iter()
-        .map(|column| (strsim::jaro_winkler(&column.name, name), &column.name))
+        .map(|column| {
+            let live = column.name.to_lowercase();
+            let likeness = strsim::jaro_winkler(&live, &name.to_lowercase());
+            (likeness, &column.name)
+        })
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|one, other| one.0.total_cmp(&other.0))
         .map_or_else(String::new, |(_, name)| {

@@ -2,6 +2,7 @@
 
 use super::columns::coverage;
 use super::columns::near;
+use super::pairs::Pair;
 use super::usable_table;
 use crate::job::Job;
 use crate::job::OnDispose;
@@ -32,6 +33,17 @@ pub(super) fn compare(job: &Job, tables: &Tables, fit: &mut Fit) {
                     "reference `{}`: column `{}` of `{parent_name}` does not exist",
                     reference.table, pair.ours.column
                 ));
+            }
+            let ours = parent.and_then(|parent| parent.column(&pair.ours.column));
+            if let Some((theirs, ours)) = facts.column(&pair.theirs).zip(ours) {
+                let pair = Pair {
+                    theirs: (&reference.table, theirs),
+                    ours: (parent_name, ours),
+                };
+                let problem = pair.problem();
+                fit.problems.extend(
+                    problem.map(|problem| format!("reference `{}`: {problem}", reference.table)),
+                );
             }
         }
         if let OnDispose::GoesWith { key, columns } = &reference.on_dispose {

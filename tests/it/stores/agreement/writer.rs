@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use kigen::domain::calendar::FirstDay;
+use kigen::domain::rule::Applies;
 use kigen::domain::rule::Candidate;
 use kigen::domain::rule::Purpose;
 use kigen::domain::rule::PurposeState;
@@ -143,7 +144,7 @@ impl<'a> Writer<'a> {
             .iter()
             .zip(&starts)
             .map(|(condition, (_, start))| PurposeState {
-                applies: condition.as_ref().is_none_or(|condition| {
+                applies: condition.as_ref().map_or(Applies::Yes, |condition| {
                     let value = if condition.column.column == "grade" {
                         &grade
                     } else {

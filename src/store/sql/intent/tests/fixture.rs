@@ -104,6 +104,7 @@ async fn embedded(folder: &TempDir) -> World {
         file,
         busy_timeout: Duration::from_secs(5),
         read_only: false,
+        immutable: false,
     });
     let scans = folder.path().join("scans");
     std::fs::create_dir(&scans).unwrap();
