@@ -6,15 +6,15 @@
 
 mod k01_joins;
 mod k05_holds;
+mod k07_conditions;
 mod k08_clock;
 mod k13_sessions;
-mod k17_stopping;
-mod k20_messages;
-mod k25_restored_store;
-mod k07_conditions;
 mod k15_names;
+mod k17_stopping;
 mod k19_sqlite_files;
+mod k20_messages;
 mod k21_spellings;
+mod k25_restored_store;
 
 use kigen::guard::Guard;
 
