@@ -46,8 +46,8 @@ pub const BUSY: u8 = 23;
 pub const SUSPENDED: u8 = 24;
 /// The run is done, but a certificate could not be signed or written; running again does it.
 pub const NOT_CERTIFIED: u8 = 30;
-/// An earlier run has open intents that no file in `jobs/` explains: its certificates wait until the
-/// file is put back. Everything else is done.
+/// An earlier run had announced removals for a job whose file is gone from `jobs/`: the records stay, and
+/// nobody decides about them until the file is put back. Everything else is done.
 pub const JOB_MISSING: u8 = 31;
 /// The clock contradicts that of a store or of the ledger, or the ledger's last entry. Nothing was
 /// removed or signed.
@@ -147,7 +147,7 @@ pub const ALL: &[(u8, &str, &str)] = &[
     (
         JOB_MISSING,
         "JOB_MISSING",
-        "an earlier run waits for the file of a job that is gone from `jobs/`; a person must put it back",
+        "an earlier run had announced removals for a job that is gone from `jobs/`; its records stay, a person must look",
     ),
     (
         CLOCK_DIFFERS,

@@ -67,6 +67,20 @@ guards! {
     PairsCompare = "pairs-compare",
     /// A condition on a null column keeps a record, and never makes it due by itself.
     NullIsNoAnswer = "null-is-no-answer",
+    /// Before an intent of a killed run is finished, its record is decided again under its lock.
+    IntentsDecidedAgain = "intents-decided-again",
+    /// Where objects are absent for a large share of records, nothing of the job goes.
+    AbsentObjects = "absent-objects",
+    /// `check --connect`, `plan` and the start of a run look whether objects are where rows say.
+    ObjectsProbed = "objects-probed",
+    /// An object that rows of another job name stays.
+    ObjectsOfOtherJobs = "objects-of-other-jobs",
+    /// The calls by which a run removes objects are tried before anything is announced.
+    ObjectCallsTried = "object-calls-tried",
+    /// A wish to stop is obeyed between two calls that remove versions of one object.
+    StopBetweenCalls = "stop-between-calls",
+    /// Once the process was asked to stop, no call over a network is waited for much longer.
+    CallsObeyStop = "calls-obey-stop",
 }
 
 impl fmt::Display for Guard {

@@ -5,6 +5,7 @@
 //! stores and the ledger hold, as after a power cut.
 
 use std::io;
+use std::sync::OnceLock;
 use std::sync::mpsc;
 use std::time::Duration;
 use std::time::Instant;
@@ -19,6 +20,24 @@ use tokio::sync::watch;
 pub struct Shutdown {
     /// When it was asked for.
     requested: watch::Sender<Option<Instant>>,
+}
+
+/// The wish of this process, once it listens to signals. Signals are sent to a process, so what waits for
+/// a network need not be handed the wish: every call obeys it.
+static OF_PROCESS: OnceLock<Shutdown> = OnceLock::new();
+
+/// Whether this process was asked by a signal to stop.
+pub fn process_is_to_stop() -> bool {
+    OF_PROCESS.get().is_some_and(Shutdown::is_requested)
+}
+
+/// Waits until this process was asked by a signal to stop so long ago; for ever where nobody listens to
+/// signals.
+pub async fn process_must_stop(grace: Duration) {
+    match OF_PROCESS.get() {
+        Some(shutdown) => shutdown.requested_since(grace).await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Default for Shutdown {
@@ -54,6 +73,8 @@ impl Shutdown {
         is_ready
             .recv()
             .unwrap_or_else(|_| Err(io::Error::other("the thread for signals has ended")))?;
+        // A second listener of one process hears the same signals.
+        OF_PROCESS.get_or_init(|| shutdown.clone());
         Ok(shutdown)
     }
 

@@ -6,11 +6,14 @@ use super::Global;
 use super::failure::Failure;
 use super::load;
 use super::output;
+use crate::config::Config;
 use crate::exit;
 use crate::job;
 use crate::job::Job;
 use crate::progress::Progress;
+use crate::run;
 use crate::run::open::Inventories;
+use crate::run::open::Stores;
 use crate::run::outcome::JobError;
 use crate::store::Inventory;
 
@@ -38,6 +41,9 @@ struct CheckedJob {
     rule: String,
     /// What does not fit the live schema; none if it was not looked at.
     schema_problems: Option<Vec<String>>,
+    /// How many of some records have their objects; empty if nobody looked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    objects: Vec<String>,
     exit: u8,
 }
 
@@ -55,7 +61,14 @@ pub(super) async fn check(global: &Global, arguments: &Arguments) -> Result<u8, 
         let mut line = offline(job);
         if arguments.connect {
             let problems = match inventories.rows(&config, &job.store).await {
-                Ok(store) => problems(&*store, job, &mut line).await,
+                Ok(store) => {
+                    let mut problems = problems(&*store, job, &mut line).await;
+                    if line.exit == exit::DONE {
+                        let found = objects(&config, &*store, job, &mut line).await;
+                        problems.extend(found);
+                    }
+                    problems
+                }
                 Err(error) => {
                     line.exit = JobError::of_store(&error).exit;
                     vec![error.to_string()]
@@ -82,6 +95,7 @@ fn offline(job: &Job) -> CheckedJob {
         examples: job.examples.len(),
         rule: job::explain(job),
         schema_problems: None,
+        objects: Vec::new(),
         exit: exit::DONE,
     }
 }
@@ -101,6 +115,44 @@ async fn problems(store: &dyn Inventory, job: &Job, line: &mut CheckedJob) -> Ve
     }
 }
 
+/// What is wrong with the job's objects: calls that the store refuses, addresses where nothing is.
+async fn objects(
+    config: &Config,
+    store: &dyn Inventory,
+    job: &Job,
+    line: &mut CheckedJob,
+) -> Vec<String> {
+    match probe_objects(config, store, job, line).await {
+        Ok(problems) => {
+            if !problems.is_empty() {
+                line.exit = exit::SCHEMA_MISMATCH;
+            }
+            problems
+        }
+        Err(error) => {
+            line.exit = error.exit;
+            vec![error.message]
+        }
+    }
+}
+
+async fn probe_objects(
+    config: &Config,
+    store: &dyn Inventory,
+    job: &Job,
+    line: &mut CheckedJob,
+) -> Result<Vec<String>, JobError> {
+    let objects = Stores::default().objects(config, job).await;
+    let objects = objects.map_err(|error| JobError::of_store(&error))?;
+    run::objects::try_calls(job, &objects.stores).await?;
+    let mut problems = Vec::new();
+    for probed in run::objects::probe(store, job, &objects.to_read()).await? {
+        line.objects.push(probed.said);
+        problems.extend(probed.problem);
+    }
+    Ok(problems)
+}
+
 fn render(checked: &Checked) -> String {
     let mut lines = Vec::new();
     for job in &checked.jobs {
@@ -109,6 +161,7 @@ fn render(checked: &Checked) -> String {
             job.job, job.file, job.examples
         ));
         lines.extend(job.rule.lines().map(|line| format!("  {line}")));
+        lines.extend(job.objects.iter().map(|said| format!("  {said}")));
         match &job.schema_problems {
             None => {}
             Some(problems) if problems.is_empty() => {

@@ -59,6 +59,7 @@ pub(super) fn run(run: &FinishedRun) -> String {
             "run {} had been killed; taken up again",
             recovered.run_id
         ));
+        lines.extend(recovered.released.iter().map(|line| format!("  {line}")));
         lines.extend(certificates(&recovered.certificates));
         lines.extend(
             recovered

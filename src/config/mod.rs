@@ -23,6 +23,7 @@ use crate::problem::structure;
 mod check;
 mod corporate_number;
 mod keyring;
+mod objects;
 mod raw;
 mod secret_url;
 
@@ -299,6 +300,7 @@ impl Config {
             }
         }
         problems.0.extend(self.one_database_twice(jobs));
+        self.check_shared_objects(jobs, &mut problems);
         problems.or(())
     }
 

@@ -194,7 +194,12 @@ pub struct ObjectLink {
     pub table: Option<TableName>,
     /// Column that holds the object's key.
     pub key_column: String,
+    /// The most percent of the records that name an object here of which none may be there.
+    pub max_absent_percent: u8,
 }
+
+/// What [`ObjectLink::max_absent_percent`] is where the job does not say.
+pub const MAX_ABSENT_PERCENT: u8 = 10;
 
 /// A column elsewhere in the store that holds the ids of persons.
 #[derive(Clone, Debug, PartialEq, Eq)]

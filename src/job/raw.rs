@@ -212,6 +212,10 @@ pub(super) struct RawObject {
     pub table: Option<String>,
     /// Column that holds the object's key.
     pub key_column: String,
+    /// The most percent of the records that name an object here of which none may be there (0 to 100; 10
+    /// if it is not given): more, and the job stops before anything of it goes.
+    #[schemars(range(max = 100))]
+    pub max_absent_percent: Option<u8>,
 }
 
 /// A column elsewhere in the store that holds the person's id.

@@ -31,12 +31,14 @@ use super::KeyringError;
 use super::NONCE_LENGTH;
 use super::Secret;
 use super::random;
+use crate::store::objects::s3::obeyed;
 
 /// How such a file begins; the wrapped data key and the sealed text follow, a line each.
 pub(super) const MAGIC: &str = "kigen-keyring-under-kms/v1\n";
 /// KMS opens the data key with the same words only; they stand in its audit log.
 const CONTEXT: (&str, &str) = ("kigen", "keyring");
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 /// The region told to a server with an endpoint of its own that does not care about regions.
 const REGION_OF_NOWHERE: &str = "us-east-1";
@@ -65,15 +67,18 @@ impl KmsSeal {
     /// Asks KMS for a new data key.
     pub(super) async fn generate(key: &KmsKey) -> Result<Self, KeyringError> {
         const ACTION: &str = "make a data key";
-        let answer = client(key)
-            .await
-            .generate_data_key()
-            .key_id(&key.key_id)
-            .key_spec(DataKeySpec::Aes256)
-            .encryption_context(CONTEXT.0, CONTEXT.1)
-            .send()
-            .await
-            .map_err(|error| failed(ACTION, key, &error))?;
+        let client = client(key).await;
+        let answer = obeyed(
+            "GenerateDataKey",
+            client
+                .generate_data_key()
+                .key_id(&key.key_id)
+                .key_spec(DataKeySpec::Aes256)
+                .encryption_context(CONTEXT.0, CONTEXT.1)
+                .send(),
+        )
+        .await
+        .map_err(|error| failed(ACTION, key, &error))?;
         let wrapped = answer.ciphertext_blob.map(Blob::into_inner);
         Self::of(ACTION, key, wrapped, answer.plaintext)
     }
@@ -86,15 +91,18 @@ impl KmsSeal {
     ) -> Result<Self, KeyringError> {
         const ACTION: &str = "open the keyring's data key";
         let (wrapped, _) = parts(path, file)?;
-        let answer = client(key)
-            .await
-            .decrypt()
-            .key_id(&key.key_id)
-            .ciphertext_blob(Blob::new(wrapped.clone()))
-            .encryption_context(CONTEXT.0, CONTEXT.1)
-            .send()
-            .await
-            .map_err(|error| failed(ACTION, key, &error))?;
+        let client = client(key).await;
+        let answer = obeyed(
+            "Decrypt",
+            client
+                .decrypt()
+                .key_id(&key.key_id)
+                .ciphertext_blob(Blob::new(wrapped.clone()))
+                .encryption_context(CONTEXT.0, CONTEXT.1)
+                .send(),
+        )
+        .await
+        .map_err(|error| failed(ACTION, key, &error))?;
         Self::of(ACTION, key, Some(wrapped), answer.plaintext)
     }
 
@@ -200,6 +208,7 @@ async fn client(key: &KmsKey) -> Client {
     let found = loader.load().await;
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .operation_timeout(CALL_TIMEOUT)
         .build();
     let mut config = Builder::from(&found).timeout_config(timeouts);

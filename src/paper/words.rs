@@ -165,6 +165,7 @@ table! {
     UNVERIFIABLE_STORE: "保存先が応答せず", "the store did not answer";
     UNVERIFIABLE_JOB: "処理後に規則が変更", "the job has changed since";
     UNVERIFIABLE_NOBODY: "同じキーの記録の本人を判別できない", "a record with a removed key names nobody";
+    UNVERIFIABLE_NEVER_FOUND: "処理前から存在せず", "nothing of it was found";
     NOT_VERIFIED: "未実施", "not carried out";
     NEVER_VERIFIED:
         "この証明書の確定までに、保存先への再照会は行われていません。",

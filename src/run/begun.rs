@@ -55,7 +55,7 @@ impl Begun {
         environment.config.certificates.origin()?;
         let started_at = (environment.now)();
         let run_id = crate::clock::uuid_at(started_at).to_string();
-        let mut stores = Stores::default();
+        let mut stores = Stores::beside(begin.all_jobs);
         let checked = async {
             environment.ledger.check_migrated().await?;
             environment.ledger.probe_writable().await?;

@@ -18,6 +18,7 @@ use super::control::Stopped;
 use super::control::Suspensions;
 use super::day::Day;
 use super::error::RunError;
+use super::objects;
 use super::open::Stores;
 use super::outcome::FinishedRun;
 use super::outcome::JobError;
@@ -142,6 +143,7 @@ pub(super) async fn prepare_and_execute(
     let (ready, outcomes) = environment.unless_stopped(made_ready).await?;
     begun.finished.jobs = outcomes;
     if ready.is_empty() {
+        begun.finished.stopped = environment.shutdown.is_requested();
         return Ok(());
     }
     let targets = Targets::of(&ready, request.day);
@@ -226,7 +228,16 @@ async fn fits(
     }
     plan::inspect(&*store, job).await?;
     let objects = stores.objects(environment.config, job).await;
-    objects.map_err(|error| JobError::of_store(&error))?;
+    let objects = objects.map_err(|error| JobError::of_store(&error))?;
+    // Before anything is announced: the calls that the run will make, and the addresses.
+    objects::try_calls(job, &objects.stores).await?;
+    match purpose {
+        Purpose::Dispose => {
+            objects::refuse_wrong_addresses(&*store, job, &objects.to_read()).await?;
+        }
+        // What was removed before and is back may have left its objects where they went.
+        Purpose::Reconcile => {}
+    }
     tracing::debug!(job.name = %job.cluster, engine = store.engine(), "store `{}` is open and fits job `{}`", job.store, job.cluster);
     Ok(store.engine().to_owned())
 }

@@ -1,8 +1,10 @@
 //! Open intents: what a run had announced to remove with its objects, and has not ended.
 //!
-//! A run with open intents is not sealed. Those of a suspended job wait until it is resumed.
+//! A run with open intents is not sealed. Those of a suspended job wait until it is resumed; all others
+//! are ended by the next run.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::control::JobControl;
@@ -10,8 +12,12 @@ use super::control::Suspensions;
 use super::execute::Environment;
 use super::open::Stores;
 use super::outcome::NotCertified;
+use super::outcome::ReleasedLine;
+use super::outcome::WhyReleased;
+use super::recount;
 use super::recover::reopen;
 use super::recover::with_causes;
+use super::start;
 use super::start::Targets;
 use crate::exit;
 use crate::guard;
@@ -21,44 +27,107 @@ use crate::keyring::Keyring;
 use crate::ledger::fold::RunRecord;
 use crate::store::Disposer;
 use crate::store::Resumption;
+use crate::store::RunContext;
 
-/// Finishes what a killed run had announced to do with objects, before its fence closes.
+/// Ends what a killed run had announced to do with objects, before its fence closes: finishes what is still
+/// due by the present jobs, and releases the rest.
 ///
-/// Nothing of a suspended job is finished, nor of one whose file is gone.
-pub(super) async fn finish(
+/// Nothing of a suspended job is ended: it waits until the job is resumed.
+pub(super) async fn end(
     environment: &Environment<'_>,
     keyring: &Keyring,
     stores: &mut Stores,
     jobs: &[Job],
     run: &RunRecord,
-) -> Result<(), String> {
+) -> Result<Vec<ReleasedLine>, String> {
+    let open = stores_with_intents(environment, stores, run).await?;
+    if open.is_empty() {
+        return Ok(Vec::new());
+    }
     let suspensions = Suspensions::now(environment.ledger).await;
     let suspensions = suspensions.map_err(|error| error.to_string())?;
+    let context = reopen(environment, keyring, run).await?;
+    let mut waiting = BTreeSet::new();
     for name in run.started.jobs.iter().map(|job| &job.job) {
         let Some(job) = jobs.iter().find(|job| job.cluster == *name) else {
             continue;
         };
         let waits = suspensions.stopping(job, jobs).is_some();
-        if job.objects.is_empty() || (waits && guard::stands(Guard::IntentsOfSuspendedWait)) {
-            continue;
+        if waits && guard::stands(Guard::IntentsOfSuspendedWait) {
+            waiting.insert(name.clone());
+        } else if !job.objects.is_empty() {
+            finish(environment, stores, jobs, job, run, &context).await?;
         }
-        let context = reopen(environment, keyring, run).await?;
-        let store = stores
-            .rows(environment.config, &job.store)
-            .await
-            .map_err(|error| error.to_string())?;
-        let objects = stores
-            .objects(environment.config, job)
-            .await
-            .map_err(|error| error.to_string())?;
-        let control = JobControl::new(environment, job, jobs);
-        let numbers = Targets::recorded(job, &run.started.targets);
-        for (index, targets) in numbers.into_iter().enumerate() {
-            let left = Resumption::new(job, index, run.started.day_of(name), &context, targets);
-            let done = store.finish_intents(&left, &objects, &control).await;
-            if let Some(error) = done.stopped_by {
-                return Err(error.to_string());
-            }
+    }
+    let targets = &run.started.targets;
+    let objects = stores.recorded_objects(environment.config, targets).await;
+    let objects = objects.map_err(|error| error.to_string())?;
+    let release = start::release(&run.started, &context, waiting);
+    let mut lines = Vec::new();
+    for store in open {
+        let released = store.release_intents(&release, &objects).await;
+        for (job, released) in released.map_err(|error| error.to_string())? {
+            let has_a_job = jobs.iter().any(|known| known.cluster == job);
+            let line = ReleasedLine {
+                why: if has_a_job {
+                    WhyReleased::NoLongerDue
+                } else {
+                    WhyReleased::NoJob
+                },
+                job,
+                records: released.records,
+                half_gone: released.half_gone,
+                parts: released.parts,
+            };
+            tracing::warn!(run.id = %run.run_id, "run {}: {line}", run.run_id);
+            lines.push(line);
+        }
+    }
+    Ok(lines)
+}
+
+/// The stores of the run's rows in which it has open intents.
+async fn stores_with_intents(
+    environment: &Environment<'_>,
+    stores: &mut Stores,
+    run: &RunRecord,
+) -> Result<Vec<Arc<dyn Disposer>>, String> {
+    let mut found = Vec::new();
+    for store in recount::journals(environment, stores, run).await? {
+        let open = store.open_intents(&run.run_id).await;
+        if !open.map_err(|error| error.to_string())?.is_empty() {
+            found.push(store);
+        }
+    }
+    Ok(found)
+}
+
+/// Finishes the open intents of `job` whose records are still due by the job as it is now.
+async fn finish(
+    environment: &Environment<'_>,
+    stores: &mut Stores,
+    jobs: &[Job],
+    job: &Job,
+    run: &RunRecord,
+    context: &RunContext,
+) -> Result<(), String> {
+    let config = environment.config;
+    let store = stores.rows(config, &job.store).await;
+    let store = store.map_err(|error| error.to_string())?;
+    let objects = stores.objects(config, job).await;
+    let objects = objects.map_err(|error| error.to_string())?;
+    let control = JobControl::new(environment, job, jobs);
+    // The run's day, but not one that has not come.
+    let today = (environment.now)().to_zoned(job.time_zone.clone()).date();
+    let as_of = run.started.day_of(&job.cluster).min(today);
+    let numbers = Targets::recorded(job, &run.started.targets);
+    for (index, targets) in numbers.into_iter().enumerate() {
+        // A stage that was renamed, or has other tables now, cannot go on under the run's numbers.
+        let Some(targets) = targets else { continue };
+        let left = Resumption::new(job, index, as_of, context, targets);
+        let done = store.finish_intents(&left, &objects, &control).await;
+        if let Some(error) = done.stopped_by {
+            return Err(error.to_string());
         }
     }
     Ok(())
@@ -86,14 +155,14 @@ pub(super) async fn none_is_open(
         .iter()
         .map(|(name, intents)| {
             let job = jobs.iter().find(|job| job.cluster == *name);
-            let (exit, why) = why_open(name, job, jobs, &suspensions);
+            let (exit, why) = why_open(job, jobs, &suspensions);
             (
                 exit,
                 format!("{intents} intents of job `{name}` are open: {why}"),
             )
         })
         .collect();
-    let codes = [exit::NOT_CERTIFIED, exit::JOB_MISSING, exit::SUSPENDED];
+    let codes = [exit::NOT_CERTIFIED, exit::SUSPENDED];
     let exit = codes
         .into_iter()
         .find(|code| waits.iter().any(|(exit, _)| exit == code))
@@ -105,19 +174,8 @@ pub(super) async fn none_is_open(
     })
 }
 
-fn why_open(
-    name: &str,
-    job: Option<&Job>,
-    jobs: &[Job],
-    suspensions: &Suspensions,
-) -> (u8, String) {
-    let Some(job) = job else {
-        let why = format!(
-            "no file in `jobs/` describes it\nhint: put its file back, with the cluster's name `{name}`; the next run ends what is open, decided again by its rule, and certifies the run. Suspend it first (`kigen suspend --job {name}`) if nothing of it may go"
-        );
-        return (exit::JOB_MISSING, why);
-    };
-    if let Some(standing) = suspensions.stopping(job, jobs) {
+fn why_open(job: Option<&Job>, jobs: &[Job], suspensions: &Suspensions) -> (u8, String) {
+    if let Some(standing) = job.and_then(|job| suspensions.stopping(job, jobs)) {
         let why = format!(
             "job `{0}` is suspended ({1}) since {2}\nhint: nothing of it goes; after `kigen resume --job {0}` the next run ends them and certifies the run",
             standing.job,
@@ -126,6 +184,6 @@ fn why_open(
         );
         return (exit::SUSPENDED, why);
     }
-    let why = "its object store did not answer, or the job has no longer the stage that they were made in\nhint: run again; a stage that was renamed needs its old name back".to_owned();
+    let why = "its object store did not answer, or the run was stopped\nhint: run again".to_owned();
     (exit::NOT_CERTIFIED, why)
 }

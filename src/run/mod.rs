@@ -15,6 +15,7 @@ mod error;
 pub mod execute;
 mod intents;
 mod locks;
+pub mod objects;
 pub mod open;
 pub mod outcome;
 pub mod plan;

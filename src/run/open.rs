@@ -9,11 +9,14 @@ use crate::config::ObjectsConfig;
 use crate::config::StoreConfig;
 use crate::config::StoreKind;
 use crate::job::Job;
+use crate::ledger::entry::TargetEntry;
 use crate::store::Disposer;
 use crate::store::Inventory;
+use crate::store::JobObjects;
 use crate::store::error::StoreError;
 use crate::store::objects::FolderObjects;
 use crate::store::objects::ObjectDisposer;
+use crate::store::objects::ObjectInventory;
 use crate::store::objects::S3Objects;
 use crate::store::objects::S3Options;
 use crate::store::sql::PostgresOptions;
@@ -34,6 +37,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The stores of a run, each opened once, by name.
 #[derive(Default)]
 pub struct Stores {
+    /// Every job of the folder: some may name the objects of others.
+    jobs: Vec<Job>,
     rows: BTreeMap<String, Result<Arc<dyn Disposer>, StoreError>>,
     objects: BTreeMap<String, Arc<dyn ObjectDisposer>>,
 }
@@ -42,9 +47,18 @@ pub struct Stores {
 #[derive(Default)]
 pub struct Inventories {
     rows: BTreeMap<String, Result<Arc<dyn Inventory>, StoreError>>,
+    objects: Stores,
 }
 
 impl Stores {
+    /// For a run that knows `jobs`, all of the folder.
+    pub fn beside(jobs: &[Job]) -> Self {
+        Self {
+            jobs: jobs.to_vec(),
+            ..Self::default()
+        }
+    }
+
     /// The store of this name, opened with the right to remove.
     pub async fn rows(
         &mut self,
@@ -62,12 +76,8 @@ impl Stores {
             .unwrap_or_else(|| Err(unknown(name)))
     }
 
-    /// Opens the object stores that `job` names.
-    pub async fn objects(
-        &mut self,
-        config: &Config,
-        job: &Job,
-    ) -> Result<BTreeMap<String, Arc<dyn ObjectDisposer>>, StoreError> {
+    /// Opens the object stores that `job` names, and finds who else names what lies there.
+    pub async fn objects(&mut self, config: &Config, job: &Job) -> Result<JobObjects, StoreError> {
         let mut named = BTreeMap::new();
         for link in &job.objects {
             if !self.objects.contains_key(&link.store) {
@@ -78,7 +88,34 @@ impl Stores {
                 named.insert(link.store.clone(), Arc::clone(store));
             }
         }
-        Ok(named)
+        Ok(JobObjects {
+            stores: named,
+            also_named: config.also_named(job, &self.jobs),
+        })
+    }
+
+    /// Opens the object stores that an earlier run named, as far as `kigen.toml` still has them, to be
+    /// read.
+    pub async fn recorded_objects(
+        &mut self,
+        config: &Config,
+        targets: &[TargetEntry],
+    ) -> Result<BTreeMap<String, Arc<dyn ObjectInventory>>, StoreError> {
+        let mut opened: BTreeMap<String, Arc<dyn ObjectInventory>> = BTreeMap::new();
+        for name in targets.iter().map(|target| &target.store) {
+            if !config.objects.contains_key(name) {
+                continue;
+            }
+            if !self.objects.contains_key(name) {
+                let store = open_objects(config, name).await?;
+                self.objects.insert(name.clone(), store);
+            }
+            if let Some(store) = self.objects.get(name) {
+                let store: Arc<dyn ObjectDisposer> = Arc::clone(store);
+                opened.insert(name.clone(), store);
+            }
+        }
+        Ok(opened)
     }
 
     /// The stores of rows that could be opened so far.
@@ -106,6 +143,15 @@ impl Inventories {
             .get(name)
             .cloned()
             .unwrap_or_else(|| Err(unknown(name)))
+    }
+
+    /// The object stores that `job` names, opened to be read.
+    pub async fn objects(
+        &mut self,
+        config: &Config,
+        job: &Job,
+    ) -> Result<BTreeMap<String, Arc<dyn ObjectInventory>>, StoreError> {
+        Ok(self.objects.objects(config, job).await?.to_read())
     }
 }
 

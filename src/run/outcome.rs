@@ -129,8 +129,73 @@ pub struct CertificateLine {
 pub struct RecoveredRun {
     pub run_id: String,
     pub certificates: Vec<CertificateLine>,
+    /// Records that it had announced to remove with their objects, and that stay.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub released: Vec<ReleasedLine>,
     /// Why it could not be certified, if so.
     pub error: Option<NotCertified>,
+}
+
+/// Records of one cluster that a killed run had announced to remove with their objects, and that stay.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReleasedLine {
+    pub job: String,
+    pub why: WhyReleased,
+    /// Records whose intents were dropped.
+    pub records: u64,
+    /// Those of them of which the killed run had removed something.
+    pub half_gone: u64,
+    /// The versions, delete markers and uploads that were gone, and are certified.
+    pub parts: u64,
+}
+
+/// Why nobody finishes what a killed run had announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhyReleased {
+    /// No file in `jobs/` describes the cluster.
+    NoJob,
+    /// The rule or the store says no, or the job has no longer the stage or the objects of the intent.
+    NoLongerDue,
+}
+
+impl std::fmt::Display for ReleasedLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { job, records, .. } = self;
+        let why = match self.why {
+            WhyReleased::NoJob => {
+                "no file in `jobs/` describes it; put its file back, and they go when they are due"
+            }
+            WhyReleased::NoLongerDue => {
+                "they are not due any more, are in use, share their objects with others, or the job has changed"
+            }
+        };
+        write!(
+            f,
+            "{records} intents of job `{job}` were open and are released, their rows stay: {why}. They held keys \
+             and ids of persons in clear"
+        )?;
+        if self.half_gone > 0 {
+            write!(
+                f,
+                ". HALF GONE: of {} of these records {} object versions were removed before, which is certified; \
+                 the rows name what is gone",
+                self.half_gone, self.parts
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl ReleasedLine {
+    /// The code of a run that released them: a person must know that nobody decides about the records,
+    /// or that rows name what is gone.
+    fn exit(&self) -> Option<u8> {
+        match self.why {
+            WhyReleased::NoJob => Some(exit::JOB_MISSING),
+            WhyReleased::NoLongerDue => (self.half_gone > 0).then_some(exit::INCOMPLETE),
+        }
+    }
 }
 
 /// Why a run has no certificate yet: a message, and the exit code that says whether trying again
@@ -229,7 +294,7 @@ impl JobError {
                 exit::STORE_UNREACHABLE
             }
             StoreError::Refused { .. } | StoreError::NotPermitted { .. } => exit::ACCESS_REFUSED,
-            StoreError::Unusable(_) => exit::SCHEMA_MISMATCH,
+            StoreError::Unusable(_) | StoreError::ObjectsAbsent { .. } => exit::SCHEMA_MISMATCH,
             StoreError::UnsafeSession { .. } => exit::CONFIG_INVALID,
             StoreError::NotMigrated { .. } => exit::NOT_MIGRATED,
             StoreError::OverLimit { .. } => exit::NOT_APPROVED,
@@ -249,7 +314,11 @@ impl JobError {
 impl FinishedRun {
     /// The run's exit code: the first of the reasons that asks most of a person.
     pub fn exit(&self) -> u8 {
-        if let Some(code) = worst(&self.jobs) {
+        // A call that was given up on request is a stop; the next run goes on.
+        let is_the_stop = |code: u8| self.stopped && code == exit::STORE_UNREACHABLE;
+        if let Some(code) = worst(&self.jobs)
+            && !is_the_stop(code)
+        {
             return code;
         }
         let recovered = self.recovered.iter().filter_map(|run| run.error.as_ref());
@@ -259,10 +328,15 @@ impl FinishedRun {
             .chain(recovered)
             .map(|why| why.exit)
             .collect();
-        for code in [exit::LOG_DIFFERS, exit::NOT_CERTIFIED, exit::JOB_MISSING] {
+        for code in [exit::LOG_DIFFERS, exit::NOT_CERTIFIED] {
             if not_certified.contains(&code) {
                 return code;
             }
+        }
+        let released = self.recovered.iter().flat_map(|run| &run.released);
+        let released: Vec<u8> = released.filter_map(ReleasedLine::exit).collect();
+        if released.contains(&exit::JOB_MISSING) {
+            return exit::JOB_MISSING;
         }
         let recovered = self.recovered.iter().flat_map(|run| &run.certificates);
         let mut certificates = self.certificates.iter().chain(recovered);
@@ -278,7 +352,7 @@ impl FinishedRun {
         };
         // What a suspended job leaves is explained by its suspension.
         let open = self.jobs.iter().filter(|job| job.suspended.is_none());
-        if open.flat_map(|job| &job.stages).any(incomplete) {
+        if open.flat_map(|job| &job.stages).any(incomplete) || !released.is_empty() {
             return exit::INCOMPLETE;
         }
         let suspended = self.jobs.iter().any(|job| job.suspended.is_some());

@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 
 use super::day::Day;
+use super::objects;
 use super::open::Inventories;
 use super::outcome::JobError;
 use super::outcome::JobOutcome;
@@ -29,6 +30,11 @@ pub async fn plan(config: &Config, jobs: &[&Job], day: Day) -> PlanOutcome {
                 outcome.error = survey_job(&*store, job, day.of(job), &mut outcome)
                     .await
                     .err();
+                if outcome.error.is_none() {
+                    outcome.error = look_for_objects(config, &mut inventories, &*store, job)
+                        .await
+                        .err();
+                }
             }
             Err(error) => outcome.error = Some(JobError::of_store(&error)),
         }
@@ -38,6 +44,21 @@ pub async fn plan(config: &Config, jobs: &[&Job], day: Day) -> PlanOutcome {
         as_of: day.earliest(jobs),
         jobs: outcomes,
     }
+}
+
+/// Refuses a job as its run would whose objects are not where its rows say.
+async fn look_for_objects(
+    config: &Config,
+    inventories: &mut Inventories,
+    store: &dyn Inventory,
+    job: &Job,
+) -> Result<(), JobError> {
+    if job.objects.is_empty() {
+        return Ok(());
+    }
+    let stores = inventories.objects(config, job).await;
+    let stores = stores.map_err(|error| JobError::of_store(&error))?;
+    objects::refuse_wrong_addresses(store, job, &stores).await
 }
 
 async fn survey_job(

@@ -11,6 +11,7 @@ use super::open::Stores;
 use super::outcome::CertificateLine;
 use super::outcome::NotCertified;
 use super::outcome::RecoveredRun;
+use super::outcome::ReleasedLine;
 use super::recount;
 use super::restored;
 use super::seal;
@@ -70,14 +71,16 @@ async fn take_up(
     begin: &Begin<'_>,
     run: &RunRecord,
 ) -> Result<RecoveredRun, RunError> {
-    let (certificates, error) = match bring_to_end(environment, keyring, stores, begin, run).await?
-    {
+    let mut released = Vec::new();
+    let ended = bring_to_end(environment, keyring, stores, begin, run, &mut released).await?;
+    let (certificates, error) = match ended {
         Ok(certificates) => (certificates, None),
         Err(error) => (Vec::new(), Some(error)),
     };
     Ok(RecoveredRun {
         run_id: run.run_id.clone(),
         certificates,
+        released,
         error,
     })
 }
@@ -88,6 +91,7 @@ async fn bring_to_end(
     stores: &mut Stores,
     begin: &Begin<'_>,
     run: &RunRecord,
+    released: &mut Vec<ReleasedLine>,
 ) -> Result<Result<Vec<CertificateLine>, NotCertified>, RunError> {
     let jobs = begin.all_jobs;
     if begin.purpose == Purpose::Dispose
@@ -97,8 +101,9 @@ async fn bring_to_end(
     }
     // An object store that was down may have left intents open, also in a run that has ended.
     if matches!(run.state, RunState::Running | RunState::Finished) {
-        if let Err(error) = intents::finish(environment, keyring, stores, jobs, run).await {
-            return Ok(Err(NotCertified::failed(error)));
+        match intents::end(environment, keyring, stores, jobs, run).await {
+            Ok(lines) => *released = lines,
+            Err(error) => return Ok(Err(NotCertified::failed(error))),
         }
         let journals = match recount::journals(environment, stores, run).await {
             Ok(journals) => journals,

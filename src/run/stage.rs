@@ -1,6 +1,5 @@
 //! The stages of one job: survey, approve, execute, look again.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,13 +24,13 @@ use crate::plan::ApprovedStage;
 use crate::plan::StagePlan;
 use crate::store::Disposer;
 use crate::store::Inventory;
+use crate::store::JobObjects;
 use crate::store::Recall;
 use crate::store::RunContext;
 use crate::store::StageOrder;
 use crate::store::Survey;
 use crate::store::error::StoreError;
 use crate::store::may_go_on;
-use crate::store::objects::ObjectDisposer;
 
 /// How often a stage's table is walked: rows that moved or were locked are met again.
 const PASSES: u32 = 3;
@@ -43,7 +42,7 @@ pub(super) struct JobRun<'a> {
     pub run: &'a RunContext,
     pub job: &'a Job,
     pub store: Arc<dyn Disposer>,
-    pub objects: BTreeMap<String, Arc<dyn ObjectDisposer>>,
+    pub objects: JobObjects,
     pub targets: &'a Targets,
     pub as_of: Date,
     /// What evidence says is back: it goes instead of what the rule says.

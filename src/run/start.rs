@@ -30,6 +30,7 @@ use crate::ledger::entry::TitleEntry;
 use crate::ledger::entry::Trigger;
 use crate::store::Announced;
 use crate::store::ObjectTarget;
+use crate::store::Release;
 use crate::store::RunContext;
 use crate::store::StageTargets;
 use crate::store::TokenKey;
@@ -74,7 +75,9 @@ impl Targets {
     }
 
     /// The numbers that an earlier run gave to the stages of `job`, from its first entry.
-    pub(super) fn recorded(job: &Job, entries: &[TargetEntry]) -> Vec<StageTargets> {
+    ///
+    /// `None` for a stage in which the job now removes from something that the run did not number.
+    pub(super) fn recorded(job: &Job, entries: &[TargetEntry]) -> Vec<Option<StageTargets>> {
         job.stages
             .iter()
             .map(|stage| recorded_stage(job, stage, entries))
@@ -177,45 +180,82 @@ impl Targets {
     }
 }
 
-fn recorded_stage(job: &Job, stage: &Stage, entries: &[TargetEntry]) -> StageTargets {
+fn recorded_stage(job: &Job, stage: &Stage, entries: &[TargetEntry]) -> Option<StageTargets> {
     let of_stage: Vec<&TargetEntry> = entries
         .iter()
         .filter(|entry| entry.job == job.cluster && entry.stage == stage.name)
         .collect();
     let number = |object: &str| {
-        of_stage
-            .iter()
-            .find(|entry| entry.object == object)
-            .map_or(u16::MAX, |entry| entry.index)
+        let entry = of_stage.iter().find(|entry| entry.object == object);
+        entry.map(|entry| entry.index)
     };
-    let goes_with = job
-        .references
-        .iter()
-        .filter(|reference| matches!(reference.on_dispose, OnDispose::GoesWith { .. }));
-    let deletes = matches!(stage.disposal, Disposal::Delete);
-    StageTargets {
-        own: number(&job.table.to_string()),
-        goes_with: goes_with
-            .map(|reference| number(&reference.table.to_string()))
-            .collect(),
-        objects: job
-            .objects
-            .iter()
-            .filter(|_| deletes)
-            .map(|link| object_target(&of_stage, &link.store))
-            .collect(),
+    let mut goes_with = Vec::new();
+    for reference in &job.references {
+        if !matches!(reference.on_dispose, OnDispose::GoesWith { .. }) {
+            continue;
+        }
+        goes_with.push(if reference.stages.contains(&stage.name) {
+            number(&reference.table.to_string())?
+        } else {
+            u16::MAX
+        });
     }
+    let mut objects = Vec::new();
+    if matches!(stage.disposal, Disposal::Delete) {
+        for link in &job.objects {
+            objects.push(object_target(&of_stage, &link.store)?);
+        }
+    }
+    Some(StageTargets {
+        own: number(&job.table.to_string())?,
+        goes_with,
+        objects,
+    })
 }
 
 /// The target that an earlier run had in the object store of this name.
-fn object_target(of_stage: &[&TargetEntry], store: &str) -> ObjectTarget {
-    let versions = Action::ObjectVersionDeleted.code();
-    let known = of_stage
-        .iter()
-        .find(|entry| entry.action == versions && entry.store == store);
-    ObjectTarget {
-        number: known.map_or(u16::MAX, |entry| entry.index),
-        object: known.map_or(store, |entry| &entry.object).to_owned(),
+fn object_target(of_stage: &[&TargetEntry], store: &str) -> Option<ObjectTarget> {
+    let mut objects = of_stage.iter().filter(|entry| is_object(entry));
+    let known = objects.find(|entry| entry.store == store)?;
+    Some(ObjectTarget {
+        number: known.index,
+        object: known.object.clone(),
+    })
+}
+
+/// Whether a target is a place of objects.
+fn is_object(target: &TargetEntry) -> bool {
+    target.action == Action::ObjectVersionDeleted.code()
+}
+
+/// What evidence needs to release the intents of a run, by its first entry.
+pub(super) fn release<'a>(
+    started: &RunStarted,
+    run: &'a RunContext,
+    waiting: BTreeSet<String>,
+) -> Release<'a> {
+    let objects = started.targets.iter().filter(|target| is_object(target));
+    let places = objects.map(|target| {
+        let place = ObjectTarget {
+            number: target.index,
+            object: target.object.clone(),
+        };
+        let of = (
+            target.job.clone(),
+            target.stage.clone(),
+            target.store.clone(),
+        );
+        (of, place)
+    });
+    let kinds = started.jobs.iter().filter_map(|job| {
+        let identity = job.identity.as_ref()?;
+        Some((job.job.clone(), identity.subject_kind.clone()))
+    });
+    Release {
+        run,
+        places: places.collect(),
+        subject_kinds: kinds.collect(),
+        waiting,
     }
 }
 

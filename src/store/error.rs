@@ -83,6 +83,12 @@ pub enum StoreError {
         "cluster `{cluster}`: the batch would pass the limit of {limit} records; it was rolled back"
     )]
     OverLimit { cluster: String, limit: u64 },
+    #[error("cluster `{cluster}`: {what}")]
+    ObjectsAbsent {
+        cluster: String,
+        /// How many, and how the address may have been meant; no key.
+        what: String,
+    },
     #[error("{0}")]
     Unusable(String),
 }
@@ -106,6 +112,7 @@ impl StoreError {
             | Self::Undone { .. }
             | Self::NotAnnounced { .. }
             | Self::OverLimit { .. }
+            | Self::ObjectsAbsent { .. }
             | Self::Unusable(_) => Retry::Never,
         }
     }

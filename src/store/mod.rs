@@ -8,8 +8,10 @@ pub mod objects;
 pub mod sql;
 
 mod control;
+mod job_objects;
 mod order;
 mod recall;
+mod release;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -28,13 +30,18 @@ use crate::job::Job;
 use crate::job::Leftover;
 use crate::job::TableName;
 use error::StoreError;
-use objects::ObjectDisposer;
+use objects::KeyError;
+use objects::ObjectInventory;
+use objects::ObjectKey;
 
 pub use control::Control;
 pub use control::RunControl;
 pub use control::StopReason;
 pub use control::Wait;
 pub use control::may_go_on;
+pub use job_objects::AlsoNamed;
+pub use job_objects::JobObjects;
+pub use job_objects::KeyChange;
 pub use order::Resumption;
 pub use order::StageOrder;
 pub use recall::BackAgain;
@@ -44,6 +51,8 @@ pub use recall::PresentRecord;
 pub use recall::PresentRow;
 pub use recall::PresentSink;
 pub use recall::Recall;
+pub use release::Release;
+pub use release::Released;
 
 /// How a job and the live schema of its store go together.
 #[derive(Clone, Debug, Default)]
@@ -90,6 +99,9 @@ pub struct Found {
     pub candidates: Vec<Candidate>,
 }
 
+/// The objects that one record names by one link; an error for a key that no store can have.
+pub type NamedObjects = Vec<Result<ObjectKey, KeyError>>;
+
 /// Reads what a store holds. Cannot change anything.
 #[async_trait]
 pub trait Inventory: Send + Sync {
@@ -132,6 +144,9 @@ pub trait Inventory: Send + Sync {
 
     /// Hands on every journal row of a run.
     async fn journal(&self, run_id: &str, sink: JournalSink<'_>) -> Result<(), StoreError>;
+
+    /// Some records that name objects by link `link` of `job`, and the keys that each names.
+    async fn named_objects(&self, job: &Job, link: usize) -> Result<Vec<NamedObjects>, StoreError>;
 
     /// Looks one record up by the text of its key columns.
     async fn find(&self, job: &Job, key: &[String]) -> Result<Option<Found>, StoreError>;
@@ -330,21 +345,35 @@ pub trait Disposer: Inventory {
     /// Like [`dispose`](Self::dispose), for a job whose rows name objects: the intent is stored
     /// first, then the objects go and are read back, then the rows go with their journal.
     ///
-    /// `objects` has the object stores by their names. Intents that an earlier pass of the same
+    /// An object that other rows name stays; among them rows of other jobs. Where objects are absent for a
+    /// large share of the records, the pass ends before anything goes. Intents that an earlier pass of the same
     /// run left open are finished first.
     async fn dispose_with_objects(
         &self,
         order: &StageOrder<'_>,
-        objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
+        objects: &JobObjects,
         control: &dyn RunControl,
     ) -> PassOutcome;
 
     /// Finishes intents that a killed run left open in this stage: objects first, then rows and
     /// journal, under that run. To be done before the run's fence is closed.
+    ///
+    /// Each record is decided again first. Intents of records that are no longer due, or whose objects
+    /// are not theirs alone any more, stay open, to be released.
     async fn finish_intents(
         &self,
         left: &Resumption<'_>,
-        objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
+        objects: &JobObjects,
         control: &dyn RunControl,
     ) -> PassOutcome;
+
+    /// Releases the intents of the run that are still open and do not wait: removes nothing, certifies what is gone of
+    /// the objects, and drops the intents. Counts by cluster.
+    ///
+    /// `objects` has the object stores by their names.
+    async fn release_intents(
+        &self,
+        release: &Release<'_>,
+        objects: &BTreeMap<String, Arc<dyn ObjectInventory>>,
+    ) -> Result<BTreeMap<String, Released>, StoreError>;
 }

@@ -13,6 +13,7 @@ use thiserror::Error;
 use url::Url;
 
 use crate::config::TimestampConfig;
+use crate::store::objects::s3::within;
 
 const QUERY: &str = "application/timestamp-query";
 
@@ -53,7 +54,7 @@ impl Authority {
 
     /// Sends `question` (DER) and returns the answer, whatever it is.
     pub async fn ask(&self, question: &[u8]) -> Result<Vec<u8>, AskError> {
-        let answer = tokio::time::timeout(self.timeout, self.exchange(question)).await;
+        let answer = within(self.timeout, self.exchange(question)).await;
         answer.unwrap_or_else(|_| {
             Err(AskError::Slow {
                 host: self.host(),

@@ -45,6 +45,14 @@ impl Bucket {
         self.ask("PUT", key, "", bytes);
     }
 
+    /// What `[objects.…]` says of it, behind `endpoint`.
+    pub(crate) fn objects_keys(&self, endpoint: &str) -> String {
+        format!(
+            "kind = \"s3\"\nbucket = \"{}\"\nendpoint = \"{endpoint}\"\npath-style = true",
+            self.name
+        )
+    }
+
     fn ask(&self, method: &str, key: &str, headers: &str, body: &[u8]) {
         let host = self.endpoint.trim_start_matches("http://");
         let mut server = TcpStream::connect(host).unwrap();

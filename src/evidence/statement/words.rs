@@ -78,6 +78,8 @@ pub enum Unverifiable {
     JobChanged,
     /// A removed key is there and names nobody, so that nobody can tell whose it is.
     NamesNobody,
+    /// Nothing of it was found, so that nothing was removed that could be looked for.
+    NeverFound,
 }
 
 /// What a method reaches. None of them reaches the medium, and none is named as if it did.

@@ -9,6 +9,7 @@ use super::joins::Ground;
 use super::may_be_one_table;
 use super::names;
 use crate::job::ColumnRef;
+use crate::job::MAX_ABSENT_PERCENT;
 use crate::job::ObjectLink;
 use crate::job::OnDispose;
 use crate::job::Reference;
@@ -353,7 +354,16 @@ pub(super) fn objects(
             Parent::Reference(columns) => columns.need(&key_path, &raw.key_column, findings),
             Parent::Unknown => {}
         }
+        let max_absent_percent = raw.max_absent_percent.unwrap_or(MAX_ABSENT_PERCENT);
+        if max_absent_percent > 100 {
+            findings.hint(
+                &path.key("max-absent-percent"),
+                "a share lies between 0 and 100 percent",
+                "100 says that all objects may be absent",
+            );
+        }
         objects.push(ObjectLink {
+            max_absent_percent,
             store: raw.store.clone(),
             table: named.filter(|_| !of_own),
             key_column: raw.key_column.clone(),

@@ -116,6 +116,7 @@ pub(in crate::paper) const fn unverifiable(reason: Unverifiable) -> Word {
         Unverifiable::StoreUnavailable => words::UNVERIFIABLE_STORE,
         Unverifiable::JobChanged => words::UNVERIFIABLE_JOB,
         Unverifiable::NamesNobody => words::UNVERIFIABLE_NOBODY,
+        Unverifiable::NeverFound => words::UNVERIFIABLE_NEVER_FOUND,
     }
 }
 

@@ -12,6 +12,7 @@ use crate::publish::Listing;
 use crate::publish::Standing;
 use crate::publish::Versions;
 use crate::publish::error::PublishError;
+use crate::store::objects::s3::obeyed;
 
 use super::PIECE;
 use super::S3Place;
@@ -94,15 +95,17 @@ impl S3Place {
         let mut paths = Paths::default();
         let (mut key, mut version) = (None, None);
         loop {
-            let page = self
-                .client
-                .list_object_versions()
-                .bucket(&self.bucket)
-                .prefix(self.key(prefix))
-                .set_key_marker(key)
-                .set_version_id_marker(version)
-                .send()
-                .await;
+            let page = obeyed(
+                "ListObjectVersions",
+                self.client
+                    .list_object_versions()
+                    .bucket(&self.bucket)
+                    .prefix(self.key(prefix))
+                    .set_key_marker(key)
+                    .set_version_id_marker(version)
+                    .send(),
+            )
+            .await;
             let page = match page {
                 Ok(page) => page,
                 Err(error) if status(&error) == Some(403) => return Ok(None),
@@ -126,15 +129,17 @@ impl S3Place {
 
     async fn what_stands(&self, prefix: &str) -> Result<Listing, PublishError> {
         let mut files = Vec::new();
-        let mut pages = self
-            .client
-            .list_objects_v2()
-            .bucket(&self.bucket)
-            .prefix(self.key(prefix))
-            .into_paginator()
-            .send();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| self.failed("list", prefix, &error))?;
+        let mut next = None;
+        loop {
+            let list = self
+                .client
+                .list_objects_v2()
+                .bucket(&self.bucket)
+                .prefix(self.key(prefix))
+                .set_continuation_token(next);
+            let page = obeyed("ListObjectsV2", list.send())
+                .await
+                .map_err(|error| self.failed("list", prefix, &error))?;
             files.extend(page.contents().iter().map(|object| {
                 Listed {
                     path: self.path_of(object.key()),
@@ -146,6 +151,10 @@ impl S3Place {
                     rewritten: 0,
                 }
             }));
+            next = page.next_continuation_token().map(str::to_owned);
+            if page.is_truncated() != Some(true) || next.is_none() {
+                break;
+            }
         }
         files.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(Listing {
@@ -161,16 +170,18 @@ impl S3Place {
         let mut uploads = Vec::new();
         let (mut key, mut id) = (None, None);
         loop {
-            let page = self
-                .client
-                .list_multipart_uploads()
-                .bucket(&self.bucket)
-                .prefix(self.key(prefix))
-                .set_key_marker(key)
-                .set_upload_id_marker(id)
-                .send()
-                .await
-                .map_err(|error| self.failed("list the unfinished uploads of", prefix, &error))?;
+            let page = obeyed(
+                "ListMultipartUploads",
+                self.client
+                    .list_multipart_uploads()
+                    .bucket(&self.bucket)
+                    .prefix(self.key(prefix))
+                    .set_key_marker(key)
+                    .set_upload_id_marker(id)
+                    .send(),
+            )
+            .await
+            .map_err(|error| self.failed("list the unfinished uploads of", prefix, &error))?;
             let found = page.uploads().iter().map(|upload| UnfinishedUpload {
                 path: self.path_of(upload.key()),
                 id: upload.upload_id().unwrap_or_default().to_owned(),

@@ -15,6 +15,7 @@ use crate::publish::EvidencePlace as _;
 use crate::publish::error::PublishError;
 use crate::store::objects::ObjectError;
 use crate::store::objects::s3::fault;
+use crate::store::objects::s3::obeyed;
 
 use super::S3Place;
 use super::read::Standing;
@@ -87,13 +88,15 @@ impl S3Place {
     }
 
     async fn ask_for_lock(&self, path: &str) -> Result<bool, PublishError> {
-        let answer = self
-            .client
-            .get_object_lock_configuration()
-            .bucket(&self.bucket)
-            .send()
-            .await
-            .map_err(|error| fault(&error));
+        let answer = obeyed(
+            "GetObjectLockConfiguration",
+            self.client
+                .get_object_lock_configuration()
+                .bucket(&self.bucket)
+                .send(),
+        )
+        .await
+        .map_err(|error| fault(&error));
         match answer {
             Ok(answer) => {
                 let found = answer
@@ -135,15 +138,18 @@ impl S3Place {
             return Ok(());
         }
         let version = standing.version.clone();
-        self.client
-            .put_object_retention()
-            .bucket(&self.bucket)
-            .key(self.key(path))
-            .set_version_id(version.clone())
-            .retention(lock.retention())
-            .send()
-            .await
-            .map_err(|error| self.failed("lock", path, &error))?;
+        obeyed(
+            "PutObjectRetention",
+            self.client
+                .put_object_retention()
+                .bucket(&self.bucket)
+                .key(self.key(path))
+                .set_version_id(version.clone())
+                .retention(lock.retention())
+                .send(),
+        )
+        .await
+        .map_err(|error| self.failed("lock", path, &error))?;
         let found = self.standing(path, version.as_deref()).await?;
         let is_locked = found.is_some_and(|found| {
             found.lock_mode == Some(lock.mode()) && found.locked_until >= Some(lock.until)

@@ -5,6 +5,7 @@ use std::io;
 use std::io::Read as _;
 use std::ops::Range;
 use std::path::Path;
+use std::time::Duration;
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::ProvideErrorMetadata;
@@ -18,12 +19,17 @@ use crate::publish::EvidencePlace as _;
 use crate::publish::error::PublishError;
 use crate::store::objects::ObjectError;
 use crate::store::objects::Outage;
+use crate::store::objects::s3;
+use crate::store::objects::s3::obeyed;
 
 use super::PIECE;
 use super::S3Place;
 
 /// How often a piece is asked for whose answer breaks off.
 const ATTEMPTS: u32 = 4;
+
+/// How long the bytes of one piece may take, once the server has begun to answer.
+const BODY_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// One version of an object, as the server describes it.
 pub(in crate::publish) struct Standing {
@@ -41,14 +47,16 @@ impl S3Place {
         path: &str,
         version: Option<&str>,
     ) -> Result<Option<Standing>, PublishError> {
-        let answer = self
-            .client
-            .head_object()
-            .bucket(&self.bucket)
-            .key(self.key(path))
-            .set_version_id(version.map(str::to_owned))
-            .send()
-            .await;
+        let answer = obeyed(
+            "HeadObject",
+            self.client
+                .head_object()
+                .bucket(&self.bucket)
+                .key(self.key(path))
+                .set_version_id(version.map(str::to_owned))
+                .send(),
+        )
+        .await;
         match answer {
             Ok(answer) => Ok(Some(Standing {
                 size: u64::try_from(answer.content_length().unwrap_or_default())
@@ -75,29 +83,34 @@ impl S3Place {
         }
         let mut attempt = 1;
         loop {
-            let answer = self
-                .client
-                .get_object()
-                .bucket(&self.bucket)
-                .key(self.key(path))
-                .set_version_id(version.map(str::to_owned))
-                .range(format!("bytes={}-{}", range.start, range.end - 1))
-                .send()
-                .await;
+            let answer = obeyed(
+                "GetObject",
+                self.client
+                    .get_object()
+                    .bucket(&self.bucket)
+                    .key(self.key(path))
+                    .set_version_id(version.map(str::to_owned))
+                    .range(format!("bytes={}-{}", range.start, range.end - 1))
+                    .send(),
+            )
+            .await;
             let answer = match answer {
                 Ok(answer) => answer,
                 Err(error) if status(&error) == Some(416) => return Ok(Some(Vec::new())),
                 Err(error) if is_absent(&error) => return Ok(None),
                 Err(error) => return Err(self.failed("read", path, &error)),
             };
-            match answer.body.collect().await {
-                Ok(bytes) => return Ok(Some(bytes.to_vec())),
-                Err(_) if attempt < ATTEMPTS => attempt += 1,
-                Err(_) => {
-                    let cut = ObjectError::Unreachable(Outage::AnswerCut);
-                    return Err(PublishError::server("read", self.locate(path), cut));
+            let outage = match s3::within(BODY_TIMEOUT, answer.body.collect()).await {
+                Ok(Ok(bytes)) => return Ok(Some(bytes.to_vec())),
+                Ok(Err(_)) if attempt < ATTEMPTS => {
+                    attempt += 1;
+                    continue;
                 }
-            }
+                Ok(Err(_)) => Outage::AnswerCut,
+                Err(outage) => outage,
+            };
+            let outage = ObjectError::Unreachable(outage);
+            return Err(PublishError::server("read", self.locate(path), outage));
         }
     }
 

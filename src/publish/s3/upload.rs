@@ -17,6 +17,7 @@ use crate::publish::EvidencePlace as _;
 use crate::publish::error::PublishError;
 use crate::publish::kind::Kind;
 use crate::store::objects::ObjectError;
+use crate::store::objects::s3::obeyed;
 
 use super::PIECE;
 use super::S3Place;
@@ -99,9 +100,8 @@ impl S3Place {
         bytes: &[u8],
     ) -> Result<Option<String>, PublishError> {
         let lock = self.lock(path).await?;
-        let answer = self
-            .put(path, kind, bytes.to_vec(), lock)
-            .send()
+        let put = self.put(path, kind, bytes.to_vec(), lock);
+        let answer = obeyed("PutObject", put.send())
             .await
             .map_err(|error| self.failed("publish", path, &error))?;
         Ok(answer.version_id().and_then(real_version))
@@ -116,7 +116,8 @@ impl S3Place {
     ) -> Result<Try, PublishError> {
         let bytes = Pieces::of(content)?.next(PIECE)?.unwrap_or_default();
         let put = self.put(path, kind, bytes, lock);
-        match put.set_if_none_match(self.condition()).send().await {
+        let put = put.set_if_none_match(self.condition());
+        match obeyed("PutObject", put.send()).await {
             Ok(answer) => {
                 let version = answer.version_id().and_then(real_version);
                 Ok(Try::Done(Written::Version(version)))
@@ -172,17 +173,19 @@ impl S3Place {
         kind: Kind,
         lock: Option<Lock>,
     ) -> Result<String, PublishError> {
-        let answer = self
-            .client
-            .create_multipart_upload()
-            .bucket(&self.bucket)
-            .key(self.key(path))
-            .content_type(kind.content_type())
-            .set_object_lock_mode(lock.map(|lock| lock.mode()))
-            .set_object_lock_retain_until_date(lock.map(|lock| lock.until()))
-            .send()
-            .await
-            .map_err(|error| self.failed("begin to publish", path, &error))?;
+        let answer = obeyed(
+            "CreateMultipartUpload",
+            self.client
+                .create_multipart_upload()
+                .bucket(&self.bucket)
+                .key(self.key(path))
+                .content_type(kind.content_type())
+                .set_object_lock_mode(lock.map(|lock| lock.mode()))
+                .set_object_lock_retain_until_date(lock.map(|lock| lock.until()))
+                .send(),
+        )
+        .await
+        .map_err(|error| self.failed("begin to publish", path, &error))?;
         let upload = answer.upload_id().map(str::to_owned);
         upload.ok_or_else(|| {
             let code = String::from("NoUploadId");
@@ -211,34 +214,38 @@ impl S3Place {
         while let Some(piece) = pieces.next(size)? {
             number += 1;
             fail::fail_point!("publish.before-part");
-            let answer = self
-                .client
-                .upload_part()
-                .bucket(&self.bucket)
-                .key(self.key(path))
-                .upload_id(upload)
-                .part_number(number)
-                .content_md5(STANDARD.encode(Md5::digest(&piece)))
-                .body(ByteStream::from(piece))
-                .send()
-                .await
-                .map_err(|error| self.failed("publish a part of", path, &error))?;
+            let answer = obeyed(
+                "UploadPart",
+                self.client
+                    .upload_part()
+                    .bucket(&self.bucket)
+                    .key(self.key(path))
+                    .upload_id(upload)
+                    .part_number(number)
+                    .content_md5(STANDARD.encode(Md5::digest(&piece)))
+                    .body(ByteStream::from(piece))
+                    .send(),
+            )
+            .await
+            .map_err(|error| self.failed("publish a part of", path, &error))?;
             let part = CompletedPart::builder()
                 .part_number(number)
                 .set_e_tag(answer.e_tag().map(str::to_owned));
             parts = parts.parts(part.build());
         }
         fail::fail_point!("publish.before-parts-are-joined");
-        let answer = self
-            .client
-            .complete_multipart_upload()
-            .bucket(&self.bucket)
-            .key(self.key(path))
-            .upload_id(upload)
-            .multipart_upload(parts.build())
-            .set_if_none_match(self.condition())
-            .send()
-            .await;
+        let answer = obeyed(
+            "CompleteMultipartUpload",
+            self.client
+                .complete_multipart_upload()
+                .bucket(&self.bucket)
+                .key(self.key(path))
+                .upload_id(upload)
+                .multipart_upload(parts.build())
+                .set_if_none_match(self.condition())
+                .send(),
+        )
+        .await;
         match answer {
             Ok(answer) => {
                 let version = answer.version_id().and_then(real_version);
@@ -261,14 +268,16 @@ impl S3Place {
     }
 
     async fn abort(&self, path: &str, upload: &str) -> Result<(), PublishError> {
-        let aborted = self
-            .client
-            .abort_multipart_upload()
-            .bucket(&self.bucket)
-            .key(self.key(path))
-            .upload_id(upload)
-            .send()
-            .await;
+        let aborted = obeyed(
+            "AbortMultipartUpload",
+            self.client
+                .abort_multipart_upload()
+                .bucket(&self.bucket)
+                .key(self.key(path))
+                .upload_id(upload)
+                .send(),
+        )
+        .await;
         match aborted {
             Ok(_) => Ok(()),
             // It has ended meanwhile.

@@ -35,6 +35,7 @@ use crate::store::Fit;
 use crate::store::Found;
 use crate::store::Inventory;
 use crate::store::JournalSink;
+use crate::store::NamedObjects;
 use crate::store::PersonSink;
 use crate::store::PresentBatch;
 use crate::store::PresentRecord;
@@ -207,6 +208,10 @@ impl Inventory for Present {
         _: &[String],
         _: &[String],
     ) -> Result<Vec<Value>, StoreError> {
+        Err(not_here())
+    }
+
+    async fn named_objects(&self, _: &Job, _: usize) -> Result<Vec<NamedObjects>, StoreError> {
         Err(not_here())
     }
 

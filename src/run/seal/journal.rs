@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::evidence::leaf::Head;
 use crate::evidence::leaf::Kind;
 use crate::evidence::leaf::LEAF_LENGTH;
@@ -44,6 +46,15 @@ pub(super) struct ClientJournal {
     pub(super) client: String,
     /// Records by the purpose that ended last, for each target that the client has rows of.
     pub(super) ended_by: BTreeMap<u16, BTreeMap<String, u64>>,
+    /// When the last batch of each target was written.
+    last_at: BTreeMap<u16, Timestamp>,
+}
+
+impl ClientJournal {
+    /// When the store wrote its last batch of `target`.
+    pub(super) fn last_at(&self, target: u16) -> Option<Timestamp> {
+        self.last_at.get(&target).copied()
+    }
 }
 
 /// A journal row does not say what the journal's own writer says.
@@ -187,6 +198,8 @@ impl Gathered {
         let client = &mut self.clients[number as usize];
         let ended_by = client.ended_by.entry(row.target).or_default();
         add_counts(ended_by, row.ended_by.clone());
+        let last_at = client.last_at.entry(row.target).or_insert(row.at);
+        *last_at = row.at.max(*last_at);
         Ok(())
     }
 
@@ -231,6 +244,7 @@ impl Gathered {
         self.clients.push(ClientJournal {
             client: client.to_owned(),
             ended_by: BTreeMap::new(),
+            last_at: BTreeMap::new(),
         });
         number
     }

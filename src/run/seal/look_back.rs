@@ -19,6 +19,7 @@ use super::facts::RunFacts;
 use super::facts::is_object;
 use crate::config::ReadBack;
 use crate::evidence::digest::Sha256;
+use crate::evidence::leaf::Action;
 use crate::evidence::leaf::RunKey;
 use crate::evidence::statement::Statement;
 use crate::evidence::statement::StoreVerification;
@@ -268,13 +269,27 @@ fn objects(back: &mut LookedBack, facts: &RunFacts, drafts: &[&Draft], target: &
             continue;
         }
         let records = draft.leaves.folded.records.get(usize::from(target.index));
+        let removed = records.map_or(0, |tally| tally.total() - tally.of(Action::AlreadyAbsent));
+        let (result, reason) = if removed > 0 {
+            (VerificationResult::Verified, None)
+        } else {
+            // What was never found is not proved to be gone.
+            (
+                VerificationResult::Unverifiable,
+                Some(Unverifiable::NeverFound),
+            )
+        };
         let found = StoreVerification {
             method: VERSIONS.to_owned(),
-            checked: records.map_or(0, crate::evidence::leaves::Tally::total),
+            checked: removed,
             remaining: 0,
-            result: VerificationResult::Verified,
-            reason: None,
-            at: facts.finished_at,
+            result,
+            reason,
+            // Read back right before the journal was written.
+            at: draft
+                .journal
+                .last_at(target.index)
+                .unwrap_or(facts.finished_at),
         };
         let key = (draft.journal.client.clone(), target.index);
         back.0.insert(key, found);

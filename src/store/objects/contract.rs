@@ -20,6 +20,7 @@ impl<T: ObjectDisposer + ObjectWriter> Store for T {}
 /// Runs the whole suite on an empty `store`.
 async fn obeys_the_contract(store: &dyn Store) {
     what_was_never_there_is_absent_and_no_error(store).await;
+    its_calls_can_be_tried(store).await;
     everything_of_a_key_goes_and_reads_back_as_gone(store).await;
     a_removal_can_be_repeated(store).await;
     a_key_that_begins_like_another_is_not_touched(store).await;
@@ -43,6 +44,15 @@ async fn what_was_never_there_is_absent_and_no_error(store: &dyn Store) {
     );
 
     assert!(store.remove(&[]).await.is_empty());
+}
+
+async fn its_calls_can_be_tried(store: &dyn Store) {
+    let kept = key("kept.pdf");
+    store.put(&kept, b"scan").await.unwrap();
+    store.try_calls().await.unwrap();
+    let found = store.versions(&kept).await.unwrap();
+    assert_eq!(found.versions.len(), 1);
+    assert!(store.remove(&found.to_remove()).await.is_complete());
 }
 
 async fn everything_of_a_key_goes_and_reads_back_as_gone(store: &dyn Store) {

@@ -58,6 +58,9 @@ pub enum Outage {
     /// What was asked may have taken full effect.
     #[error("its answer broke off or cannot be read")]
     AnswerCut,
+    /// What was asked may have taken full effect.
+    #[error("it had not answered when kigen was asked to stop")]
+    GivenUp,
 }
 
 /// Whether trying again can help.

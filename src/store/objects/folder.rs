@@ -16,6 +16,8 @@ use async_trait::async_trait;
 use super::ObjectDisposer;
 use super::ObjectInventory;
 use super::ObjectWriter;
+use super::Place;
+use super::RefusedCall;
 use super::error::ObjectError;
 use super::key::ObjectKey;
 use super::key::VersionId;
@@ -88,6 +90,15 @@ impl ObjectInventory for FolderObjects {
         })
     }
 
+    fn place(&self) -> Place {
+        let root = self.folder.root.display().to_string();
+        Place {
+            shown: root.clone(),
+            before: root,
+            bucket: String::new(),
+        }
+    }
+
     async fn versions(&self, key: &ObjectKey) -> Result<ObjectVersions, ObjectError> {
         let key = key.clone();
         self.blocking(move |folder| folder.versions(key)).await?
@@ -102,6 +113,15 @@ impl ObjectDisposer for FolderObjects {
             Ok(outcome) => outcome,
             Err(error) => failed_as_a_whole(batch.to_vec(), &error),
         }
+    }
+
+    async fn try_calls(&self) -> Result<(), RefusedCall> {
+        let refused = |error| RefusedCall {
+            call: "remove a file",
+            error,
+        };
+        let tried = self.blocking(Folder::try_to_remove).await;
+        tried.and_then(|tried| tried).map_err(refused)
     }
 }
 
@@ -123,6 +143,14 @@ impl Folder {
             return Ok(());
         }
         Err(ObjectError::NoSuchFolder)
+    }
+
+    /// Makes a file of its own and removes it. What lies below may have other rights.
+    fn try_to_remove(&self) -> Result<(), ObjectError> {
+        self.check_root()?;
+        let mut own = tempfile::Builder::new();
+        let file = own.prefix(".kigen-probe-").tempfile_in(&self.root)?;
+        Ok(file.close()?)
     }
 
     fn versions(&self, key: ObjectKey) -> Result<ObjectVersions, ObjectError> {

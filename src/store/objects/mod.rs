@@ -3,11 +3,13 @@
 //! Planning gets an [`ObjectInventory`], which cannot remove; only the execution of an approved
 //! plan gets an [`ObjectDisposer`].
 
+mod absence;
 #[cfg(test)]
 mod contract;
 mod error;
 mod folder;
 mod key;
+mod near_miss;
 mod outcome;
 pub(crate) mod s3;
 
@@ -15,6 +17,7 @@ use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
+pub(crate) use absence::Absence;
 pub use error::ObjectError;
 pub use error::Outage;
 pub use error::Retry;
@@ -24,6 +27,7 @@ pub use key::KeyError;
 pub use key::ObjectKey;
 pub use key::UploadId;
 pub use key::VersionId;
+pub use near_miss::Place;
 pub use outcome::FailedVersion;
 pub use outcome::LockedVersion;
 pub use outcome::ObjectPart;
@@ -69,6 +73,9 @@ pub trait ObjectInventory: Send + Sync {
     /// listed.
     async fn describe(&self) -> Result<StoreDescription, ObjectError>;
 
+    /// Where the store's keys begin.
+    fn place(&self) -> Place;
+
     /// Lists everything the store holds under exactly this key: versions, delete markers and
     /// unfinished uploads. A key that is not there has an empty list.
     async fn versions(&self, key: &ObjectKey) -> Result<ObjectVersions, ObjectError>;
@@ -112,6 +119,18 @@ pub trait ObjectDisposer: ObjectInventory {
     /// marker goes only after the versions that it hides, because without it they would be
     /// visible again.
     async fn remove(&self, batch: &[VersionToRemove]) -> RemovalOutcome;
+
+    /// Tries each call that a removal needs, on a key that nothing has: whether the store knows it, and
+    /// whether the worker may make it. Removes nothing.
+    async fn try_calls(&self) -> Result<(), RefusedCall>;
+}
+
+/// A call that a removal needs, and that the store does not carry out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{call}: {error}")]
+pub struct RefusedCall {
+    pub call: &'static str,
+    pub error: ObjectError,
 }
 
 /// Writes objects, for the demonstration and for tests. The worker never gets one.

@@ -115,8 +115,8 @@ pub struct RemovalOutcome {
     /// Kept by the store until a date, or a delete marker above such a version.
     pub locked: Vec<LockedVersion>,
     pub failed: Vec<FailedVersion>,
-    /// Never tried: the store failed as a whole (the first failure says how), or it is a delete
-    /// marker and a version that it hides is still there.
+    /// Never tried: the store failed as a whole (the first failure says how), it is a delete marker and
+    /// a version that it hides is still there, or the process was asked to stop.
     pub unattempted: Vec<VersionToRemove>,
 }
 

@@ -1,11 +1,13 @@
 //! Amazon S3 and servers that speak its protocol.
 
 mod answers;
+mod call;
 mod delete;
 mod describe;
 mod fault;
 mod list;
 mod lock;
+mod tried;
 
 use std::time::Duration;
 
@@ -29,6 +31,8 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use super::ObjectDisposer;
 use super::ObjectInventory;
 use super::ObjectWriter;
+use super::Place;
+use super::RefusedCall;
 use super::error::ObjectError;
 use super::key::ObjectKey;
 use super::outcome::ObjectVersions;
@@ -37,14 +41,18 @@ use super::outcome::StoreDescription;
 use super::outcome::VersionToRemove;
 
 pub(crate) use answers::Answers;
+pub(crate) use call::obeyed;
+pub(crate) use call::within;
 pub(crate) use fault::fault;
 
 /// How long one try of a call may take: a slow gateway needs seconds for a full call, and a call
 /// that is given up may have taken full effect.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(90);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long a call may take with all its tries.
-const CALL_TIMEOUT: Duration = Duration::from_mins(5);
+const CALL_TIMEOUT: Duration = Duration::from_mins(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long credentials may take that a server has to give.
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(30);
 /// Tries of one call, the first included.
 const ATTEMPTS: u32 = 5;
 /// Versions or uploads on one page of a list: the most that S3 gives.
@@ -121,10 +129,11 @@ async fn found_around_us(options: &S3Options) -> Result<Builder, ObjectError> {
     let credentials = found
         .credentials_provider()
         .ok_or(ObjectError::NoCredentials)?;
-    credentials
-        .provide_credentials()
-        .await
-        .map_err(|_| ObjectError::NoCredentials)?;
+    match within(CREDENTIALS_TIMEOUT, credentials.provide_credentials()).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(_)) => return Err(ObjectError::NoCredentials),
+        Err(outage) => return Err(ObjectError::Unreachable(outage)),
+    }
     let mut config = Builder::from(&found);
     if found.region().is_none() {
         if options.endpoint.is_none() {
@@ -172,6 +181,14 @@ impl ObjectInventory for S3Objects {
         describe::describe(self).await
     }
 
+    fn place(&self) -> Place {
+        Place {
+            shown: format!("s3://{}/{}", self.bucket, self.prefix),
+            before: self.prefix.clone(),
+            bucket: self.bucket.clone(),
+        }
+    }
+
     async fn versions(&self, key: &ObjectKey) -> Result<ObjectVersions, ObjectError> {
         list::versions(self, key).await
     }
@@ -182,19 +199,23 @@ impl ObjectDisposer for S3Objects {
     async fn remove(&self, batch: &[VersionToRemove]) -> RemovalOutcome {
         delete::remove(self, batch).await
     }
+
+    async fn try_calls(&self) -> Result<(), RefusedCall> {
+        tried::try_calls(self).await
+    }
 }
 
 #[async_trait]
 impl ObjectWriter for S3Objects {
     async fn put(&self, key: &ObjectKey, bytes: &[u8]) -> Result<(), ObjectError> {
-        self.client
+        let put = self
+            .client
             .put_object()
             .bucket(&self.bucket)
             .key(self.full_key(key))
-            .body(ByteStream::from(bytes.to_vec()))
-            .send()
-            .await
-            .map_err(|error| fault(&error))?;
+            .body(ByteStream::from(bytes.to_vec()));
+        let put = obeyed("PutObject", put.send()).await;
+        put.map_err(|error| fault(&error))?;
         Ok(())
     }
 }

@@ -8,10 +8,12 @@ use std::collections::HashMap;
 use super::batch::BatchId;
 use crate::domain::value::Value;
 use crate::evidence::leaf::Action;
+use crate::evidence::leaf::Leaf;
 use crate::evidence::leaf::LeafError;
 use crate::evidence::leaf::RecordEncoder;
 use crate::evidence::leaf::RecordPlace;
 use crate::evidence::leaf::SubjectEncoder;
+use crate::evidence::leaf::SubjectRef;
 use crate::job::Disposal;
 use crate::job::Job;
 use crate::job::ObjectLink;
@@ -22,7 +24,7 @@ use crate::store::order::StageWork;
 
 /// A key goes once in a run. Should it come back and go again while the run lasts, the two leaves
 /// are equal, and sealing counts the second as repeated.
-const FIRST_OCCURRENCE: u32 = 0;
+pub(super) const FIRST_OCCURRENCE: u32 = 0;
 
 /// Makes the evidence of one worker's batches. Encoders are built once for each client.
 pub(crate) struct EvidenceWriter<'a> {
@@ -56,6 +58,26 @@ pub(crate) struct Group {
     pub leaves: Vec<u8>,
     pub refs: Vec<u8>,
     pub ended_by: BTreeMap<String, u64>,
+}
+
+impl Group {
+    pub(super) fn new(target: u16, client: &str, action: Action) -> Self {
+        Self {
+            target,
+            client: client.to_owned(),
+            action,
+            records: 0,
+            leaves: Vec::new(),
+            refs: Vec::new(),
+            ended_by: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn add(&mut self, leaf: &Leaf, reference: &SubjectRef) {
+        self.records += 1;
+        self.leaves.extend_from_slice(leaf.as_bytes());
+        self.refs.extend_from_slice(reference.as_bytes());
+    }
 }
 
 /// What kind of thing a leaf stands for.
@@ -163,7 +185,7 @@ pub(crate) fn gone_with(job: &Job) -> impl Iterator<Item = &crate::job::Referenc
         .filter(|reference| matches!(reference.on_dispose, OnDispose::GoesWith { .. }))
 }
 
-fn not_encodable(error: LeafError) -> StoreError {
+pub(super) fn not_encodable(error: LeafError) -> StoreError {
     StoreError::Unusable(format!("make the evidence of a batch: {error}"))
 }
 
@@ -191,10 +213,7 @@ impl BatchEvidence<'_, '_> {
             .map_err(not_encodable)?;
         let reference = encoders.subject.reference(subject).map_err(not_encodable)?;
         let at = self.group(target, action, client);
-        let group = &mut self.groups[at];
-        group.records += 1;
-        group.leaves.extend_from_slice(leaf.as_bytes());
-        group.refs.extend_from_slice(reference.as_bytes());
+        self.groups[at].add(&leaf, &reference);
         Ok(())
     }
 
@@ -215,15 +234,7 @@ impl BatchEvidence<'_, '_> {
             group.target == target && group.action == action && group.client == client
         });
         known.unwrap_or_else(|| {
-            self.groups.push(Group {
-                target,
-                client: client.to_owned(),
-                action,
-                records: 0,
-                leaves: Vec::new(),
-                refs: Vec::new(),
-                ended_by: BTreeMap::new(),
-            });
+            self.groups.push(Group::new(target, client, action));
             self.groups.len() - 1
         })
     }

@@ -5,11 +5,13 @@
 //! removes the rows and writes the journal. Whoever drops an intent certifies it: two workers
 //! that finish the same one cannot both succeed.
 
+mod again;
 mod facts;
 mod finish;
 mod kept;
 mod listing;
 mod named;
+mod release;
 mod removal;
 mod stored;
 #[cfg(test)]
@@ -21,6 +23,7 @@ use std::time::Duration;
 
 use crate::domain::value::RecordKey;
 use crate::domain::value::Value;
+use crate::evidence::leaf::Action;
 use crate::job::Disposal;
 use crate::job::Job;
 use crate::job::ObjectLink;
@@ -31,6 +34,7 @@ use crate::store::objects::ObjectError;
 use crate::store::objects::ObjectKey;
 use crate::store::objects::ObjectPart;
 
+pub(super) use again::decide_again;
 pub(super) use finish::Finish;
 pub(super) use finish::finish;
 pub(super) use kept::count_failed;
@@ -38,7 +42,9 @@ pub(super) use listing::Listing;
 pub(super) use listing::list;
 pub(super) use named::Mentions;
 pub(super) use named::Names;
+pub(super) use named::key_in;
 pub(super) use named::named_by_staying_rows;
+pub(super) use release::release;
 pub(super) use removal::remove;
 pub(super) use stored::next_id;
 pub(super) use stored::open;
@@ -118,7 +124,7 @@ impl Stores {
 }
 
 /// The number by which addresses know the store of link `link`.
-fn store_of(job: &Job, link: usize) -> usize {
+pub(super) fn store_of(job: &Job, link: usize) -> usize {
     let name = job.objects.get(link).map(|link| &link.store);
     job.objects
         .iter()
@@ -182,6 +188,15 @@ fn unanswered(doing: &str, store: &str, error: &ObjectError) -> StoreError {
         | ObjectError::Unconfirmed
         | ObjectError::Folder(_)
         | ObjectError::Other { .. } => StoreError::Unusable(format!("{doing}: {error}")),
+    }
+}
+
+/// What evidence calls the removal of a part of an object.
+fn action_of(part: &ObjectPart) -> Action {
+    match part {
+        ObjectPart::Version(_) => Action::ObjectVersionDeleted,
+        ObjectPart::DeleteMarker(_) => Action::DeleteMarkerRemoved,
+        ObjectPart::UnfinishedUpload(_) => Action::UploadAborted,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use super::batch::BatchId;
 use super::dialect::Dialect;
 use super::evidence::BatchEvidence;
 use super::evidence::Group;
@@ -17,49 +18,64 @@ use crate::store::JournalSink;
 use crate::store::error::StoreError;
 
 /// Writes the journal rows of a batch, each only while the run's fence is open.
-///
-/// The fence is read and locked by the insert itself: sealing waits for running batches and stops
-/// later ones (test `a_batch_behind_a_closed_fence_removes_nothing`).
 pub(crate) async fn insert(
     session: &mut dyn SqlSession,
     pass: &Pass<'_>,
     proof: &BatchEvidence<'_, '_>,
 ) -> Result<(), StoreError> {
+    let rows = NewRows {
+        dialect: pass.dialect,
+        run_id: &pass.order.run.run_id,
+        id: proof.id,
+        groups: &proof.groups,
+    };
+    insert_rows(session, &pass.doing("journal a batch"), &rows).await
+}
+
+/// Journal rows of one batch of a run.
+pub(crate) struct NewRows<'r> {
+    pub dialect: &'r dyn Dialect,
+    pub run_id: &'r str,
+    pub id: BatchId,
+    pub groups: &'r [Group],
+}
+
+/// The fence is read and locked by the insert itself: sealing waits for running batches and stops
+/// later ones (test `a_batch_behind_a_closed_fence_removes_nothing`).
+pub(crate) async fn insert_rows(
+    session: &mut dyn SqlSession,
+    doing: &str,
+    rows: &NewRows<'_>,
+) -> Result<(), StoreError> {
+    let dialect = rows.dialect;
     let sql = format!(
         "insert into {} (run_id, slice, batch, target, client, action, records, leaves, refs, ended_by, at) \
          select $1, $2, $3, $4, $5, $6, $7, $8, $9, {}, {} from {} as f where f.run_id = $1 and f.state = 'open'{}",
-        pass.dialect.internal("journal"),
-        pass.dialect.json("$10"),
-        now(pass),
-        pass.dialect.internal("fence"),
-        pass.dialect.lock_fence()
+        dialect.internal("journal"),
+        dialect.json("$10"),
+        dialect.now(),
+        dialect.internal("fence"),
+        dialect.lock_fence()
     );
-    for group in &proof.groups {
-        let statement = Statement::new(
-            pass.doing("journal a batch"),
-            sql.clone(),
-            row_args(pass, proof, group)?,
-        );
+    for group in rows.groups {
+        let args = row_args(rows.run_id, rows.id, group)?;
+        let statement = Statement::new(doing, sql.clone(), args);
         if session.execute(&statement).await? != 1 {
             return Err(StoreError::FenceClosed {
-                run: pass.order.run.run_id.clone(),
+                run: rows.run_id.to_owned(),
             });
         }
     }
     Ok(())
 }
 
-fn row_args(
-    pass: &Pass<'_>,
-    proof: &BatchEvidence<'_, '_>,
-    group: &Group,
-) -> Result<Vec<Arg>, StoreError> {
+fn row_args(run_id: &str, id: BatchId, group: &Group) -> Result<Vec<Arg>, StoreError> {
     let ended_by = serde_json::to_string(&group.ended_by)
         .map_err(|_| StoreError::Unusable("write the purposes of a batch".to_owned()))?;
     Ok(vec![
-        Arg::Text(pass.order.run.run_id.clone()),
-        Arg::Int(proof.id.slice),
-        Arg::Int(proof.id.batch),
+        Arg::Text(run_id.to_owned()),
+        Arg::Int(id.slice),
+        Arg::Int(id.batch),
         Arg::Int(i64::from(group.target)),
         Arg::Text(group.client.clone()),
         Arg::Int(i64::from(group.action.code())),

@@ -34,10 +34,14 @@ use crate::store::PassOutcome;
 use crate::store::RunControl;
 use crate::store::error::StoreError;
 use crate::store::may_go_on;
+use crate::store::objects::Absence;
 
 /// The most records of one batch: until its second transaction their objects are gone and their
 /// rows are not.
 const GREATEST_BATCH: u32 = 200;
+
+/// Records whose objects are looked for before the first batch, at least.
+const FIRST_LOOK: usize = 100;
 
 /// Disposes of what is due, batch by batch.
 pub(crate) async fn walk(
@@ -69,6 +73,7 @@ struct Worker<'p, 'a> {
     control: &'p dyn RunControl,
     evidence: EvidenceWriter<'a>,
     next_intent: i64,
+    addresses: Addresses,
     /// Records that may still go.
     room: u64,
     outcome: PassOutcome,
@@ -95,6 +100,7 @@ impl<'p, 'a> Worker<'p, 'a> {
             control,
             evidence: EvidenceWriter::new(pass.order),
             next_intent: 1,
+            addresses: Addresses::of_pass(pass),
             room: pass.order.max_records,
             outcome: PassOutcome::default(),
         }
@@ -108,6 +114,7 @@ impl<'p, 'a> Worker<'p, 'a> {
     async fn run(&mut self, backend: &dyn Backend) -> Result<(), StoreError> {
         self.finish_what_is_open(backend).await?;
         let mut session = backend.session().await?;
+        self.look_first(&mut *session).await?;
         let mut last: Option<RecordKey> = None;
         while may_go_on(self.control).await {
             let offer = offer(&mut *session, self.pass, last.as_ref()).await?;
@@ -126,7 +133,26 @@ impl<'p, 'a> Worker<'p, 'a> {
         let intents = intent::open(&mut *session, self.pass).await?;
         self.next_intent = intent::next_id(&mut *session, self.pass).await?;
         session.rollback().await?;
+        let intents = intent::decide_again(&mut *session, self.pass, intents).await?;
         self.carry_out(&mut *session, &intents).await
+    }
+
+    /// Looks for the objects of the first records: a wrong address shows before anything goes.
+    async fn look_first(&mut self, session: &mut dyn SqlSession) -> Result<(), StoreError> {
+        let mut addresses = Addresses::of_pass(self.pass);
+        let mut last: Option<RecordKey> = None;
+        let mut looked = 0;
+        while addresses.matter() && looked < FIRST_LOOK && may_go_on(self.control).await {
+            let offer = offer(session, self.pass, last.as_ref()).await?;
+            if offer.last.is_none() {
+                break;
+            }
+            last = offer.last;
+            looked += offer.records.len();
+            let listing = list(&self.stores, &offer.records).await?;
+            addresses.note(&offer.records, &listing);
+        }
+        addresses.check(self.pass, &self.stores).await
     }
 
     async fn dispose(
@@ -134,10 +160,9 @@ impl<'p, 'a> Worker<'p, 'a> {
         session: &mut dyn SqlSession,
         offered: Vec<Offered>,
     ) -> Result<(), StoreError> {
-        let addresses = offered
-            .iter()
-            .flat_map(|record| record.names.iter().flat_map(BTreeMap::keys));
-        let listing = intent::list(&self.stores, addresses.cloned().collect()).await?;
+        let listing = list(&self.stores, &offered).await?;
+        self.addresses.note(&offered, &listing);
+        self.addresses.check(self.pass, &self.stores).await?;
         let mut listed = HashMap::new();
         for record in offered {
             match why_not(&record, &listing) {
@@ -257,6 +282,72 @@ impl<'p, 'a> Worker<'p, 'a> {
             Some(error) => Err(error),
             None => Ok(()),
         }
+    }
+}
+
+/// Lists all that `records` name.
+async fn list(stores: &Stores, records: &[Offered]) -> Result<Listing, StoreError> {
+    let addresses = records
+        .iter()
+        .flat_map(|record| record.names.iter().flat_map(BTreeMap::keys));
+    intent::list(stores, addresses.cloned().collect()).await
+}
+
+/// Whether the records of a pass name objects that are there, link by link.
+struct Addresses(Option<Vec<Absence>>);
+
+impl Addresses {
+    /// Counts where it says something: what evidence has picked was removed before, and a later pass of a
+    /// run meets what an earlier one has removed of the records that it could not end.
+    fn of_pass(pass: &Pass<'_>) -> Self {
+        let says_something = pass.recalled.is_none() && pass.order.pass == 0;
+        let links = pass.job().objects.iter().map(|_| Absence::default());
+        Self(says_something.then(|| links.collect()))
+    }
+
+    fn matter(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Notes each record by each link by which it names objects; keys that no store can have fail alone.
+    fn note(&mut self, records: &[Offered], listing: &Listing) {
+        let Some(links) = &mut self.0 else { return };
+        for names in records
+            .iter()
+            .filter_map(|record| record.names.as_ref().ok())
+        {
+            let mut absent: BTreeMap<usize, Option<&str>> = BTreeMap::new();
+            for (address, link) in names {
+                let Some(Ok(parts)) = listing.get(address) else {
+                    continue;
+                };
+                let known = absent.entry(*link).or_insert(Some(address.key.as_str()));
+                if !parts.is_empty() {
+                    *known = None;
+                }
+            }
+            for (link, absent) in absent {
+                if let Some(absence) = links.get_mut(link) {
+                    absence.note(absent);
+                }
+            }
+        }
+    }
+
+    async fn check(&self, pass: &Pass<'_>, stores: &Stores) -> Result<(), StoreError> {
+        let job = pass.job();
+        let mut links = job.objects.iter().zip(self.0.iter().flatten()).enumerate();
+        let Some((index, (link, absence))) =
+            links.find(|(_, (link, absence))| absence.is_too_much(link))
+        else {
+            return Ok(());
+        };
+        let store = stores.at(intent::store_of(job, index))?;
+        let what = absence.explain(store, link).await;
+        Err(StoreError::ObjectsAbsent {
+            cluster: job.cluster.clone(),
+            what: format!("the pass ended before anything more was removed: {what}"),
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use super::dialect::Dialect;
 use super::dialect::StartType;
 use super::dialect::WalkKind;
 use super::dialect::table;
+use super::elsewhere::Elsewhere;
 use super::recalled::Recalled;
 use super::resolved::Tables;
 use super::selection::Selection;
@@ -58,6 +59,8 @@ pub(crate) struct Pass<'a> {
     pub direct: bool,
     /// By what evidence picks the rows, where no rule does.
     pub recalled: Option<Recalled<'a>>,
+    /// Columns of other jobs that may name the pass's objects.
+    pub elsewhere: Vec<Elsewhere>,
 }
 
 /// A column that the stage rewrites.
@@ -118,6 +121,7 @@ impl<'a> Pass<'a> {
             changes,
             direct: can_go_direct(&text) && recalled.is_none(),
             recalled,
+            elsewhere: Vec::new(),
         })
     }
 

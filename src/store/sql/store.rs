@@ -12,12 +12,15 @@ use super::backend::Backend;
 use super::backend::tables_of;
 use super::clients;
 use super::conditions;
+use super::elsewhere;
+use super::elsewhere::Elsewhere;
 use super::find;
 use super::fit;
 use super::intent;
 use super::intent::Stores;
 use super::journal;
 use super::leftovers;
+use super::named_objects;
 use super::objects_walk;
 use super::pass::Pass;
 use super::pass::uses_marker_table;
@@ -38,17 +41,21 @@ use crate::store::Disposer;
 use crate::store::Fit;
 use crate::store::Found;
 use crate::store::Inventory;
+use crate::store::JobObjects;
 use crate::store::JournalSink;
+use crate::store::NamedObjects;
 use crate::store::PassOutcome;
 use crate::store::PersonSink;
 use crate::store::PresentSink;
+use crate::store::Release;
+use crate::store::Released;
 use crate::store::Resumption;
 use crate::store::RunControl;
 use crate::store::StageOrder;
 use crate::store::Survey;
 use crate::store::TokenKey;
 use crate::store::error::StoreError;
-use crate::store::objects::ObjectDisposer;
+use crate::store::objects::ObjectInventory;
 use crate::store::order::StageWork;
 
 /// How often sealing waits as long as a session may for the batches that hold the fence.
@@ -177,6 +184,16 @@ impl Inventory for SqlStore {
         session.rollback().await
     }
 
+    async fn named_objects(&self, job: &Job, link: usize) -> Result<Vec<NamedObjects>, StoreError> {
+        let mut session = self.backend.session().await?;
+        session.begin(Access::Read).await?;
+        let tables = tables_of(&*self.backend, &mut *session, job).await?;
+        let dialect = self.backend.dialect();
+        let named = named_objects::sample(&mut *session, dialect, job, &tables, link).await?;
+        session.rollback().await?;
+        Ok(named)
+    }
+
     async fn find(&self, job: &Job, key: &[String]) -> Result<Option<Found>, StoreError> {
         let mut session = self.backend.session().await?;
         session.begin(Access::Read).await?;
@@ -271,7 +288,7 @@ impl Disposer for SqlStore {
     async fn dispose_with_objects(
         &self,
         order: &StageOrder<'_>,
-        objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
+        objects: &JobObjects,
         control: &dyn RunControl,
     ) -> PassOutcome {
         let work = order.work();
@@ -285,7 +302,7 @@ impl Disposer for SqlStore {
     async fn finish_intents(
         &self,
         left: &Resumption<'_>,
-        objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
+        objects: &JobObjects,
         control: &dyn RunControl,
     ) -> PassOutcome {
         let work = left.work();
@@ -294,6 +311,14 @@ impl Disposer for SqlStore {
         }
         let finished = self.finish_open(work, objects, control).await;
         finished.unwrap_or_else(stopped)
+    }
+
+    async fn release_intents(
+        &self,
+        release: &Release<'_>,
+        objects: &BTreeMap<String, Arc<dyn ObjectInventory>>,
+    ) -> Result<BTreeMap<String, Released>, StoreError> {
+        intent::release(&*self.backend, release, objects).await
     }
 }
 
@@ -339,25 +364,38 @@ impl SqlStore {
     async fn walk_with_objects(
         &self,
         work: &StageWork<'_>,
-        objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
+        objects: &JobObjects,
         control: &dyn RunControl,
     ) -> Result<PassOutcome, StoreError> {
-        let stores = Stores::of_job(work.job, objects)?;
+        let stores = Stores::of_job(work.job, &objects.stores)?;
         let tables = self.tables(work.job).await?;
-        let pass = Pass::prepare(self.backend.dialect(), &tables, work)?;
+        let mut pass = Pass::prepare(self.backend.dialect(), &tables, work)?;
+        pass.elsewhere = self.elsewhere(work.job, &tables, objects).await?;
         Ok(objects_walk::walk(&*self.backend, &pass, stores, control).await)
     }
 
     async fn finish_open(
         &self,
         work: &StageWork<'_>,
-        objects: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
+        objects: &JobObjects,
         control: &dyn RunControl,
     ) -> Result<PassOutcome, StoreError> {
-        let stores = Stores::of_job(work.job, objects)?;
+        let stores = Stores::of_job(work.job, &objects.stores)?;
         let tables = self.tables(work.job).await?;
-        let pass = Pass::prepare(self.backend.dialect(), &tables, work)?;
+        let mut pass = Pass::prepare(self.backend.dialect(), &tables, work)?;
+        pass.elsewhere = self.elsewhere(work.job, &tables, objects).await?;
         Ok(objects_walk::finish_open(&*self.backend, &pass, stores, control).await)
+    }
+
+    async fn elsewhere(
+        &self,
+        job: &Job,
+        tables: &Tables,
+        objects: &JobObjects,
+    ) -> Result<Vec<Elsewhere>, StoreError> {
+        let mut session = self.backend.session().await?;
+        let also_named = &objects.also_named;
+        elsewhere::find(&*self.backend, &mut *session, job, tables, also_named).await
     }
 
     async fn tables(&self, job: &Job) -> Result<Tables, StoreError> {

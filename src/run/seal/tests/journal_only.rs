@@ -17,18 +17,22 @@ use crate::store::Disposer;
 use crate::store::Fit;
 use crate::store::Found;
 use crate::store::Inventory;
+use crate::store::JobObjects;
 use crate::store::JournalRow;
 use crate::store::JournalSink;
+use crate::store::NamedObjects;
 use crate::store::PassOutcome;
 use crate::store::PersonSink;
 use crate::store::PresentSink;
+use crate::store::Release;
+use crate::store::Released;
 use crate::store::Resumption;
 use crate::store::RunControl;
 use crate::store::StageOrder;
 use crate::store::Survey;
 use crate::store::TokenKey;
 use crate::store::error::StoreError;
-use crate::store::objects::ObjectDisposer;
+use crate::store::objects::ObjectInventory;
 
 use super::fixture::RUN;
 
@@ -98,6 +102,10 @@ impl Inventory for JournalOnly {
         Ok(())
     }
 
+    async fn named_objects(&self, _: &Job, _: usize) -> Result<Vec<NamedObjects>, StoreError> {
+        Err(not_here())
+    }
+
     async fn find(&self, _: &Job, _: &[String]) -> Result<Option<Found>, StoreError> {
         Err(not_here())
     }
@@ -153,7 +161,7 @@ impl Disposer for JournalOnly {
     async fn dispose_with_objects(
         &self,
         order: &StageOrder<'_>,
-        _: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
+        _: &JobObjects,
         control: &dyn RunControl,
     ) -> PassOutcome {
         self.dispose(order, control).await
@@ -162,12 +170,20 @@ impl Disposer for JournalOnly {
     async fn finish_intents(
         &self,
         _: &Resumption<'_>,
-        _: &BTreeMap<String, Arc<dyn ObjectDisposer>>,
+        _: &JobObjects,
         _: &dyn RunControl,
     ) -> PassOutcome {
         PassOutcome {
             stopped_by: Some(not_here()),
             ..PassOutcome::default()
         }
+    }
+
+    async fn release_intents(
+        &self,
+        _: &Release<'_>,
+        _: &BTreeMap<String, Arc<dyn ObjectInventory>>,
+    ) -> Result<BTreeMap<String, Released>, StoreError> {
+        Err(not_here())
     }
 }

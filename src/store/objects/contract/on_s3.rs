@@ -74,6 +74,17 @@ async fn all_versions_and_delete_markers_go_over_many_pages() {
 }
 
 #[tokio::test]
+async fn trying_the_calls_leaves_nothing_in_a_bucket_with_versions() {
+    let Some(store) = bucket(Bucket::Versioned, "tenant-1/").await else {
+        return;
+    };
+    store.try_calls().await.unwrap();
+    let all = store.client().list_object_versions().bucket(store.bucket());
+    let all = all.send().await.unwrap();
+    assert_eq!((all.versions().len(), all.delete_markers().len()), (0, 0));
+}
+
+#[tokio::test]
 async fn the_null_version_goes_like_any_other() {
     let Some(store) = bucket(Bucket::Plain, "").await else {
         return;

@@ -8,6 +8,9 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
+use crate::guard;
+use crate::guard::Guard;
+use crate::shutdown;
 use crate::store::objects::error::ObjectError;
 use crate::store::objects::error::Retry;
 use crate::store::objects::key::ObjectKey;
@@ -23,6 +26,20 @@ use super::lock::Lock;
 use super::lock::lock_on;
 
 use call::Fate;
+
+pub(super) use call::abort_upload;
+
+/// Removes one version; fails if the server does not confirm that it is gone.
+pub(super) async fn delete_one_version(
+    store: &S3Objects,
+    version: &VersionToRemove,
+) -> Result<(), ObjectError> {
+    let answer = call::delete_objects(store, std::slice::from_ref(version)).await?;
+    match answer.fate_of(store, version) {
+        Fate::Removed | Fate::Absent => Ok(()),
+        Fate::Refused { error, .. } | Fate::Failed(error) => Err(error),
+    }
+}
 
 /// Versions in one call. S3 takes 1,000, but a slow gateway needs 12 s for those; with a quarter
 /// of it a stop is never far away, and a call that fails leaves little in doubt.
@@ -65,6 +82,10 @@ pub(super) async fn remove(store: &S3Objects, batch: &[VersionToRemove]) -> Remo
     removal.outcome
 }
 
+fn is_to_stop() -> bool {
+    guard::stands(Guard::StopBetweenCalls) && shutdown::process_is_to_stop()
+}
+
 /// One batch on its way.
 struct Removal<'a> {
     store: &'a S3Objects,
@@ -81,7 +102,8 @@ impl Removal<'_> {
             .rev()
             .collect();
         while let Some(mut call) = calls.pop() {
-            if self.store_failed {
+            // A stop is obeyed between two calls: one object may have thousands of versions.
+            if self.store_failed || is_to_stop() {
                 self.outcome.unattempted.append(&mut call);
                 continue;
             }
@@ -195,7 +217,7 @@ impl Removal<'_> {
 
     async fn abort(&mut self, uploads: Vec<VersionToRemove>) {
         for version in uploads {
-            if self.store_failed {
+            if self.store_failed || is_to_stop() {
                 self.outcome.unattempted.push(version);
                 continue;
             }

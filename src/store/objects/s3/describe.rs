@@ -13,6 +13,7 @@ use crate::store::objects::outcome::Versioning;
 
 use super::S3Objects;
 use super::fault::fault;
+use super::obeyed;
 
 /// Asks everything once. Only what the worker cannot do without is an error; a question that the
 /// worker may not ask, or whose answer cannot be read, is answered by "not said".
@@ -34,35 +35,44 @@ pub(super) async fn describe(store: &S3Objects) -> Result<StoreDescription, Obje
 
 /// Makes sure that versions and unfinished uploads may be listed.
 async fn may_be_listed(store: &S3Objects) -> Result<(), ObjectError> {
-    store
-        .client
-        .list_object_versions()
-        .bucket(&store.bucket)
-        .prefix(&store.prefix)
-        .max_keys(1)
-        .send()
-        .await
-        .map_err(|error| fault(&error))?;
-    store
-        .client
-        .list_multipart_uploads()
-        .bucket(&store.bucket)
-        .prefix(&store.prefix)
-        .max_uploads(1)
-        .send()
-        .await
-        .map_err(|error| fault(&error))?;
+    obeyed(
+        "ListObjectVersions",
+        store
+            .client
+            .list_object_versions()
+            .bucket(&store.bucket)
+            .prefix(&store.prefix)
+            .max_keys(1)
+            .send(),
+    )
+    .await
+    .map_err(|error| fault(&error))?;
+    obeyed(
+        "ListMultipartUploads",
+        store
+            .client
+            .list_multipart_uploads()
+            .bucket(&store.bucket)
+            .prefix(&store.prefix)
+            .max_uploads(1)
+            .send(),
+    )
+    .await
+    .map_err(|error| fault(&error))?;
     Ok(())
 }
 
 async fn versioning(store: &S3Objects) -> Result<(Versioning, bool), ObjectError> {
-    let answer = store
-        .client
-        .get_bucket_versioning()
-        .bucket(&store.bucket)
-        .send()
-        .await
-        .map_err(|error| fault(&error))?;
+    let answer = obeyed(
+        "GetBucketVersioning",
+        store
+            .client
+            .get_bucket_versioning()
+            .bucket(&store.bucket)
+            .send(),
+    )
+    .await
+    .map_err(|error| fault(&error))?;
     let versioning = match answer.status() {
         Some(BucketVersioningStatus::Enabled) => Versioning::Enabled,
         Some(BucketVersioningStatus::Suspended) => Versioning::Suspended,
@@ -75,13 +85,16 @@ async fn versioning(store: &S3Objects) -> Result<(Versioning, bool), ObjectError
 }
 
 async fn object_lock(store: &S3Objects) -> Result<bool, ObjectError> {
-    let answer = store
-        .client
-        .get_object_lock_configuration()
-        .bucket(&store.bucket)
-        .send()
-        .await
-        .map_err(|error| fault(&error));
+    let answer = obeyed(
+        "GetObjectLockConfiguration",
+        store
+            .client
+            .get_object_lock_configuration()
+            .bucket(&store.bucket)
+            .send(),
+    )
+    .await
+    .map_err(|error| fault(&error));
     match answer {
         Ok(answer) => {
             let enabled = answer
@@ -95,13 +108,16 @@ async fn object_lock(store: &S3Objects) -> Result<bool, ObjectError> {
 }
 
 async fn replicas(store: &S3Objects) -> Result<Vec<String>, ObjectError> {
-    let answer = store
-        .client
-        .get_bucket_replication()
-        .bucket(&store.bucket)
-        .send()
-        .await
-        .map_err(|error| fault(&error));
+    let answer = obeyed(
+        "GetBucketReplication",
+        store
+            .client
+            .get_bucket_replication()
+            .bucket(&store.bucket)
+            .send(),
+    )
+    .await
+    .map_err(|error| fault(&error));
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) if is_absence(&error, "ReplicationConfigurationNotFoundError") => {

@@ -1,11 +1,16 @@
 //! From the SDK's errors and the server's codes to ours.
 
+use std::error::Error;
+
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::error::SdkError;
+use aws_smithy_runtime_api::client::result::DispatchFailure;
 
 use crate::store::objects::error::ObjectError;
 use crate::store::objects::error::Outage;
+
+use super::call::GivenUp;
 
 /// The longest code that is taken over from a server, in characters.
 const MAX_CODE_CHARACTERS: usize = 64;
@@ -17,6 +22,9 @@ where
 {
     match error {
         SdkError::TimeoutError(_) => ObjectError::Unreachable(Outage::TimedOut),
+        SdkError::DispatchFailure(failure) if is_given_up(failure) => {
+            ObjectError::Unreachable(Outage::GivenUp)
+        }
         SdkError::DispatchFailure(failure) if failure.is_timeout() => {
             ObjectError::Unreachable(Outage::TimedOut)
         }
@@ -29,6 +37,12 @@ where
         // The SDK's enumeration is open.
         _ => other("Unknown"),
     }
+}
+
+fn is_given_up(failure: &DispatchFailure) -> bool {
+    let error = failure.as_connector_error();
+    let source = error.and_then(|error| Error::source(error));
+    source.is_some_and(|source| source.is::<GivenUp>())
 }
 
 /// What the code of a whole answer means; an answer without one is judged by its HTTP status.

@@ -9,6 +9,7 @@ use crate::store::objects::outcome::ObjectVersions;
 
 use super::S3Objects;
 use super::fault::fault;
+use super::obeyed;
 
 /// Where the next page of a list begins: a key, and a version or upload of it.
 #[derive(Clone, PartialEq, Eq)]
@@ -29,24 +30,27 @@ pub(super) async fn versions(
     Ok(found)
 }
 
-async fn list_versions(
+pub(super) async fn list_versions(
     store: &S3Objects,
     full_key: &str,
     found: &mut ObjectVersions,
 ) -> Result<(), ObjectError> {
     let mut position: Option<Position> = None;
     loop {
-        let page = store
-            .client
-            .list_object_versions()
-            .bucket(&store.bucket)
-            .prefix(full_key)
-            .max_keys(store.page_keys)
-            .set_key_marker(position.as_ref().map(|position| position.key.clone()))
-            .set_version_id_marker(position.as_ref().and_then(|position| position.id.clone()))
-            .send()
-            .await
-            .map_err(|error| fault(&error))?;
+        let page = obeyed(
+            "ListObjectVersions",
+            store
+                .client
+                .list_object_versions()
+                .bucket(&store.bucket)
+                .prefix(full_key)
+                .max_keys(store.page_keys)
+                .set_key_marker(position.as_ref().map(|position| position.key.clone()))
+                .set_version_id_marker(position.as_ref().and_then(|position| position.id.clone()))
+                .send(),
+        )
+        .await
+        .map_err(|error| fault(&error))?;
         for version in page.versions() {
             if version.key() == Some(full_key) {
                 found.versions.push(id_of(version.version_id()));
@@ -72,24 +76,27 @@ async fn list_versions(
     }
 }
 
-async fn list_uploads(
+pub(super) async fn list_uploads(
     store: &S3Objects,
     full_key: &str,
     found: &mut ObjectVersions,
 ) -> Result<(), ObjectError> {
     let mut position: Option<Position> = None;
     loop {
-        let page = store
-            .client
-            .list_multipart_uploads()
-            .bucket(&store.bucket)
-            .prefix(full_key)
-            .max_uploads(store.page_keys)
-            .set_key_marker(position.as_ref().map(|position| position.key.clone()))
-            .set_upload_id_marker(position.as_ref().and_then(|position| position.id.clone()))
-            .send()
-            .await
-            .map_err(|error| fault(&error))?;
+        let page = obeyed(
+            "ListMultipartUploads",
+            store
+                .client
+                .list_multipart_uploads()
+                .bucket(&store.bucket)
+                .prefix(full_key)
+                .max_uploads(store.page_keys)
+                .set_key_marker(position.as_ref().map(|position| position.key.clone()))
+                .set_upload_id_marker(position.as_ref().and_then(|position| position.id.clone()))
+                .send(),
+        )
+        .await
+        .map_err(|error| fault(&error))?;
         for upload in page.uploads() {
             if upload.key() != Some(full_key) {
                 continue;

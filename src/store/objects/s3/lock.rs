@@ -12,6 +12,7 @@ use crate::store::objects::key::ObjectKey;
 
 use super::S3Objects;
 use super::fault::fault;
+use super::obeyed;
 
 /// A lock in force on one version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,17 +41,20 @@ pub(super) async fn lock_on(store: &S3Objects, key: &ObjectKey, version_id: &str
 }
 
 async fn held(store: &S3Objects, key: &ObjectKey, version_id: &str) -> Result<bool, Unsaid> {
-    let answer = store
-        .client
-        .get_object_legal_hold()
-        .bucket(&store.bucket)
-        .key(store.full_key(key))
-        .version_id(version_id)
-        .customize()
-        .config_override(once())
-        .send()
-        .await
-        .map_err(|error| Unsaid::from(fault(&error)));
+    let answer = obeyed(
+        "GetObjectLegalHold",
+        store
+            .client
+            .get_object_legal_hold()
+            .bucket(&store.bucket)
+            .key(store.full_key(key))
+            .version_id(version_id)
+            .customize()
+            .config_override(once())
+            .send(),
+    )
+    .await
+    .map_err(|error| Unsaid::from(fault(&error)));
     match answer {
         Ok(answer) => {
             let status = answer.legal_hold().and_then(|hold| hold.status());
@@ -66,17 +70,20 @@ async fn retained(
     key: &ObjectKey,
     version_id: &str,
 ) -> Result<Option<Lock>, Unsaid> {
-    let answer = store
-        .client
-        .get_object_retention()
-        .bucket(&store.bucket)
-        .key(store.full_key(key))
-        .version_id(version_id)
-        .customize()
-        .config_override(once())
-        .send()
-        .await
-        .map_err(|error| Unsaid::from(fault(&error)));
+    let answer = obeyed(
+        "GetObjectRetention",
+        store
+            .client
+            .get_object_retention()
+            .bucket(&store.bucket)
+            .key(store.full_key(key))
+            .version_id(version_id)
+            .customize()
+            .config_override(once())
+            .send(),
+    )
+    .await
+    .map_err(|error| Unsaid::from(fault(&error)));
     let answer = match answer {
         Ok(answer) => answer,
         Err(Unsaid::Nothing) => return Ok(None),
@@ -96,15 +103,18 @@ async fn beside_content(
     key: &ObjectKey,
     version_id: &str,
 ) -> Result<Option<Lock>, ObjectError> {
-    let answer = store
-        .client
-        .head_object()
-        .bucket(&store.bucket)
-        .key(store.full_key(key))
-        .version_id(version_id)
-        .send()
-        .await
-        .map_err(|error| fault(&error))?;
+    let answer = obeyed(
+        "HeadObject",
+        store
+            .client
+            .head_object()
+            .bucket(&store.bucket)
+            .key(store.full_key(key))
+            .version_id(version_id)
+            .send(),
+    )
+    .await
+    .map_err(|error| fault(&error))?;
     let held = answer.object_lock_legal_hold_status() == Some(&ObjectLockLegalHoldStatus::On)
         || answer.object_lock_event_hold() == Some(&ObjectLockEventHold::On);
     if held {

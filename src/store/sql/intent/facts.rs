@@ -89,37 +89,6 @@ pub(super) fn write(
     ))
 }
 
-/// Reads an intent back; `None` if it belongs to another stage or cluster.
-pub(super) fn read(
-    job: &Job,
-    stage: &str,
-    id: i64,
-    row_key: &str,
-    facts: &str,
-) -> Result<Option<Intent>, StoreError> {
-    let facts: Facts = serde_json::from_str(facts).map_err(|_| damaged())?;
-    if facts.cluster != job.cluster || facts.stage != stage {
-        return Ok(None);
-    }
-    let key: Vec<StoredValue> = serde_json::from_str(row_key).map_err(|_| damaged())?;
-    let key: Option<Vec<Value>> = key.into_iter().map(StoredValue::into_value).collect();
-    let objects: Option<Vec<IntendedObject>> = facts
-        .objects
-        .into_iter()
-        .map(|object| read_object(job, object))
-        .collect();
-    Ok(Some(Intent {
-        id,
-        key: RecordKey::new(
-            key.filter(|key| key.len() == job.key.len())
-                .ok_or_else(damaged)?,
-        ),
-        client: facts.client,
-        subject: facts.subject.into_value().ok_or_else(damaged)?,
-        objects: objects.ok_or_else(damaged)?,
-    }))
-}
-
 /// The cluster of an intent's record, whatever else stands in its facts.
 pub(super) fn cluster(facts: &str) -> Result<String, StoreError> {
     #[derive(Deserialize)]
@@ -130,31 +99,107 @@ pub(super) fn cluster(facts: &str) -> Result<String, StoreError> {
     read.map(|read| read.cluster).map_err(|_| damaged())
 }
 
-/// `None` also if the job's links are no longer those that the intent was made with.
-fn read_object(job: &Job, stored: StoredObject) -> Option<IntendedObject> {
-    if job.objects.get(stored.link)?.store != stored.store {
-        return None;
-    }
-    let parts: Option<Vec<ObjectPart>> = stored
-        .parts
-        .iter()
-        .map(|(kind, id)| ObjectPart::from_stored(kind, id))
+/// An intent as it stands in the database, whatever became of its job. Holds personal data: no `Debug`.
+pub(super) struct OpenIntent {
+    pub(super) id: i64,
+    pub(super) cluster: String,
+    pub(super) stage: String,
+    pub(super) client: String,
+    pub(super) subject: Value,
+    pub(super) objects: Vec<OpenObject>,
+}
+
+/// One object of an [`OpenIntent`].
+pub(super) struct OpenObject {
+    /// The name of its store in `kigen.toml`.
+    pub(super) store: String,
+    pub(super) key: ObjectKey,
+    pub(super) parts: Vec<ObjectPart>,
+}
+
+/// Reads an intent back without its job.
+pub(super) fn read_open(id: i64, facts: &str) -> Result<OpenIntent, StoreError> {
+    let facts: Facts = serde_json::from_str(facts).map_err(|_| damaged())?;
+    let objects: Option<Vec<OpenObject>> = facts
+        .objects
+        .into_iter()
+        .map(|stored| {
+            Some(OpenObject {
+                parts: parts(&stored)?,
+                key: ObjectKey::parse(stored.key).ok()?,
+                store: stored.store,
+            })
+        })
         .collect();
+    Ok(OpenIntent {
+        id,
+        cluster: facts.cluster,
+        stage: facts.stage,
+        client: facts.client,
+        subject: facts.subject.into_value().ok_or_else(damaged)?,
+        objects: objects.ok_or_else(damaged)?,
+    })
+}
+
+/// Reads an intent back; `None` if it belongs to another stage or cluster, or was made with another
+/// key or other links than the job has now.
+pub(super) fn read(
+    job: &Job,
+    stage: &str,
+    id: i64,
+    row_key: &str,
+    facts: &str,
+) -> Result<Option<Intent>, StoreError> {
+    let facts: Facts = serde_json::from_str(facts).map_err(|_| damaged())?;
+    let key: Vec<StoredValue> = serde_json::from_str(row_key).map_err(|_| damaged())?;
+    let is_of_the_job = facts.cluster == job.cluster
+        && facts.stage == stage
+        && key.len() == job.key.len()
+        && facts.objects.iter().all(|object| is_linked(job, object));
+    if !is_of_the_job {
+        return Ok(None);
+    }
+    let key: Option<Vec<Value>> = key.into_iter().map(StoredValue::into_value).collect();
+    let objects: Option<Vec<IntendedObject>> = facts
+        .objects
+        .into_iter()
+        .map(|object| read_object(job, object))
+        .collect();
+    Ok(Some(Intent {
+        id,
+        key: RecordKey::new(key.ok_or_else(damaged)?),
+        client: facts.client,
+        subject: facts.subject.into_value().ok_or_else(damaged)?,
+        objects: objects.ok_or_else(damaged)?,
+    }))
+}
+
+/// Whether the job's link still leads to the store in which the object lies.
+fn is_linked(job: &Job, stored: &StoredObject) -> bool {
+    let link = job.objects.get(stored.link);
+    link.is_some_and(|link| link.store == stored.store)
+}
+
+fn read_object(job: &Job, stored: StoredObject) -> Option<IntendedObject> {
     Some(IntendedObject {
         link: stored.link,
+        parts: parts(&stored)?,
         address: Address {
             store: store_of(job, stored.link),
             key: ObjectKey::parse(stored.key).ok()?,
         },
-        parts: parts?,
     })
 }
 
+fn parts(stored: &StoredObject) -> Option<Vec<ObjectPart>> {
+    let parts = stored.parts.iter();
+    parts
+        .map(|(kind, id)| ObjectPart::from_stored(kind, id))
+        .collect()
+}
+
 fn damaged() -> StoreError {
-    StoreError::Unusable(
-        "an intent cannot be read: it was changed, or the job is not the one it was made with"
-            .to_owned(),
-    )
+    StoreError::Unusable("an intent cannot be read: it was changed".to_owned())
 }
 
 impl From<&Value> for StoredValue {

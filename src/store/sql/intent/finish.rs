@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::Address;
 use super::Intent;
 use super::Patience;
+use super::action_of;
 use super::kept::count_kept;
 use super::named::Mentions;
 use super::named::Names;
@@ -18,7 +19,6 @@ use crate::evidence::leaf::Action;
 use crate::store::PassOutcome;
 use crate::store::error::StoreError;
 use crate::store::objects::NO_VERSION;
-use crate::store::objects::ObjectPart;
 use crate::store::sql::batch;
 use crate::store::sql::batch::BatchId;
 use crate::store::sql::evidence::BatchEvidence;
@@ -98,6 +98,7 @@ fn is_about_rows(error: &StoreError) -> bool {
         | StoreError::Undone { .. }
         | StoreError::NotAnnounced { .. }
         | StoreError::OverLimit { .. }
+        | StoreError::ObjectsAbsent { .. }
         | StoreError::Unusable(_) => true,
         StoreError::Unreachable { .. }
         | StoreError::Refused { .. }
@@ -147,7 +148,7 @@ async fn in_transaction<'a>(
         Rows::Stay(_) => Held::default(),
     };
     let slice = i64::from(pass.order.pass);
-    let batch = stored::next_batch(session, pass, slice).await?;
+    let batch = stored::next_batch(session, pass.dialect, &pass.order.run.run_id, slice).await?;
     let mut proof = evidence.batch(BatchId { slice, batch });
     add_objects(&mine, work.fates, &held, &mut proof, &mut outcome)?;
     remove_rows(session, pass, &held, &mut proof, &mut outcome).await?;
@@ -178,7 +179,8 @@ async fn take<'f>(
         .iter()
         .filter(|intent| work.fates.are_known(intent))
     {
-        if stored::drop_intent(session, pass, intent).await? {
+        let run_id = &pass.order.run.run_id;
+        if stored::drop_intent(session, pass.dialect, run_id, intent.id).await? {
             mine.push(intent);
         }
     }
@@ -332,14 +334,6 @@ fn add_objects(
         }
     }
     Ok(())
-}
-
-fn action_of(part: &ObjectPart) -> Action {
-    match part {
-        ObjectPart::Version(_) => Action::ObjectVersionDeleted,
-        ObjectPart::DeleteMarker(_) => Action::DeleteMarkerRemoved,
-        ObjectPart::UnfinishedUpload(_) => Action::UploadAborted,
-    }
 }
 
 /// Removes the rows that go, exactly as a batch without objects does.

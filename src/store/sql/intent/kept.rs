@@ -48,6 +48,8 @@ pub(super) fn count_kept(
     match worst(names, fates) {
         // It names another object than it did.
         None => outcome.no_longer_due += 1,
+        // It is still due, and the next run goes on.
+        Some(Obstacle::Stopped) => {}
         Some(Obstacle::Failed(reason)) => count_failed(outcome, reason),
         Some(Obstacle::Locked(until)) => {
             let day = until.map(|until| {
@@ -72,6 +74,7 @@ pub(in crate::store::sql) fn count_failed(outcome: &mut PassOutcome, reason: Str
 
 enum Obstacle {
     Failed(String),
+    Stopped,
     Locked(Option<Timestamp>),
 }
 
@@ -89,11 +92,12 @@ fn worst(names: &BTreeMap<Address, usize>, fates: &Fates) -> Option<Obstacle> {
             (Why::WrittenAnew, _) => {
                 return Some(Obstacle::Failed(WRITTEN_ANEW.to_owned()));
             }
+            (Why::Stopped, _) => return Some(Obstacle::Stopped),
             (Why::Locked(until), Some(Obstacle::Locked(known))) => {
                 let until = known.zip(*until).map(|(known, until)| known.max(until));
                 worst = Some(Obstacle::Locked(until));
             }
-            (Why::Locked(until), Some(Obstacle::Failed(_)) | None) => {
+            (Why::Locked(until), Some(Obstacle::Failed(_) | Obstacle::Stopped) | None) => {
                 worst = Some(Obstacle::Locked(*until));
             }
         }

@@ -7,11 +7,16 @@ use super::Address;
 use super::store_of;
 use super::takes_part;
 use crate::domain::value::Value;
+use crate::guard;
+use crate::guard::Guard;
 use crate::store::error::StoreError;
 use crate::store::objects::KeyError;
 use crate::store::objects::ObjectKey;
+use crate::store::sql::catalog::ColumnFacts;
+use crate::store::sql::catalog::ColumnType;
 use crate::store::sql::dialect::quote;
 use crate::store::sql::dialect::table;
+use crate::store::sql::elsewhere::Elsewhere;
 use crate::store::sql::goes_with::Found;
 use crate::store::sql::pass::Pass;
 use crate::store::sql::pass::value_at;
@@ -70,17 +75,8 @@ impl Mentions {
     }
 
     fn add(&mut self, pass: &Pass<'_>, record: usize, link: usize, value: Value) {
-        let key = match &value {
-            // The row names no object.
-            Value::Null => return,
-            Value::Bytes(_) => Err(KeyError::Unwritable),
-            Value::Bool(_)
-            | Value::Int(_)
-            | Value::Text(_)
-            | Value::Uuid(_)
-            | Value::Instant(_)
-            | Value::Local(_)
-            | Value::Decimal(_) => ObjectKey::parse(value.store_text().unwrap_or_default()),
+        let Some(key) = key_in(&value) else {
+            return;
         };
         let store = store_of(pass.job(), link);
         self.0.push(Mention {
@@ -108,6 +104,25 @@ impl Mentions {
             }
         }
         names
+    }
+}
+
+/// The key that a column holds; `None` if the row names no object. An empty text is what null is: a
+/// column that may not be null holds it where there is no file.
+pub(in crate::store::sql) fn key_in(value: &Value) -> Option<Result<ObjectKey, KeyError>> {
+    match value {
+        Value::Bytes(_) => Some(Err(KeyError::Unwritable)),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Text(_)
+        | Value::Uuid(_)
+        | Value::Instant(_)
+        | Value::Local(_)
+        | Value::Decimal(_) => {
+            let text = value.store_text().filter(|text| !text.is_empty())?;
+            Some(ObjectKey::parse(text))
+        }
     }
 }
 
@@ -151,7 +166,70 @@ pub(in crate::store::sql) async fn named_by_staying_rows(
             }
         }
     }
+    if guard::stands(Guard::ObjectsOfOtherJobs) {
+        for elsewhere in &pass.elsewhere {
+            named_elsewhere(session, pass, elsewhere, addresses, &mut shared).await?;
+        }
+    }
     Ok(shared)
+}
+
+/// Adds those of `addresses` that rows of another job name.
+async fn named_elsewhere(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    elsewhere: &Elsewhere,
+    addresses: &BTreeSet<Address>,
+    shared: &mut BTreeSet<Address>,
+) -> Result<(), StoreError> {
+    let mut asked: BTreeMap<Value, &Address> = BTreeMap::new();
+    for address in addresses {
+        let is_there = elsewhere.store == address.store;
+        if let Some(key) = is_there
+            .then(|| elsewhere.change.of(address.key.as_str()))
+            .flatten()
+        {
+            asked.insert(Value::Text(key), address);
+        }
+    }
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let facts = &elsewhere.column;
+    let mut column = format!("t.{}", quote(&facts.name));
+    // Keys in a column of another type are compared as text.
+    let text = ColumnFacts {
+        column_type: ColumnType::Text { characters: None },
+        type_name: "text".to_owned(),
+        ..facts.clone()
+    };
+    let typed = if matches!(facts.column_type, ColumnType::Text { .. }) {
+        facts
+    } else {
+        column = pass.dialect.text_of(&column);
+        &text
+    };
+    let sql = format!(
+        "select distinct {} from {} as t where {column} in (select c0 from {})",
+        pass.dialect.readable(&column, typed),
+        table(&elsewhere.table),
+        pass.dialect.rows("u", &[typed], 1)
+    );
+    let rows: Vec<&[Value]> = asked.keys().map(std::slice::from_ref).collect();
+    let args = pass.dialect.row_args(&[typed], &rows);
+    let doing = pass.doing(&format!("ask who names an object in `{}`", elsewhere.table));
+    for row in session.query(&Statement::new(doing, sql, args)).await? {
+        let text = row.first().and_then(Value::store_text);
+        let text = text.map(|text| Value::Text(text.trim_end_matches(' ').to_owned()));
+        let known = asked.iter().find(|(key, _)| match (key, &text) {
+            (Value::Text(key), Some(Value::Text(text))) => key.trim_end_matches(' ') == text,
+            _ => false,
+        });
+        if let Some((_, address)) = known {
+            shared.insert((*address).clone());
+        }
+    }
+    Ok(())
 }
 
 /// Counts the rows of link `link` by the object that they name.

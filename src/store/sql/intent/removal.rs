@@ -37,6 +37,8 @@ pub(super) enum Why {
     Failed(ObjectError),
     /// Something was written under the key while its versions were being removed.
     WrittenAnew,
+    /// The process was asked to stop before all was removed.
+    Stopped,
 }
 
 /// The fate of every object of some intents.
@@ -153,7 +155,7 @@ fn obstacles_of(outcome: RemovalOutcome) -> BTreeMap<ObjectKey, Why> {
             Some(Why::Locked(known)) => known
                 .zip(locked.until)
                 .map(|(known, until)| known.max(until)),
-            Some(Why::Failed(_) | Why::WrittenAnew) | None => locked.until,
+            Some(Why::Failed(_) | Why::WrittenAnew | Why::Stopped) | None => locked.until,
         };
         obstacles.insert(locked.version.key, Why::Locked(until));
     }
@@ -161,11 +163,12 @@ fn obstacles_of(outcome: RemovalOutcome) -> BTreeMap<ObjectKey, Why> {
     for failed in outcome.failed {
         obstacles.insert(failed.version.key, Why::Failed(failed.error));
     }
-    // Never tried: a delete marker above what is left, or a store that failed as a whole.
+    // Never tried: a delete marker above what is left, a store that failed as a whole, or a stop.
+    let why_untried = first_failure.map_or(Why::Stopped, Why::Failed);
     for version in outcome.unattempted {
-        if let (false, Some(error)) = (obstacles.contains_key(&version.key), &first_failure) {
-            obstacles.insert(version.key, Why::Failed(error.clone()));
-        }
+        obstacles
+            .entry(version.key)
+            .or_insert_with(|| why_untried.clone());
     }
     obstacles
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Intent;
 use super::facts;
+use super::facts::OpenIntent;
 use crate::domain::value::Value;
 use crate::store::error::StoreError;
 use crate::store::sql::dialect::Dialect;
@@ -51,15 +52,16 @@ pub(in crate::store::sql) async fn store(
 /// Drops an intent; false if another worker has dropped it, and so certified it, before.
 pub(super) async fn drop_intent(
     session: &mut dyn SqlSession,
-    pass: &Pass<'_>,
-    intent: &Intent,
+    dialect: &dyn Dialect,
+    run_id: &str,
+    intent: i64,
 ) -> Result<bool, StoreError> {
     let sql = format!(
         "delete from {} where run_id = $1 and intent_id = $2",
-        pass.dialect.internal("intent")
+        dialect.internal("intent")
     );
-    let args = vec![run(pass), Arg::Int(intent.id)];
-    let statement = Statement::new(pass.doing("drop an intent"), sql, args);
+    let args = vec![Arg::Text(run_id.to_owned()), Arg::Int(intent)];
+    let statement = Statement::new("drop an intent", sql, args);
     Ok(session.execute(&statement).await? == 1)
 }
 
@@ -89,6 +91,28 @@ pub(in crate::store::sql) async fn open(
         )?);
     }
     Ok(intents)
+}
+
+/// Every open intent of a run, of whatever job.
+pub(super) async fn all(
+    session: &mut dyn SqlSession,
+    dialect: &dyn Dialect,
+    run_id: &str,
+) -> Result<Vec<OpenIntent>, StoreError> {
+    let sql = format!(
+        "select intent_id, {} from {} where run_id = $1 order by intent_id",
+        dialect.text_of("facts"),
+        dialect.internal("intent")
+    );
+    let args = vec![Arg::Text(run_id.to_owned())];
+    let statement = Statement::new("read the open intents of a run", sql, args);
+    let rows = session.query(&statement).await?;
+    rows.iter()
+        .map(|row| match row.as_slice() {
+            [Value::Int(id), Value::Text(facts)] => facts::read_open(*id, facts),
+            _ => Err(StoreError::Unusable("an intent cannot be read".to_owned())),
+        })
+        .collect()
 }
 
 /// How many intents of a run are open, in all its stages.
@@ -142,19 +166,20 @@ pub(in crate::store::sql) async fn next_id(
     number(&session.query(&statement).await?)
 }
 
-/// The first number that no batch of the pass's slice has in the journal: a batch that finishes
+/// The first number that no batch of the run's slice has in the journal: a batch that finishes
 /// the intents of a killed run does not know how far that run came.
 pub(super) async fn next_batch(
     session: &mut dyn SqlSession,
-    pass: &Pass<'_>,
+    dialect: &dyn Dialect,
+    run_id: &str,
     slice: i64,
 ) -> Result<i64, StoreError> {
     let sql = format!(
         "select coalesce(max(batch), -1) + 1 from {} where run_id = $1 and slice = $2",
-        pass.dialect.internal("journal")
+        dialect.internal("journal")
     );
-    let args = vec![run(pass), Arg::Int(slice)];
-    let statement = Statement::new(pass.doing("number a batch"), sql, args);
+    let args = vec![Arg::Text(run_id.to_owned()), Arg::Int(slice)];
+    let statement = Statement::new("number a batch", sql, args);
     number(&session.query(&statement).await?)
 }
 

@@ -17,6 +17,7 @@ use crate::store::objects::outcome::VersionToRemove;
 use crate::store::objects::s3::S3Objects;
 use crate::store::objects::s3::fault::fault;
 use crate::store::objects::s3::fault::of_code;
+use crate::store::objects::s3::obeyed;
 
 /// What the server said of one version.
 pub(super) enum Fate {
@@ -63,33 +64,39 @@ pub(super) async fn delete_objects(
         .quiet(false)
         .build()
         .map_err(|_| not_built())?;
-    let output = store
-        .client
-        .delete_objects()
-        .bucket(&store.bucket)
-        .delete(delete)
-        .customize()
-        .mutate_request(add_content_md5)
-        .send()
-        .await
-        .map_err(|error| fault(&error))?;
+    let output = obeyed(
+        "DeleteObjects",
+        store
+            .client
+            .delete_objects()
+            .bucket(&store.bucket)
+            .delete(delete)
+            .customize()
+            .mutate_request(add_content_md5)
+            .send(),
+    )
+    .await
+    .map_err(|error| fault(&error))?;
     Ok(Answer::read(&output))
 }
 
 /// Aborts an unfinished upload; `false` if there was none.
-pub(super) async fn abort_upload(
+pub(in crate::store::objects::s3) async fn abort_upload(
     store: &S3Objects,
     version: &VersionToRemove,
 ) -> Result<bool, ObjectError> {
-    let answer = store
-        .client
-        .abort_multipart_upload()
-        .bucket(&store.bucket)
-        .key(store.full_key(&version.key))
-        .upload_id(version.part.id())
-        .send()
-        .await
-        .map_err(|error| fault(&error));
+    let answer = obeyed(
+        "AbortMultipartUpload",
+        store
+            .client
+            .abort_multipart_upload()
+            .bucket(&store.bucket)
+            .key(store.full_key(&version.key))
+            .upload_id(version.part.id())
+            .send(),
+    )
+    .await
+    .map_err(|error| fault(&error));
     match answer {
         Ok(_) => Ok(true),
         Err(ObjectError::Other { code }) if code == "NoSuchUpload" => Ok(false),

@@ -28,8 +28,11 @@ use crate::store::Announced;
 use crate::store::Control;
 use crate::store::Disposer as _;
 use crate::store::Inventory as _;
+use crate::store::JobObjects;
 use crate::store::ObjectTarget;
 use crate::store::PassOutcome;
+use crate::store::Release;
+use crate::store::Released;
 use crate::store::Resumption;
 use crate::store::RunContext;
 use crate::store::RunControl;
@@ -39,6 +42,7 @@ use crate::store::Survey;
 use crate::store::TokenKey;
 use crate::store::objects::FolderObjects;
 use crate::store::objects::ObjectDisposer;
+use crate::store::objects::ObjectInventory;
 use crate::store::objects::ObjectKey;
 use crate::store::objects::ObjectWriter;
 use crate::store::sql::PostgresOptions;
@@ -206,17 +210,39 @@ impl World {
 
     /// The same, whatever the fence is like.
     pub(super) async fn pass_through(&self, objects: Arc<dyn ObjectDisposer>) -> PassOutcome {
-        let objects = BTreeMap::from([("request-scans".to_owned(), objects)]);
+        let objects = job_objects(objects);
         self.store
             .dispose_with_objects(&self.order(), &objects, self)
             .await
     }
 
     pub(super) async fn finish(&self) -> PassOutcome {
-        let objects = BTreeMap::from([("request-scans".to_owned(), Arc::clone(&self.objects))]);
+        let objects = job_objects(Arc::clone(&self.objects));
         self.store
             .finish_intents(&self.left(), &objects, self)
             .await
+    }
+
+    /// Releases what is open, without the job.
+    pub(super) async fn release(&self) -> Released {
+        let place = ["request-documents", "delete", "request-scans"].map(str::to_owned);
+        let release = Release {
+            run: &self.run,
+            places: BTreeMap::from([(place.into(), targets().objects[0].clone())]),
+            subject_kinds: BTreeMap::from([("request-documents".to_owned(), "learner".to_owned())]),
+            waiting: BTreeSet::new(),
+        };
+        let store: Arc<dyn ObjectDisposer> = Arc::clone(&self.objects);
+        let objects = BTreeMap::from([(
+            "request-scans".to_owned(),
+            store as Arc<dyn ObjectInventory>,
+        )]);
+        let released = self.store.release_intents(&release, &objects).await;
+        let released = released.unwrap();
+        released
+            .get("request-documents")
+            .copied()
+            .unwrap_or_default()
     }
 
     pub(super) fn troubled(self: &Arc<Self>) -> Troubled {
@@ -313,6 +339,13 @@ impl World {
             "a leaf stands there twice"
         );
         counts
+    }
+}
+
+pub(super) fn job_objects(store: Arc<dyn ObjectDisposer>) -> JobObjects {
+    JobObjects {
+        stores: BTreeMap::from([("request-scans".to_owned(), store)]),
+        also_named: Vec::new(),
     }
 }
 

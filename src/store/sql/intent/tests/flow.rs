@@ -9,6 +9,7 @@ use super::fixture::DUE;
 use super::fixture::NOT_DUE;
 use super::fixture::REQUESTS;
 use super::fixture::SCANS;
+use super::fixture::job_objects;
 use super::fixture::request_id;
 use super::fixture::worlds;
 use super::troubled::Blow;
@@ -18,6 +19,7 @@ use crate::evidence::leaf::RecordEncoder;
 use crate::evidence::leaf::RecordPlace;
 use crate::store::Disposer as _;
 use crate::store::Inventory as _;
+use crate::store::JobObjects;
 use crate::store::error::StoreError;
 
 #[tokio::test]
@@ -112,9 +114,10 @@ async fn a_record_re_dated_after_the_listing_stays_with_its_objects() {
             world.request(id, DUE, &[&format!("{id}/a")]).await;
             world.scan(&format!("{id}/a")).await;
         }
-        let troubled = world.troubled();
+        let mut troubled = world.troubled();
         let sql = format!("update request set replied_on = {NOT_DUE} where learner_id = 1");
         *troubled.on_listing.lock().unwrap() = Some(Blow::Sql(sql));
+        troubled.calm_listings = 2.into();
         let done = world.dispose_through(Arc::new(troubled)).await;
         assert!(done.stopped_by.is_none(), "{done:?}");
         assert_eq!((done.disposed, done.no_longer_due, done.failed), (1, 1, 0));
@@ -133,9 +136,10 @@ async fn a_record_that_names_another_object_since_the_listing_waits_for_the_next
         world.request(1, DUE, &["1/a"]).await;
         world.scan("1/a").await;
         world.scan("1/b").await;
-        let troubled = world.troubled();
+        let mut troubled = world.troubled();
         let sql = "update document set object_key = '1/b'".to_owned();
         *troubled.on_listing.lock().unwrap() = Some(Blow::Sql(sql));
+        troubled.calm_listings = 1.into();
         let done = world.dispose_through(Arc::new(troubled)).await;
         assert_eq!((done.disposed, done.no_longer_due), (0, 1));
         assert!(world.is_there("1/a").await && world.is_there("1/b").await);
@@ -216,7 +220,7 @@ async fn a_pass_that_would_exceed_the_limit_removes_nothing() {
         }
         world.store.open_fence(&world.run.run_id).await.unwrap();
         let order = world.order().at_most(1);
-        let objects = BTreeMap::from([("request-scans".to_owned(), Arc::clone(&world.objects))]);
+        let objects = job_objects(Arc::clone(&world.objects));
         let done = world
             .store
             .dispose_with_objects(&order, &objects, &**world)
@@ -242,7 +246,7 @@ async fn a_job_whose_rows_name_objects_is_not_disposed_of_without_them() {
         matches!(done.stopped_by, Some(StoreError::Unusable(_))),
         "{done:?}"
     );
-    let none = BTreeMap::new();
+    let none = JobObjects::default();
     let done = world
         .store
         .dispose_with_objects(&world.order(), &none, &**world)

@@ -80,6 +80,7 @@ pub(super) fn job(schema: Option<String>) -> Job {
             store: "request-scans".to_owned(),
             table: Some(table("document")),
             key_column: "object_key".to_owned(),
+            max_absent_percent: 60,
         }],
         stages: vec![stage(own("replied_on"))],
         columns: Vec::new(),

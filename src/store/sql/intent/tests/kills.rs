@@ -17,6 +17,7 @@ use super::troubled::Blow;
 use super::troubled::Troubled;
 use crate::evidence::leaf::Action;
 use crate::store::Disposer as _;
+use crate::store::Released;
 
 /// Three due records of which one has no scan; the first batch has two records.
 pub(super) async fn fill(world: &World) {
@@ -106,7 +107,15 @@ async fn a_row_that_went_otherwise_meanwhile_leaves_the_evidence_of_its_objects(
             .await;
 
         let done = world.finish().await;
-        assert_eq!((done.disposed, done.no_longer_due), (0, 1), "{done:?}");
+        assert!(done.stopped_by.is_none(), "{done:?}");
+        assert_eq!((done.disposed, world.open_intents().await), (0, 1));
+        let released = Released {
+            records: 1,
+            half_gone: 1,
+            parts: world.versions(1),
+        };
+        assert_eq!(world.release().await, released);
+        assert_eq!(world.open_intents().await, 0);
         let expected = [((SCANS, Action::ObjectVersionDeleted), world.versions(1))];
         assert_eq!(world.journal().await, BTreeMap::from(expected));
         world.store.close_fence(&world.run.run_id).await.unwrap();

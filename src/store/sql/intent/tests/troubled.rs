@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use sqlx::AssertSqlSafe;
@@ -17,7 +19,9 @@ use crate::store::objects::ObjectInventory;
 use crate::store::objects::ObjectKey;
 use crate::store::objects::ObjectVersions;
 use crate::store::objects::Outage;
+use crate::store::objects::Place;
 use crate::store::objects::ReadBack;
+use crate::store::objects::RefusedCall;
 use crate::store::objects::RemovalOutcome;
 use crate::store::objects::StoreDescription;
 use crate::store::objects::VersionToRemove;
@@ -46,6 +50,8 @@ pub(super) enum Fault {
 pub(super) struct Troubled {
     world: Arc<World>,
     pub(super) on_listing: Mutex<Option<Blow>>,
+    /// Listings before that: of the look before the first batch.
+    pub(super) calm_listings: AtomicUsize,
     pub(super) before_removal: Mutex<Option<Blow>>,
     pub(super) after_removal: Mutex<Option<Blow>>,
     /// Whether nothing can be listed before the removal, or read back after it.
@@ -60,6 +66,7 @@ impl Troubled {
         Self {
             world,
             on_listing: Mutex::new(None),
+            calm_listings: AtomicUsize::new(0),
             before_removal: Mutex::new(None),
             after_removal: Mutex::new(None),
             cannot_list: false,
@@ -103,12 +110,22 @@ impl ObjectInventory for Troubled {
         self.world.objects.describe().await
     }
 
+    fn place(&self) -> Place {
+        self.world.objects.place()
+    }
+
     async fn versions(&self, key: &ObjectKey) -> Result<ObjectVersions, ObjectError> {
         if self.cannot_list {
             return Err(ObjectError::Unreachable(Outage::NoConnection));
         }
         let found = self.world.objects.versions(key).await;
-        self.strike(&self.on_listing).await;
+        let calm = &self.calm_listings;
+        let is_calm = calm.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+            left.checked_sub(1)
+        });
+        if is_calm.is_err() {
+            self.strike(&self.on_listing).await;
+        }
         found
     }
 
@@ -154,5 +171,9 @@ impl ObjectDisposer for Troubled {
         }
         self.strike(&self.after_removal).await;
         outcome
+    }
+
+    async fn try_calls(&self) -> Result<(), RefusedCall> {
+        self.world.objects.try_calls().await
     }
 }
