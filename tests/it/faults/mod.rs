@@ -6,8 +6,8 @@
 
 mod k01_joins;
 mod k05_holds;
-mod k07_conditions;
 mod k05_intents;
+mod k07_conditions;
 mod k08_clock;
 mod k11_objects;
 mod k13_sessions;
@@ -162,24 +162,6 @@ impl Case {
             .iter()
             .filter_map(|statement| statement["predicate"]["evidence"]["leaves"]["record"].as_u64())
             .sum()
-    /// The removals that all certificates prove.
-    pub(crate) fn leaves(&self) -> u64 {
-        let mut leaves = 0;
-        let mut folders = vec![self.scene.path("certificates")];
-        while let Some(folder) = folders.pop() {
-            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-            for path in entries.map(|entry| entry.path()) {
-                if path.is_dir() {
-                    folders.push(path);
-                } else if path.ends_with("statement.json") {
-                    let text = std::fs::read_to_string(path).unwrap();
-                    let statement: serde_json::Value = serde_json::from_str(&text).unwrap();
-                    let records = &statement["predicate"]["evidence"]["leaves"]["record"];
-                    leaves += records.as_u64().unwrap();
-                }
-            }
-        }
-        leaves
     }
 
     pub(crate) async fn remove(self) {
