@@ -294,7 +294,9 @@ impl JobError {
                 exit::STORE_UNREACHABLE
             }
             StoreError::Refused { .. } | StoreError::NotPermitted { .. } => exit::ACCESS_REFUSED,
-            StoreError::Unusable(_) | StoreError::ObjectsAbsent { .. } => exit::SCHEMA_MISMATCH,
+            StoreError::Unusable(_)
+            | StoreError::ObjectsAbsent { .. }
+            | StoreError::Unaccounted { .. } => exit::SCHEMA_MISMATCH,
             StoreError::UnsafeSession { .. } => exit::CONFIG_INVALID,
             StoreError::NotMigrated { .. } => exit::NOT_MIGRATED,
             StoreError::OverLimit { .. } => exit::NOT_APPROVED,

@@ -76,6 +76,14 @@ pub enum StoreError {
     )]
     Undone { table: String, records: u64 },
     #[error(
+        "cluster `{cluster}`: in the batch's transaction the database changed more, or less, than the job says: {effects}; the batch was rolled back\nhint: a trigger, a rule or a foreign key does it. Rows that hold personal data get a [[reference]]; what the owner of the database wants beside it is declared: [[effect]] with `table`, `operation` and `reason`"
+    )]
+    Unaccounted {
+        cluster: String,
+        /// Tables, operations and counts, in words.
+        effects: String,
+    },
+    #[error(
         "cluster `{cluster}`: the batch has records of a client whose log does not announce this run; it was rolled back\nhint: the client is new since the run began; the next run announces itself to it"
     )]
     NotAnnounced { cluster: String },
@@ -110,6 +118,7 @@ impl StoreError {
             | Self::Disagreement { .. }
             | Self::Vetoed { .. }
             | Self::Undone { .. }
+            | Self::Unaccounted { .. }
             | Self::NotAnnounced { .. }
             | Self::OverLimit { .. }
             | Self::ObjectsAbsent { .. }

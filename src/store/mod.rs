@@ -245,6 +245,8 @@ pub struct PassOutcome {
     pub by_client: BTreeMap<String, u64>,
     /// Rows that went with them, by table.
     pub gone_with: BTreeMap<String, u64>,
+    /// Rows that the database itself wrote beside them, as the job declares, by [`crate::job::Effect::key`].
+    pub effects: BTreeMap<String, u64>,
     /// Batches committed.
     pub batches: u64,
     /// Why the pass ended early, if it did.
@@ -264,6 +266,7 @@ impl PassOutcome {
         add_counts(&mut self.ended_by, other.ended_by);
         add_counts(&mut self.by_client, other.by_client);
         add_counts(&mut self.gone_with, other.gone_with);
+        add_counts(&mut self.effects, other.effects);
         self.stopped_by = self.stopped_by.take().or(other.stopped_by);
     }
 }

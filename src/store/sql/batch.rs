@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
+use super::effects;
 use super::evidence::BatchEvidence;
 use super::evidence::EvidenceWriter;
 use super::goes_with;
 use super::journal;
 use super::pass::Pass;
 use super::remove::remove;
-use super::session::Access;
 use super::session::Row;
 use super::session::SqlSession;
 use super::window::Window;
@@ -27,6 +27,8 @@ pub(crate) struct Batch {
     pub ended_by: BTreeMap<String, u64>,
     pub by_client: BTreeMap<String, u64>,
     pub gone_with: BTreeMap<String, u64>,
+    /// Declared effects of the database, by `Effect::key`.
+    pub effects: BTreeMap<String, u64>,
     /// The last key seen, where the pass goes in key order.
     pub last_key: Option<RecordKey>,
 }
@@ -80,8 +82,18 @@ pub(crate) async fn dispose(
     around_locks: bool,
 ) -> Result<Batch, StoreError> {
     let direct = pass.direct && !around_locks;
-    session.begin(Access::Write).await?;
-    match in_transaction(session, pass, evidence, window, id, room, direct).await {
+    effects::begin(session).await?;
+    let mut done = in_transaction(session, pass, evidence, window, id, room, direct).await;
+    if let Ok(batch) = &mut done {
+        match effects::settle(session, pass).await {
+            Ok(effects) => batch.effects = effects,
+            Err(error) => {
+                room.give_back(batch.disposed);
+                done = Err(error);
+            }
+        }
+    }
+    match done {
         Ok(batch) => {
             fail::fail_point!("batch.before-commit");
             session.commit().await?;

@@ -21,6 +21,7 @@ use super::unlink::unlink;
 use crate::domain::value::Value;
 use crate::evidence::leaf::Action;
 use crate::job::OnDispose;
+use crate::job::Operation;
 use crate::job::Reference;
 use crate::store::error::StoreError;
 
@@ -334,7 +335,8 @@ async fn delete(
         "delete rows of `{}` with a batch",
         part.reference.table
     ));
-    let statement = Statement::new(doing, sql, pass.dialect.row_args(key, &rows));
+    let statement = Statement::new(doing, sql, pass.dialect.row_args(key, &rows))
+        .writing(table(&part.reference.table), Operation::Delete);
     let deleted = session.execute(&statement).await?;
     let asked = u64::try_from(part.rows.len()).unwrap_or(u64::MAX);
     if deleted == asked {

@@ -13,6 +13,7 @@ use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
 use crate::domain::value::Value;
+use crate::job::Operation;
 use crate::store::JournalRow;
 use crate::store::JournalSink;
 use crate::store::error::StoreError;
@@ -59,7 +60,8 @@ pub(crate) async fn insert_rows(
     );
     for group in rows.groups {
         let args = row_args(rows.run_id, rows.id, group)?;
-        let statement = Statement::new(doing, sql.clone(), args);
+        let statement = Statement::new(doing, sql.clone(), args)
+            .writing(dialect.internal("journal"), Operation::Insert);
         if session.execute(&statement).await? != 1 {
             return Err(StoreError::FenceClosed {
                 run: rows.run_id.to_owned(),

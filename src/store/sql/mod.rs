@@ -3,7 +3,7 @@
 //! Read in this order: `resolved` (names become columns), `text` (the rule as SQL), `survey`
 //! (count), `pass` and `walk` (go over the table once), `batch` (one transaction) with `window`
 //! (find and lock) and `remove` (delete or rewrite), `goes_with` (rows of other tables),
-//! `evidence` and `journal` (what proves it); `objects_walk` and `intent` (rows that name objects).
+//! `evidence` and `journal` (what proves it), `effects` (nothing else changed); `objects_walk` and `intent` (rows that name objects).
 
 mod backend;
 mod batch;
@@ -11,6 +11,7 @@ pub mod catalog;
 mod clients;
 mod conditions;
 mod dialect;
+mod effects;
 mod elsewhere;
 mod evidence;
 mod find;
@@ -26,6 +27,7 @@ mod pass;
 mod postgres;
 mod postgres_catalog;
 mod postgres_dialect;
+mod postgres_effects;
 mod postgres_values;
 mod present;
 mod recall_walk;
@@ -38,6 +40,7 @@ mod sqlite;
 mod sqlite_catalog;
 mod sqlite_collations;
 mod sqlite_dialect;
+mod sqlite_effects;
 mod sqlite_traces;
 mod start;
 mod store;

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use super::backend::Backend;
 use super::batch;
+use super::effects;
 use super::evidence::EvidenceWriter;
 use super::goes_with;
 use super::intent;
@@ -191,7 +192,7 @@ impl<'p, 'a> Worker<'p, 'a> {
     ) -> Result<Vec<Intent>, StoreError> {
         let mut patience = Patience::new();
         loop {
-            session.begin(Access::Write).await?;
+            effects::begin(session).await?;
             let error = match self.intend_in_transaction(session, listed, listing).await {
                 Ok(intents) => {
                     session.commit().await?;
@@ -244,6 +245,7 @@ impl<'p, 'a> Worker<'p, 'a> {
             });
         }
         intent::store(session, pass, &intents).await?;
+        effects::settle(session, pass).await?;
         Ok(intents)
     }
 

@@ -17,8 +17,12 @@ use sqlx::query::Query;
 use super::backend::Backend;
 use super::catalog::TableFacts;
 use super::dialect::Dialect;
+use super::effects::Counted;
+use super::effects::Tally;
 use super::postgres_catalog;
 use super::postgres_dialect::PostgresDialect;
+use super::postgres_effects;
+use super::postgres_effects::Beginning;
 use super::postgres_values::read;
 use super::session::Access;
 use super::session::Arg;
@@ -207,6 +211,8 @@ impl Backend for PostgresBackend {
             server: Arc::clone(&self.server),
             state: State::Idle(connection),
             statement_timeout: self.options.statement_timeout,
+            tally: Tally::default(),
+            beginning: Beginning::new(),
         }))
     }
 
@@ -251,6 +257,8 @@ struct PostgresSession {
     server: Arc<Server>,
     state: State,
     statement_timeout: Option<Duration>,
+    tally: Tally,
+    beginning: Beginning,
 }
 
 impl PostgresSession {
@@ -322,6 +330,8 @@ impl SqlSession for PostgresSession {
             Ok(())
         };
         self.stream(statement, &mut keep).await?;
+        let returned = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        self.tally.add(statement.writes.as_ref(), returned);
         Ok(rows)
     }
 
@@ -344,7 +354,23 @@ impl SqlSession for PostgresSession {
             .watched(bound(statement).execute(connection))
             .await
             .map_err(|error| failed(&server, &statement.doing, &error))?;
+        self.tally
+            .add(statement.writes.as_ref(), done.rows_affected());
         Ok(done.rows_affected())
+    }
+
+    async fn start_counting(&mut self) -> Result<(), StoreError> {
+        self.beginning = postgres_effects::beginning(self).await?;
+        Ok(())
+    }
+
+    async fn counted(&mut self, names: &[Arc<str>]) -> Result<Vec<Counted>, StoreError> {
+        let beginning = std::mem::take(&mut self.beginning);
+        postgres_effects::counted(self, &beginning, names).await
+    }
+
+    fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
     }
 }
 

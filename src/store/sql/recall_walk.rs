@@ -8,6 +8,7 @@ use super::batch;
 use super::batch::Batch;
 use super::batch::BatchId;
 use super::batch::Room;
+use super::effects;
 use super::evidence::EvidenceWriter;
 use super::goes_with;
 use super::goes_with::Found;
@@ -130,6 +131,7 @@ impl Worker<'_, '_> {
         add_counts(&mut self.outcome.ended_by, done.ended_by);
         add_counts(&mut self.outcome.by_client, done.by_client);
         add_counts(&mut self.outcome.gone_with, done.gone_with);
+        add_counts(&mut self.outcome.effects, done.effects);
     }
 
     async fn dispose_rows(
@@ -139,7 +141,7 @@ impl Worker<'_, '_> {
     ) -> Result<(), StoreError> {
         let mut patience = Patience::new();
         loop {
-            session.begin(Access::Write).await?;
+            effects::begin(session).await?;
             let error = match self.rows_in_transaction(session, &window).await {
                 Ok(done) => {
                     session.commit().await?;
@@ -178,6 +180,7 @@ impl Worker<'_, '_> {
         journal::insert(session, pass, &proof).await?;
         Ok(Batch {
             disposed: gone_with.values().sum(),
+            effects: effects::settle(session, pass).await?,
             gone_with,
             ..Batch::default()
         })

@@ -20,6 +20,7 @@ use crate::domain::value::RecordKey;
 use crate::domain::value::Value;
 use crate::job::Disposal;
 use crate::job::Marker;
+use crate::job::Operation;
 use crate::store::error::StoreError;
 
 /// Deletes or rewrites the locked rows, and keeps the marker table in step.
@@ -88,6 +89,7 @@ fn delete_keys(pass: &Pass<'_>, keys: &[RecordKey]) -> Statement {
         in_rows(pass)
     );
     Statement::new(pass.doing("delete a batch"), sql, key_args(pass, keys))
+        .writing(own_table(pass.job()), Operation::Delete)
 }
 
 fn marker_text(pass: &Pass<'_>) -> String {
@@ -115,6 +117,7 @@ fn forget_markers(pass: &Pass<'_>, keys: &[RecordKey]) -> Statement {
         .chain([Arg::Text(pass.job().table.to_string())])
         .collect();
     Statement::new(pass.doing("drop the markers of a batch"), sql, args)
+        .writing(pass.dialect.internal("marker"), Operation::Delete)
 }
 
 fn set_markers(pass: &Pass<'_>, keys: &[RecordKey]) -> Statement {
@@ -134,6 +137,7 @@ fn set_markers(pass: &Pass<'_>, keys: &[RecordKey]) -> Statement {
     args.push(Arg::Text(pass.stage().name.clone()));
     args.push(Arg::Text(pass.order.run.run_id.clone()));
     Statement::new(pass.doing("mark a batch"), sql, args)
+        .writing(pass.dialect.internal("marker"), Operation::Insert)
 }
 
 /// One `update … from rows` that writes every replacement of the batch.
@@ -191,11 +195,10 @@ fn rewrite(
         pass.dialect.rows("u", &columns, 1),
         on.join(" and ")
     );
-    Ok(Statement::new(
-        pass.doing("pseudonymize a batch"),
-        sql,
-        args,
-    ))
+    Ok(
+        Statement::new(pass.doing("pseudonymize a batch"), sql, args)
+            .writing(own_table(pass.job()), Operation::Update),
+    )
 }
 
 fn keys_width(pass: &Pass<'_>) -> usize {

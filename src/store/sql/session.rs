@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::effects::Counted;
+use super::effects::Tally;
 use crate::domain::value::Value;
+use crate::job::Operation;
 use crate::store::error::StoreError;
 
 /// A statement with its arguments, in `$1` order.
@@ -14,6 +17,16 @@ pub(crate) struct Statement {
     pub doing: Arc<str>,
     pub sql: Arc<str>,
     pub args: Vec<Arg>,
+    /// The table whose rows it changes, if it changes any: kigen accounts for them.
+    pub writes: Option<Writes>,
+}
+
+/// What a statement changes by its own word; what else the database changes with it, it counts itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Writes {
+    /// The table as the statement spells it.
+    pub table: Arc<str>,
+    pub operation: Operation,
 }
 
 /// An argument of a statement.
@@ -36,7 +49,16 @@ impl Statement {
             doing: doing.into(),
             sql: sql.into(),
             args,
+            writes: None,
         }
+    }
+
+    /// The same statement, which changes rows of `table`.
+    #[must_use]
+    pub(crate) fn writing(mut self, table: impl Into<Arc<str>>, operation: Operation) -> Self {
+        let table = table.into();
+        self.writes = Some(Writes { table, operation });
+        self
     }
 }
 
@@ -68,4 +90,11 @@ pub(crate) trait SqlSession: Send {
     async fn stream(&mut self, statement: &Statement, sink: RowSink<'_>) -> Result<(), StoreError>;
     /// Returns the number of rows changed.
     async fn execute(&mut self, statement: &Statement) -> Result<u64, StoreError>;
+    /// Begins to count, in the open transaction, what changes in the whole database.
+    async fn start_counting(&mut self) -> Result<(), StoreError>;
+    /// What the database counts as changed since then, table by table. `names` are tables as statements
+    /// spell them: the answer says which of them it means.
+    async fn counted(&mut self, names: &[Arc<str>]) -> Result<Vec<Counted>, StoreError>;
+    /// What the statements of the open transaction have changed by their own word.
+    fn tally(&mut self) -> &mut Tally;
 }

@@ -27,6 +27,8 @@ use sqlx::sqlite::SqliteSynchronous;
 use super::backend::Backend;
 use super::catalog::TableFacts;
 use super::dialect::Dialect;
+use super::effects::Counted;
+use super::effects::Tally;
 use super::session::Access;
 use super::session::Arg;
 use super::session::Row;
@@ -35,6 +37,8 @@ use super::session::SqlSession;
 use super::session::Statement;
 use super::sqlite_catalog;
 use super::sqlite_dialect::SqliteDialect;
+use super::sqlite_effects;
+use super::sqlite_effects::Counter;
 use super::sqlite_traces;
 use super::store::SqlStore;
 use crate::domain::value::Value;
@@ -183,6 +187,8 @@ impl Backend for SqliteBackend {
         Ok(Box::new(SqliteSession {
             pool: self.pool.clone(),
             state: State::Idle(connection),
+            tally: Tally::default(),
+            counter: Counter::default(),
         }))
     }
 
@@ -225,9 +231,22 @@ enum State {
 struct SqliteSession {
     pool: SqlitePool,
     state: State,
+    tally: Tally,
+    counter: Counter,
 }
 
 impl SqliteSession {
+    /// How many rows the connection has changed since it was opened.
+    async fn total(&mut self) -> Result<i64, StoreError> {
+        let rows = self.query(&sqlite_effects::total()).await?;
+        match rows.first().map(Vec::as_slice) {
+            Some([Value::Int(total)]) => Ok(*total),
+            _ => Err(StoreError::Unusable(
+                "SQLite does not say how many rows it changed".to_owned(),
+            )),
+        }
+    }
+
     async fn end(&mut self, doing: &str, commit: bool) -> Result<(), StoreError> {
         let State::Open(transaction) = std::mem::replace(&mut self.state, State::Moving) else {
             return Err(StoreError::Unusable(format!(
@@ -305,7 +324,29 @@ impl SqlSession for SqliteSession {
             .execute(connection)
             .await
             .map_err(|error| StoreError::from_driver(&statement.doing, &error))?;
+        self.tally
+            .add(statement.writes.as_ref(), done.rows_affected());
         Ok(done.rows_affected())
+    }
+
+    async fn start_counting(&mut self) -> Result<(), StoreError> {
+        self.counter = Counter::from(self.total().await?);
+        let doing = "begin to count what changes";
+        match &mut self.state {
+            State::Open(transaction) => self.counter.watch(&mut *transaction).await,
+            State::Idle(_) | State::Moving => Err(StoreError::Unusable(format!(
+                "{doing}: no transaction is open"
+            ))),
+        }
+    }
+
+    async fn counted(&mut self, names: &[Arc<str>]) -> Result<Vec<Counted>, StoreError> {
+        let total = self.total().await?;
+        Ok(self.counter.counted(total, names, &self.tally))
+    }
+
+    fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
     }
 }
 

@@ -11,6 +11,7 @@ use super::session::SqlSession;
 use super::session::Statement;
 use crate::domain::value::Value;
 use crate::job::OnDispose;
+use crate::job::Operation;
 use crate::store::error::StoreError;
 
 /// Sets the naming columns of unlinked rows to null.
@@ -45,13 +46,9 @@ pub(super) async fn unlink(
             "unlink rows of `{}` from a batch",
             reference.table
         ));
-        session
-            .execute(&Statement::new(
-                doing,
-                sql,
-                pass.dialect.row_args(&named, &keys),
-            ))
-            .await?;
+        let statement = Statement::new(doing, sql, pass.dialect.row_args(&named, &keys))
+            .writing(table(&reference.table), Operation::Update);
+        session.execute(&statement).await?;
     }
     Ok(())
 }

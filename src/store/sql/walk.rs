@@ -193,6 +193,7 @@ fn add(outcome: &mut PassOutcome, done: Batch) {
     add_counts(&mut outcome.ended_by, done.ended_by);
     add_counts(&mut outcome.by_client, done.by_client);
     add_counts(&mut outcome.gone_with, done.gone_with);
+    add_counts(&mut outcome.effects, done.effects);
 }
 
 /// How many blocks hold about one batch of due records, by the survey.

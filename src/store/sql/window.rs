@@ -8,6 +8,7 @@ use super::session::Arg;
 use super::session::Statement;
 use crate::domain::value::RecordKey;
 use crate::domain::value::Value;
+use crate::job::Operation;
 
 /// The part of the table that one batch looks at.
 #[derive(Clone, Debug)]
@@ -35,6 +36,7 @@ pub(crate) fn delete_window(pass: &Pass<'_>, window: &Window) -> Statement {
         pass.selection.list()
     );
     Statement::new(pass.doing("delete a batch"), sql, args)
+        .writing(own_table(pass.job()), Operation::Delete)
 }
 
 /// Finds and locks the due records of the window.

@@ -21,6 +21,7 @@ use crate::store::error::StoreError;
 use crate::store::objects::NO_VERSION;
 use crate::store::sql::batch;
 use crate::store::sql::batch::BatchId;
+use crate::store::sql::effects;
 use crate::store::sql::evidence::BatchEvidence;
 use crate::store::sql::evidence::EvidenceWriter;
 use crate::store::sql::evidence::Part;
@@ -29,7 +30,6 @@ use crate::store::sql::goes_with::Found;
 use crate::store::sql::journal;
 use crate::store::sql::pass::Pass;
 use crate::store::sql::remove::remove;
-use crate::store::sql::session::Access;
 use crate::store::sql::session::Row;
 use crate::store::sql::session::SqlSession;
 use crate::store::sql::window::Window;
@@ -96,6 +96,7 @@ fn is_about_rows(error: &StoreError) -> bool {
         | StoreError::Disagreement { .. }
         | StoreError::Vetoed { .. }
         | StoreError::Undone { .. }
+        | StoreError::Unaccounted { .. }
         | StoreError::NotAnnounced { .. }
         | StoreError::OverLimit { .. }
         | StoreError::ObjectsAbsent { .. }
@@ -116,7 +117,7 @@ async fn try_once<'a>(
     work: &Finish<'_>,
     rows: &Rows,
 ) -> Result<PassOutcome, StoreError> {
-    session.begin(Access::Write).await?;
+    effects::begin(session).await?;
     match in_transaction(session, pass, evidence, work, rows).await {
         Ok(outcome) => {
             fail::fail_point!("intent.before-commit");
@@ -164,6 +165,7 @@ async fn in_transaction<'a>(
         proof.id.batch += 1;
     }
     outcome.batches = 1;
+    outcome.effects = effects::settle(session, pass).await?;
     Ok(outcome)
 }
 

@@ -6,6 +6,7 @@ use super::Intent;
 use super::facts;
 use super::facts::OpenIntent;
 use crate::domain::value::Value;
+use crate::job::Operation;
 use crate::store::error::StoreError;
 use crate::store::sql::dialect::Dialect;
 use crate::store::sql::pass::Pass;
@@ -39,7 +40,8 @@ pub(in crate::store::sql) async fn store(
             Arg::Text(key),
             Arg::Text(facts),
         ];
-        let statement = Statement::new(pass.doing("store an intent"), sql.clone(), args);
+        let statement = Statement::new(pass.doing("store an intent"), sql.clone(), args)
+            .writing(pass.dialect.internal("intent"), Operation::Insert);
         if session.execute(&statement).await? != 1 {
             return Err(StoreError::FenceClosed {
                 run: pass.order.run.run_id.clone(),
@@ -61,7 +63,8 @@ pub(super) async fn drop_intent(
         dialect.internal("intent")
     );
     let args = vec![Arg::Text(run_id.to_owned()), Arg::Int(intent)];
-    let statement = Statement::new("drop an intent", sql, args);
+    let statement = Statement::new("drop an intent", sql, args)
+        .writing(dialect.internal("intent"), Operation::Delete);
     Ok(session.execute(&statement).await? == 1)
 }
 

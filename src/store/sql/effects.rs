@@ -1,0 +1,198 @@
+//! Effect accounting: in each transaction that removes something, what the database itself counts as
+//! inserted, updated and deleted, table by table, is what kigen's own statements have changed.
+//!
+//! This guard knows no list of features. A cascade, a trigger, a rule, a row in a child table, a policy
+//! that hid a row: whatever changes more, or less, than the statements say rolls the batch back, unless
+//! the job declares it. The engines count; see `postgres_effects` and `sqlite_effects`.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::dialect::table;
+use super::pass::Pass;
+use super::session::Access;
+use super::session::SqlSession;
+use super::session::Writes;
+use crate::guard;
+use crate::guard::Guard;
+use crate::job::Effect;
+use crate::job::Operation;
+use crate::store::error::StoreError;
+
+/// Rows of one table that the database has changed in one way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Counted {
+    /// The table, for messages.
+    pub table: String,
+    /// Which of the names that were asked for mean this table.
+    pub names: BTreeSet<usize>,
+    /// `None`: changed in a way that the database does not tell.
+    pub operation: Option<Operation>,
+    pub rows: u64,
+}
+
+/// Rows that the statements of a transaction have changed by their own word.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally(BTreeMap<Writes, u64>);
+
+impl Tally {
+    /// Notes what a statement has changed.
+    pub(crate) fn add(&mut self, writes: Option<&Writes>, rows: u64) {
+        if let Some(writes) = writes
+            && rows > 0
+        {
+            *self.0.entry(writes.clone()).or_default() += rows;
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Writes, u64)> {
+        self.0.iter().map(|(writes, rows)| (writes, *rows))
+    }
+}
+
+/// Begins a transaction whose effects are accounted for.
+pub(crate) async fn begin(session: &mut dyn SqlSession) -> Result<(), StoreError> {
+    session.begin(Access::Write).await?;
+    *session.tally() = Tally::default();
+    if !guard::stands(Guard::EffectsAreCounted) {
+        return Ok(());
+    }
+    let started = session.start_counting().await;
+    if started.is_err() {
+        // If even this fails, the transaction ends with its connection; the cause comes first.
+        match session.rollback().await {
+            Ok(()) | Err(_) => {}
+        }
+    }
+    started
+}
+
+/// Compares, right before the commit. Returns the declared effects with their rows, by
+/// [`Effect::key`]; anything else is an error.
+pub(crate) async fn settle(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+) -> Result<BTreeMap<String, u64>, StoreError> {
+    if !guard::stands(Guard::EffectsAreCounted) {
+        return Ok(BTreeMap::new());
+    }
+    let declared = &pass.job().effects;
+    let mut accounts = Accounts::new(session.tally(), declared);
+    for counted in session.counted(&accounts.names).await? {
+        accounts.compare(&counted, declared);
+    }
+    accounts.close(&pass.job().cluster)
+}
+
+struct Accounts {
+    /// Every table that statements or declarations name.
+    names: Vec<Arc<str>>,
+    /// What statements have changed, by the place of the table's name; what is left was not counted.
+    stated: BTreeMap<(usize, Operation), u64>,
+    declared: BTreeMap<String, u64>,
+    /// What nobody accounts for, in words.
+    open: Vec<String>,
+}
+
+impl Accounts {
+    fn new(tally: &Tally, declared: &[Effect]) -> Self {
+        let stated = tally.iter().map(|(writes, _)| Arc::clone(&writes.table));
+        let effects = declared.iter().map(|effect| table(&effect.table).into());
+        let names: BTreeSet<Arc<str>> = stated.chain(effects).collect();
+        let names: Vec<Arc<str>> = names.into_iter().collect();
+        let mut stated = BTreeMap::new();
+        for (writes, rows) in tally.iter() {
+            if let Ok(place) = names.binary_search(&writes.table) {
+                stated.insert((place, writes.operation), rows);
+            }
+        }
+        Self {
+            names,
+            stated,
+            declared: BTreeMap::new(),
+            open: Vec::new(),
+        }
+    }
+
+    fn compare(&mut self, counted: &Counted, declared: &[Effect]) {
+        let Some(operation) = counted.operation else {
+            self.open.push(format!(
+                "`{}`: {} rows changed",
+                counted.table, counted.rows
+            ));
+            return;
+        };
+        let stated = counted.names.iter();
+        let stated = stated.filter_map(|place| self.stated.remove(&(*place, operation)));
+        let stated: u64 = stated.sum();
+        if stated == counted.rows {
+            return;
+        }
+        let is_this = |effect: &&Effect| {
+            let name: Arc<str> = table(&effect.table).into();
+            let place = self.names.binary_search(&name);
+            effect.operation == operation && place.is_ok_and(|place| counted.names.contains(&place))
+        };
+        if let Some(effect) = declared.iter().find(is_this)
+            && counted.rows > stated
+        {
+            self.declared.insert(effect.key(), counted.rows - stated);
+            return;
+        }
+        self.open
+            .push(difference(&counted.table, operation, counted.rows, stated));
+    }
+
+    fn close(mut self, cluster: &str) -> Result<BTreeMap<String, u64>, StoreError> {
+        for ((place, operation), rows) in &self.stated {
+            let name = &self.names[*place];
+            let name = name.replace('"', "");
+            self.open.push(difference(&name, *operation, 0, *rows));
+        }
+        if self.open.is_empty() {
+            return Ok(self.declared);
+        }
+        Err(StoreError::Unaccounted {
+            cluster: cluster.to_owned(),
+            effects: self.open.join("; "),
+        })
+    }
+}
+
+fn difference(table: &str, operation: Operation, counted: u64, stated: u64) -> String {
+    let done = operation.done();
+    if stated == 0 {
+        return format!("`{table}`: {counted} rows {done}");
+    }
+    format!("`{table}`: {counted} rows {done}, {stated} by kigen")
+}
+
+/// The last part of a table's name as statements spell it, without its quotes.
+pub(crate) fn unquoted(spelled: &str) -> String {
+    let last = match spelled.strip_suffix('"') {
+        None => return spelled.to_owned(),
+        Some(rest) => rest,
+    };
+    let doubled = last.replace("\"\"", "\0");
+    let name = doubled.rsplit('"').next().unwrap_or_default();
+    name.replace('\0', "\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sql::dialect::quote;
+
+    #[test]
+    fn a_spelled_name_is_unquoted() {
+        let cases = [
+            (quote("learner"), "learner"),
+            (format!("{}.{}", quote("a.b"), quote("c\"d")), "c\"d"),
+            (quote(""), ""),
+        ];
+        for (spelled, name) in cases {
+            assert_eq!(unquoted(&spelled), name, "{spelled}");
+        }
+    }
+}

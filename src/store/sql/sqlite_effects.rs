@@ -1,0 +1,107 @@
+//! What SQLite counts as changed: a hook names the table of each row, a counter of the connection has
+//! also the rows that the hook does not see (of tables without rowid, or of a table emptied at once).
+//! Triggers and foreign keys count like statements.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteOperation;
+
+use super::effects::Counted;
+use super::effects::Tally;
+use super::effects::unquoted;
+use super::session::Statement;
+use crate::job::Operation;
+use crate::store::error::StoreError;
+
+/// Rows by table, in small letters, and operation.
+type Seen = BTreeMap<(String, Operation), u64>;
+
+/// Counts from the beginning of a transaction.
+#[derive(Default)]
+pub(crate) struct Counter {
+    seen: Arc<Mutex<Seen>>,
+    /// The connection's own count at the beginning.
+    total: i64,
+}
+
+/// Reads the connection's own count.
+pub(crate) fn total() -> Statement {
+    Statement::new("count what changed", "select total_changes()", Vec::new())
+}
+
+impl Counter {
+    pub(crate) fn from(total: i64) -> Self {
+        Self {
+            seen: Arc::default(),
+            total,
+        }
+    }
+
+    /// Counts every row that `connection` changes from now on.
+    pub(crate) async fn watch(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+        let seen = Arc::clone(&self.seen);
+        let locked = connection.lock_handle().await;
+        let mut handle = locked
+            .map_err(|error| StoreError::from_driver("begin to count what changes", &error))?;
+        handle.set_update_hook(move |change| {
+            let operation = match change.operation {
+                SqliteOperation::Insert => Operation::Insert,
+                SqliteOperation::Update | SqliteOperation::Unknown(_) => Operation::Update,
+                SqliteOperation::Delete => Operation::Delete,
+            };
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let key = (change.table.to_ascii_lowercase(), operation);
+            *seen.entry(key).or_default() += 1;
+        });
+        Ok(())
+    }
+
+    /// What changed in the meantime.
+    pub(crate) fn counted(&self, total: i64, names: &[Arc<str>], tally: &Tally) -> Vec<Counted> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counted: Vec<Counted> = seen
+            .iter()
+            .map(|((table, operation), rows)| Counted {
+                table: table.clone(),
+                names: named(table, names),
+                operation: Some(*operation),
+                rows: *rows,
+            })
+            .collect();
+        // What the hook has not seen must be what statements changed in tables that it never sees.
+        let mut hidden = u64::try_from(total - self.total).unwrap_or(u64::MAX);
+        hidden = hidden.saturating_sub(seen.values().sum());
+        for (writes, rows) in tally.iter() {
+            let table = unquoted(&writes.table).to_ascii_lowercase();
+            if hidden >= rows && !seen.contains_key(&(table.clone(), writes.operation)) {
+                hidden -= rows;
+                counted.push(Counted {
+                    names: named(&table, names),
+                    table,
+                    operation: Some(writes.operation),
+                    rows,
+                });
+            }
+        }
+        if hidden > 0 {
+            counted.push(Counted {
+                table: "(a table without rowid, or one that was emptied at once)".to_owned(),
+                names: BTreeSet::new(),
+                operation: None,
+                rows: hidden,
+            });
+        }
+        counted
+    }
+}
+
+fn named(table: &str, names: &[Arc<str>]) -> BTreeSet<usize> {
+    let names = names.iter().enumerate();
+    let same = names.filter(|(_, name)| unquoted(name).eq_ignore_ascii_case(table));
+    same.map(|(place, _)| place).collect()
+}
