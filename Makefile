@@ -13,6 +13,8 @@ STORE ?= sqlite
 DATA ?= ../shared/data/oulad
 BENCH_ROWS ?= 2000000
 RUNS ?= 5
+# A seed of the moment, the same for the whole target; `make fuzz SEED=…` looks at a known one again.
+FUZZ_SEED_OF_NOW := $(or $(SEED),$(shell date +%s))
 
 LOCKED := $(if $(CI),--locked)
 WITH_SERVICES := scripts/with-services.sh
@@ -85,6 +87,12 @@ deny: ## Licences, advisories and sources of all dependencies (needs the network
 	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }
 	cargo deny --all-features check
 	cargo deny --manifest-path certificate-pdf/Cargo.toml check
+
+.PHONY: fuzz
+fuzz: setup ## Random schemas, rows and jobs against one oracle [SEED=… ROUNDS=2000 ENGINE=sqlite|postgres]
+	@echo "seed $(FUZZ_SEED_OF_NOW)" >&2
+	@FUZZ_SEED=$(FUZZ_SEED_OF_NOW) FUZZ_ROUNDS=$(or $(ROUNDS),2000) KIGEN_REQUIRE_SERVICES=1 $(WITH_SERVICES) --postgres -- \
+	  cargo nextest run $(LOCKED) --all-features --no-capture 'fuzz::in_random_schemas_of_$(ENGINE)'
 
 ##@ Measure
 

@@ -81,6 +81,8 @@ guards! {
     StopBetweenCalls = "stop-between-calls",
     /// Once the process was asked to stop, no call over a network is waited for much longer.
     CallsObeyStop = "calls-obey-stop",
+    /// What does not fit the live schema stops its job. Off, only what guards each batch is left.
+    SchemaIsCompared = "schema-is-compared",
     /// What the database counts as changed in a batch is what kigen accounts for, or it is rolled back.
     EffectsAreCounted = "effects-are-counted",
 }

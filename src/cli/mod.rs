@@ -17,6 +17,7 @@ mod note_key;
 mod output;
 mod plan;
 mod reconcile;
+mod rehearse;
 mod render;
 mod report;
 mod run;
@@ -98,6 +99,8 @@ enum Command {
     Check(check::Arguments),
     /// Shows what a run would do (dry run); can only read
     Plan,
+    /// Runs the jobs of a store on a copy of it, and compares the whole copy before and after
+    Rehearse(rehearse::Arguments),
     /// Disposes of what is due and certifies it
     Run(run::Arguments),
     /// Suspends jobs: nothing of theirs is disposed of until `kigen resume`
@@ -183,6 +186,7 @@ async fn dispatch(global: &Global, command: Command) -> Result<u8, Failure> {
     match command {
         Command::Check(arguments) => check::check(global, &arguments).await,
         Command::Plan => plan::plan(global).await,
+        Command::Rehearse(arguments) => Box::pin(rehearse::rehearse(global, &arguments)).await,
         Command::Run(arguments) => run::run(global, &arguments).await,
         Command::Suspend(arguments) => suspend::suspend(global, &arguments).await,
         Command::Resume(arguments) => suspend::resume(global, &arguments).await,

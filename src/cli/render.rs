@@ -39,6 +39,7 @@ pub(super) fn plan(plan: &PlanOutcome) -> String {
     }
     lines.push(aligned(table, 3));
     lines.extend(kept(&plan.jobs));
+    lines.extend(effects(&plan.jobs));
     lines.extend(errors(&plan.jobs));
     for job in &plan.jobs {
         for over in &job.over_limit {
@@ -176,6 +177,9 @@ fn disposed(jobs: &[JobOutcome]) -> Vec<String> {
         if !stage.gone_with.is_empty() {
             lines.push(format!("  with it   {}", counts(&stage.gone_with)));
         }
+        if !stage.effects.is_empty() {
+            lines.push(format!("  database  {}", counts(&stage.effects)));
+        }
         if stage.objects_absent > 0 {
             lines.push(format!(
                 "  objects that were absent before  {}",
@@ -195,6 +199,21 @@ fn kept(jobs: &[JobOutcome]) -> Vec<String> {
                 job.job,
                 stage.stage,
                 counts(&stage.retained)
+            )
+        })
+        .collect()
+}
+
+/// What the database does itself, as the jobs declare it.
+fn effects(jobs: &[JobOutcome]) -> Vec<String> {
+    let declared = jobs
+        .iter()
+        .flat_map(|job| job.effects.iter().map(move |effect| (job, effect)));
+    declared
+        .map(|(job, effect)| {
+            format!(
+                "declared in {}: the database itself does `{}` in {} ({})",
+                job.job, effect.operation, effect.table, effect.reason
             )
         })
         .collect()

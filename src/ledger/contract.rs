@@ -142,6 +142,7 @@ fn one_of_each_kind() -> Vec<Entry> {
             elapsed_ms: 12,
             ended_by: counts(),
             by_client: counts(),
+            effects: Some(counts()),
         }),
         Entry::JobFailed(JobFailed {
             job,

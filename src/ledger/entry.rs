@@ -177,6 +177,26 @@ pub struct JobEntry {
     /// it was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<IdentityEntry>,
+    /// What the database itself does when records go, as the job declares it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<EffectEntry>,
+}
+
+/// A declared effect of the database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EffectEntry {
+    pub table: String,
+    /// `insert`, `update` or `delete`.
+    pub operation: String,
+    /// Why the owner wants it.
+    pub reason: String,
+}
+
+impl EffectEntry {
+    /// By what counts of it are known, as [`crate::job::Effect::key`].
+    pub fn key(&self) -> String {
+        format!("{} {}", self.operation, self.table)
+    }
 }
 
 /// By what leaves know records and persons. If a job changes it, older leaves fit no record any more.
@@ -332,6 +352,10 @@ pub struct StageFinished {
     pub ended_by: BTreeMap<String, u64>,
     /// Disposed records by client.
     pub by_client: BTreeMap<String, u64>,
+    /// Rows that the database itself wrote, by the key of their effect; none if the job declares no
+    /// effect, or if they were not counted to the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effects: Option<BTreeMap<String, u64>>,
 }
 
 /// A job that stopped as a whole.

@@ -52,6 +52,7 @@ fn job(job: &str, ja: &str, en: &str) -> JobEntry {
             text: String::new(),
         },
         identity: None,
+        effects: Vec::new(),
         approval: None,
     }
 }
@@ -119,6 +120,7 @@ fn finished(
         oldest_overdue_days,
         elapsed_ms: 1234,
         by_client: BTreeMap::new(),
+        effects: None,
         ended_by,
     })
 }

@@ -24,6 +24,7 @@ pub mod reconcile;
 mod recount;
 pub mod recover;
 mod restored;
+pub mod rehearse;
 pub mod seal;
 mod stage;
 mod stamp;

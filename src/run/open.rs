@@ -159,6 +159,11 @@ fn unknown(name: &str) -> StoreError {
     StoreError::Unusable(format!("kigen.toml has no store `{name}`"))
 }
 
+/// Opens a store that can only be read, as a database.
+pub async fn rows_to_read(config: &Config, name: &str) -> Result<SqlStore, StoreError> {
+    open(config, name, true).await
+}
+
 async fn open(config: &Config, name: &str, read_only: bool) -> Result<SqlStore, StoreError> {
     let store = config.stores.get(name).ok_or_else(|| unknown(name))?;
     match &store.kind {

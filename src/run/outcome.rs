@@ -53,6 +53,18 @@ pub struct JobOutcome {
     /// Why the job was left alone or stopped, if it was suspended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspended: Option<SuspendedJob>,
+    /// What the database itself does when records go, as the job declares it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<DeclaredEffect>,
+}
+
+/// An effect of the database that the job declares.
+#[derive(Clone, Debug, Serialize)]
+pub struct DeclaredEffect {
+    pub table: String,
+    /// `insert`, `update` or `delete`.
+    pub operation: &'static str,
+    pub reason: String,
 }
 
 /// Why a job was left alone, or stopped at the border of a batch.
@@ -89,6 +101,9 @@ pub struct StageOutcome {
     pub by_client: BTreeMap<String, u64>,
     /// Rows of other tables that went with them.
     pub gone_with: BTreeMap<String, u64>,
+    /// Rows that the database itself wrote beside them, as the job declares: `insert learner_history`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub effects: BTreeMap<String, u64>,
     pub objects_absent: u64,
     /// Records whose objects are locked (Object Lock, legal hold), by the day on which the lock
     /// ends; no failure.
@@ -270,6 +285,7 @@ impl StageOutcome {
         crate::store::add_counts(&mut self.ended_by, pass.ended_by);
         crate::store::add_counts(&mut self.by_client, pass.by_client);
         crate::store::add_counts(&mut self.gone_with, pass.gone_with);
+        crate::store::add_counts(&mut self.effects, pass.effects);
     }
 }
 

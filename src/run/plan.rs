@@ -5,12 +5,16 @@ use jiff::civil::Date;
 use super::day::Day;
 use super::objects;
 use super::open::Inventories;
+use super::outcome::DeclaredEffect;
 use super::outcome::JobError;
 use super::outcome::JobOutcome;
 use super::outcome::PlanOutcome;
 use super::outcome::StageOutcome;
 use crate::config::Config;
 use crate::exit;
+use crate::guard;
+use crate::guard::Guard;
+use crate::job::Effect;
 use crate::job::Job;
 use crate::plan;
 use crate::plan::StagePlan;
@@ -98,7 +102,7 @@ pub(super) async fn inspect(store: &dyn Inventory, job: &Job) -> Result<(), JobE
     for warning in &fit.warnings {
         tracing::warn!(job.name = %job.cluster, "{warning}");
     }
-    if fit.problems.is_empty() {
+    if fit.problems.is_empty() || !guard::stands(Guard::SchemaIsCompared) {
         return Ok(());
     }
     Err(JobError::new(
@@ -122,6 +126,15 @@ impl JobOutcome {
             over_limit: Vec::new(),
             error: None,
             suspended: None,
+            effects: job.effects.iter().map(declared).collect(),
         }
+    }
+}
+
+fn declared(effect: &Effect) -> DeclaredEffect {
+    DeclaredEffect {
+        table: effect.table.to_string(),
+        operation: effect.operation.name(),
+        reason: effect.reason.clone(),
     }
 }

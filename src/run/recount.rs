@@ -139,5 +139,6 @@ fn finished(surveyed: &StageSurveyed, removed: Option<&Removed>) -> StageFinishe
         by_client: removed
             .map(|removed| removed.by_client.clone())
             .unwrap_or_default(),
+        effects: None,
     }
 }

@@ -328,6 +328,7 @@ impl JobRun<'_> {
             elapsed_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             ended_by: outcome.ended_by.clone(),
             by_client: outcome.by_client.clone(),
+            effects: (!self.job.effects.is_empty()).then(|| outcome.effects.clone()),
         }
     }
 }

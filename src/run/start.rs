@@ -10,6 +10,7 @@ use super::day::Day;
 use super::open::ObjectPlace;
 use crate::evidence::leaf::Action;
 use crate::job::Disposal;
+use crate::job::Effect;
 use crate::job::Job;
 use crate::job::OnDispose;
 use crate::job::Stage;
@@ -22,6 +23,7 @@ use crate::ledger::RunKey;
 use crate::ledger::entry::ApprovalEntry;
 use crate::ledger::entry::ClauseEntry;
 use crate::ledger::entry::CutoffEntry;
+use crate::ledger::entry::EffectEntry;
 use crate::ledger::entry::IdentityEntry;
 use crate::ledger::entry::JobEntry;
 use crate::ledger::entry::RunStarted;
@@ -299,10 +301,19 @@ fn job_entry(job: &Job, day: Day, of_run: Date) -> JobEntry {
             text: job.clause.text.clone(),
         },
         identity: Some(identity(job)),
+        effects: job.effects.iter().map(effect_entry).collect(),
         approval: job.approval.as_ref().map(|approval| ApprovalEntry {
             role: approval.role.clone(),
             ticket: approval.ticket.clone(),
         }),
+    }
+}
+
+fn effect_entry(effect: &Effect) -> EffectEntry {
+    EffectEntry {
+        table: effect.table.to_string(),
+        operation: effect.operation.name().to_owned(),
+        reason: effect.reason.clone(),
     }
 }
 

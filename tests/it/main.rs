@@ -27,6 +27,7 @@ mod crash;
 mod demo;
 mod evidence_rule;
 mod faults;
+mod fuzz;
 mod keyring;
 #[cfg(feature = "failpoints")]
 mod keyring_crash;
@@ -37,6 +38,7 @@ mod prove;
 mod published;
 mod receipts;
 mod reconcile;
+mod rehearse;
 mod scene;
 mod stores;
 mod support;

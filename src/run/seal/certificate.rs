@@ -29,6 +29,7 @@ use crate::evidence::statement::Status;
 use crate::evidence::statement::Target;
 use crate::evidence::statement::TreeHash;
 use crate::keyring::Quarter;
+use crate::ledger::entry::EffectEntry;
 use crate::ledger::entry::JobEntry;
 use crate::publish::log_origin;
 use crate::run::certified;
@@ -207,6 +208,17 @@ impl CertificateWriter<'_> {
                 .last_day_kept(last_removal, FirstDay::NotCounted),
         });
         let mut residuals: Vec<Residual> = configured.collect();
+        for job in jobs {
+            let places = job
+                .effects
+                .iter()
+                .filter_map(|effect| self.effect(job, effect));
+            residuals.extend(places.map(|place| Residual {
+                place,
+                retention: None,
+                expires_by: None,
+            }));
+        }
         // Nobody has said how long a replica stays.
         residuals.extend(self.replicas(journal)?.into_iter().map(|place| Residual {
             place,
@@ -214,6 +226,34 @@ impl CertificateWriter<'_> {
             expires_by: None,
         }));
         Ok(residuals)
+    }
+
+    /// What the database itself wrote beside the removals, in words; none if it wrote nothing.
+    ///
+    /// The count is said only where it is this client's: where the job removed of nobody else, and
+    /// was counted to its end.
+    fn effect(&self, job: &JobEntry, effect: &EffectEntry) -> Option<String> {
+        let stages = self.facts.run.stages.iter();
+        let stages: Vec<_> = stages.filter(|stage| stage.job == job.job).collect();
+        let is_alone = stages.iter().all(|stage| stage.by_client.len() <= 1);
+        let counted = stages
+            .iter()
+            .map(|stage| Some(*stage.effects.as_ref()?.get(&effect.key()).unwrap_or(&0)))
+            .sum::<Option<u64>>();
+        let rows = match counted.filter(|_| !stages.is_empty()) {
+            Some(0) => return None,
+            Some(rows) if is_alone => format!("{rows} rows"),
+            Some(_) | None => "rows".to_owned(),
+        };
+        let done = match effect.operation.as_str() {
+            "insert" => "inserted",
+            "update" => "updated",
+            _ => "deleted",
+        };
+        Some(format!(
+            "{}: {rows} {done} by the database itself with the removals ({})",
+            effect.table, effect.reason
+        ))
     }
 
     /// The replicas of the buckets that objects of the client were removed from: removals by version

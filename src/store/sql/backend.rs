@@ -8,6 +8,7 @@ use super::catalog::TableFacts;
 use super::dialect::Dialect;
 use super::resolved::Tables;
 use super::session::SqlSession;
+use super::whole::Reading;
 use crate::job::Job;
 use crate::job::TableName;
 use crate::store::error::StoreError;
@@ -41,6 +42,9 @@ pub(crate) trait Backend: Send + Sync {
         session: &mut dyn SqlSession,
         name: &TableName,
     ) -> Result<u64, StoreError>;
+
+    /// How the database is read as a whole, and the schema of kigen's own tables.
+    fn reading(&self) -> (Reading, &str);
 
     /// Whether kigen's own tables are there, in this version.
     async fn journal_is_migrated(&self, session: &mut dyn SqlSession) -> Result<bool, StoreError>;

@@ -50,6 +50,7 @@ mod typed;
 mod undone;
 mod unlink;
 mod walk;
+mod whole;
 mod window;
 
 pub use postgres::PostgresOptions;
@@ -57,3 +58,5 @@ pub use postgres::open_postgres;
 pub use sqlite::SqliteOptions;
 pub use sqlite::open_sqlite;
 pub use store::SqlStore;
+pub use whole::DigestSink;
+pub use whole::WholeTable;

@@ -31,6 +31,7 @@ use super::session::RowSink;
 use super::session::SqlSession;
 use super::session::Statement;
 use super::store::SqlStore;
+use super::whole::Reading;
 use crate::database::postgres;
 use crate::database::postgres::Protection;
 use crate::database::postgres::Server;
@@ -240,6 +241,10 @@ impl Backend for PostgresBackend {
         Ok(Vec::new())
     }
 
+    fn reading(&self) -> (Reading, &str) {
+        (Reading::Postgres, &self.options.journal_schema)
+    }
+
     async fn journal_is_migrated(&self, session: &mut dyn SqlSession) -> Result<bool, StoreError> {
         postgres_catalog::has_journal(session, &self.options.journal_schema).await
     }
@@ -330,8 +335,6 @@ impl SqlSession for PostgresSession {
             Ok(())
         };
         self.stream(statement, &mut keep).await?;
-        let returned = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-        self.tally.add(statement.writes.as_ref(), returned);
         Ok(rows)
     }
 
@@ -341,9 +344,13 @@ impl SqlSession for PostgresSession {
         let connection = self.connection(&doing).await?;
         let mut rows = bound(statement).fetch(connection);
         let failed = |error: sqlx::Error| failed(&server, &doing, &error);
+        let mut returned = 0;
         while let Some(row) = server.watched(rows.try_next()).await.map_err(failed)? {
             sink(read(&row, &doing)?)?;
+            returned += 1;
         }
+        drop(rows);
+        self.tally.add(statement.writes.as_ref(), returned);
         Ok(())
     }
 

@@ -31,7 +31,7 @@ const BEGINNING: &str = "select 0::bigint, (current_setting('track_counts') = 'o
 const END: &str = "select c.oid::bigint, r.oid::bigint, \
        (case when pg_table_is_visible(r.oid) then '' else n.nspname || '.' end) || r.relname, \
        pg_stat_get_xact_tuples_inserted(c.oid), pg_stat_get_xact_tuples_updated(c.oid), \
-       pg_stat_get_xact_tuples_deleted(c.oid), c.xmin::text = pg_current_xact_id_if_assigned()::xid::text, \
+       pg_stat_get_xact_tuples_deleted(c.oid), c.xmin = (select pg_current_xact_id_if_assigned()::xid), \
        (select string_agg(u.place::text, ' ') from unnest($1::text[]) with ordinality as u(name, place) \
          where coalesce(pg_partition_root(to_regclass(u.name)), to_regclass(u.name)) = r.oid) \
      from pg_class c \
@@ -39,7 +39,7 @@ const END: &str = "select c.oid::bigint, r.oid::bigint, \
      join pg_namespace n on n.oid = r.relnamespace \
      where c.oid >= 16384 and c.relkind in ('r', 'm') and c.relpersistence <> 't' \
      and (pg_stat_get_xact_tuples_inserted(c.oid) <> 0 or pg_stat_get_xact_tuples_updated(c.oid) <> 0 \
-       or pg_stat_get_xact_tuples_deleted(c.oid) <> 0 or c.xmin::text = pg_current_xact_id_if_assigned()::xid::text)";
+       or pg_stat_get_xact_tuples_deleted(c.oid) <> 0 or c.xmin = (select pg_current_xact_id_if_assigned()::xid))";
 
 /// Rows inserted, updated and deleted.
 pub(crate) type Changes = [i64; 3];

@@ -41,6 +41,7 @@ use super::sqlite_effects;
 use super::sqlite_effects::Counter;
 use super::sqlite_traces;
 use super::store::SqlStore;
+use super::whole::Reading;
 use crate::domain::value::Value;
 use crate::guard;
 use crate::guard::Guard;
@@ -214,6 +215,10 @@ impl Backend for SqliteBackend {
 
     async fn settle(&self, session: &mut dyn SqlSession) -> Result<Vec<String>, StoreError> {
         sqlite_traces::settle(session, &self.options.file).await
+    }
+
+    fn reading(&self) -> (Reading, &str) {
+        (Reading::Sqlite, "")
     }
 
     async fn journal_is_migrated(&self, session: &mut dyn SqlSession) -> Result<bool, StoreError> {

@@ -33,6 +33,8 @@ use super::survey;
 use super::text::StageText;
 use super::typed;
 use super::walk;
+use super::whole;
+use super::whole::DigestSink;
 use crate::domain::value::Value;
 use crate::job::Job;
 use crate::job::Leftover;
@@ -69,6 +71,15 @@ pub struct SqlStore {
 impl SqlStore {
     pub(crate) fn new(backend: Box<dyn Backend>) -> Self {
         Self { backend }
+    }
+
+    /// Hands on the digest of every row of the database but kigen's own, in one snapshot.
+    pub async fn every_row(&self, sink: DigestSink<'_>) -> Result<(), StoreError> {
+        let mut session = self.backend.session().await?;
+        session.begin(Access::Read).await?;
+        let (reading, schema) = self.backend.reading();
+        whole::every_row(&mut *session, reading, schema, sink).await?;
+        session.rollback().await
     }
 
     fn not_migrated(&self) -> StoreError {

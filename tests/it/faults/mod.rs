@@ -4,6 +4,7 @@
 //! One module for each kind. Each guard of [`kigen::guard::Guard`] has a test that switches it off and
 //! shows that the case then goes wrong.
 
+mod effects;
 mod k01_joins;
 mod k05_holds;
 mod k05_intents;
@@ -171,6 +172,7 @@ impl Case {
 
 /// Every certificate's statement below `folder`.
 fn statements(folder: &std::path::Path) -> Vec<serde_json::Value> {
+pub(crate) fn statements(folder: &std::path::Path) -> Vec<serde_json::Value> {
     let mut found = Vec::new();
     let Ok(entries) = std::fs::read_dir(folder) else {
         return found;

@@ -192,6 +192,44 @@ impl Database {
         };
     }
 
+    /// Runs the statements of one transaction past kigen, or none of them.
+    pub(crate) async fn try_execute(&self, sql: &str) -> Result<(), sqlx::Error> {
+        let begun = AssertSqlSafe(format!("begin;\n{sql}\ncommit;"));
+        let undo = AssertSqlSafe("rollback".to_owned());
+        match &mut *self.connection.lock().await {
+            Past::Sqlite(connection) => {
+                let done = sqlx::raw_sql(begun).execute(&mut *connection).await;
+                if done.is_err() {
+                    // What failed at its commit is rolled back already.
+                    sqlx::raw_sql(undo).execute(connection).await.ok();
+                }
+                done.map(|_| ())
+            }
+            Past::Postgres(connection) => {
+                let done = sqlx::raw_sql(begun).execute(&mut *connection).await;
+                if done.is_err() {
+                    sqlx::raw_sql(undo).execute(connection).await.ok();
+                }
+                done.map(|_| ())
+            }
+        }
+    }
+
+    /// The first column of a query past kigen, as texts.
+    pub(crate) async fn texts(&self, sql: &str) -> Vec<String> {
+        let statement = AssertSqlSafe(sql.to_owned());
+        match &mut *self.connection.lock().await {
+            Past::Sqlite(connection) => sqlx::query_scalar(statement)
+                .fetch_all(connection)
+                .await
+                .unwrap(),
+            Past::Postgres(connection) => sqlx::query_scalar(statement)
+                .fetch_all(connection)
+                .await
+                .unwrap(),
+        }
+    }
+
     /// The first number of a query past kigen.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         let statement = AssertSqlSafe(sql.to_owned());

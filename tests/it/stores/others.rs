@@ -4,9 +4,11 @@ use jiff::civil::Date;
 use jiff::civil::date;
 use kigen::job::Change;
 use kigen::job::Disposal;
+use kigen::job::Effect;
 use kigen::job::Job;
 use kigen::job::Marker;
 use kigen::job::OnDispose;
+use kigen::job::Operation;
 use kigen::job::Strategy;
 use kigen::store::Inventory;
 use kigen::store::PassOutcome;
@@ -22,13 +24,14 @@ use crate::support::on_every_engine;
 use crate::support::purpose;
 use crate::support::reference;
 use crate::support::stage;
+use crate::support::table;
 
 on_every_engine!(
     a_trigger_that_keeps_a_record_rolls_the_batch_back,
     a_trigger_that_keeps_a_row_of_a_record_rolls_the_batch_back,
     a_trigger_that_raises_rolls_the_batch_back,
     a_trigger_that_puts_things_back_rolls_the_batch_back,
-    a_trigger_that_only_watches_is_no_hindrance,
+    a_declared_trigger_that_only_watches_is_no_hindrance,
     a_batch_over_the_limit_removes_nothing,
     a_foreign_key_that_nobody_named_keeps_the_batch,
     a_database_locked_by_another_writer_is_tried_again_later,
@@ -239,11 +242,16 @@ async fn a_trigger_that_puts_things_back_rolls_the_batch_back(store: &TestStore)
     }
 }
 
-async fn a_trigger_that_only_watches_is_no_hindrance(store: &TestStore) {
-    for (action, job) in [
+async fn a_declared_trigger_that_only_watches_is_no_hindrance(store: &TestStore) {
+    for (action, mut job) in [
         ("delete", deleting()),
         ("update of learner", pseudonymizing()),
     ] {
+        job.effects = vec![Effect {
+            table: table("watched"),
+            operation: Operation::Insert,
+            reason: "somebody watches".to_owned(),
+        }];
         fill(store).await;
         store.execute("create table watched (id bigint)").await;
         add_restorer(store, action, "insert into watched values (old.id)").await;
@@ -251,6 +259,7 @@ async fn a_trigger_that_only_watches_is_no_hindrance(store: &TestStore) {
             .disposed(&store.open().await, &job, 0, AS_OF)
             .await;
         assert_eq!(outcome.disposed, 3);
+        assert_eq!(outcome.effects["insert watched"], 3);
         assert_eq!(store.column("select count(*) from watched").await, ["3"]);
         store
             .execute("drop table record; drop table answer; drop table watched")

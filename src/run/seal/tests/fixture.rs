@@ -322,6 +322,7 @@ fn job(name: &str, title: &str) -> JobEntry {
             text: CLAUSE.to_owned(),
         },
         identity: None,
+        effects: Vec::new(),
         approval: Some(ApprovalEntry {
             role: "個人情報保護管理者".to_owned(),
             ticket: "CHG-1234".to_owned(),
@@ -371,5 +372,6 @@ pub(super) fn stage(job: &str) -> StageFinished {
         elapsed_ms: 1,
         ended_by: BTreeMap::new(),
         by_client: BTreeMap::new(),
+        effects: None,
     }
 }
