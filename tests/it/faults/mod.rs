@@ -171,7 +171,6 @@ impl Case {
 }
 
 /// Every certificate's statement below `folder`.
-fn statements(folder: &std::path::Path) -> Vec<serde_json::Value> {
 pub(crate) fn statements(folder: &std::path::Path) -> Vec<serde_json::Value> {
     let mut found = Vec::new();
     let Ok(entries) = std::fs::read_dir(folder) else {
