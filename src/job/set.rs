@@ -2,11 +2,13 @@
 
 use thiserror::Error;
 
+use super::ClientSource;
 use super::Job;
 use super::OnDispose;
 use super::Operation;
 use super::TableName;
 use super::check::may_be_one_table;
+use super::spelling::folded;
 use crate::guard;
 use crate::guard::Guard;
 use crate::problem::Problem;
@@ -105,6 +107,7 @@ fn conflict(earlier: &Job, job: &Job) -> Vec<Problem> {
         let message = format!("the cluster `{cluster}` is already described in {other}");
         problems.push(Problem::of_file(file.clone(), message));
     }
+    problems.extend(other_spelling(earlier, job));
     if !one_table(earlier, job) {
         return problems;
     }
@@ -124,6 +127,24 @@ fn conflict(earlier: &Job, job: &Job) -> Vec<Problem> {
     let hint = "one table, one rule: put its purposes and stages into one file";
     problems.push(Problem::of_file(file, message).with_hint(hint));
     problems
+}
+
+/// That two files name one client in two ways: each would get certificates of its own.
+fn other_spelling(earlier: &Job, job: &Job) -> Option<Problem> {
+    let (ClientSource::Fixed(earlier_name), ClientSource::Fixed(name)) =
+        (&earlier.client, &job.client)
+    else {
+        return None;
+    };
+    if name == earlier_name || folded(name) != folded(earlier_name) {
+        return None;
+    }
+    let file = job.file.display().to_string();
+    let other = earlier.file.display();
+    let message = format!(
+        "the client `{name}` is called `{earlier_name}` in {other}: each would get certificates of its own"
+    );
+    Some(Problem::of_file(file, message).with_hint("write the client in one way"))
 }
 
 fn one_table(a: &Job, b: &Job) -> bool {

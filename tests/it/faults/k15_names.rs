@@ -215,3 +215,40 @@ async fn without_the_guard_a_row_that_blocks_by_another_type_is_not_found() {
     case.run_without(&[Guard::PairsCompare]);
     assert_eq!(case.count("learner").await, 0);
 }
+
+#[tokio::test]
+async fn a_row_that_names_a_record_under_another_collation_is_told_before_the_night() {
+    let ci =
+        "create collation ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);";
+    for (engine, made, own, theirs) in [
+        (Engine::Sqlite, "", "text collate nocase", "text"),
+        (Engine::Sqlite, "", "text", "text collate rtrim"),
+        (Engine::Postgres, ci, "text collate ci", "text"),
+        (Engine::Postgres, ci, "text", "text collate ci"),
+        (
+            Engine::Postgres,
+            "",
+            "text collate \"C\"",
+            "text collate \"POSIX\"",
+        ),
+    ] {
+        let sql = format!(
+            "{made} create table learner (learner_id {own} not null primary key, name text, ended_on date);
+             create table audit (id bigint not null primary key, object_pk {theirs});
+             create index audit_o on audit (object_pk);
+             insert into learner values ('A-1', 'PERSON', '2010-03-31');
+             insert into audit values (1, 'a-1');"
+        );
+        let Some(case) = Case::new(engine, &sql, &naming("blocks")).await else {
+            continue;
+        };
+        let words = [
+            "`object_pk` of `audit`",
+            "`learner_id` of `learner`",
+            "collations",
+        ];
+        case.assert_refused("learner", exit::SCHEMA_MISMATCH, &words)
+            .await;
+        case.remove().await;
+    }
+}
