@@ -85,6 +85,14 @@ guards! {
     SchemaIsCompared = "schema-is-compared",
     /// What the database counts as changed in a batch is what kigen accounts for, or it is rolled back.
     EffectsAreCounted = "effects-are-counted",
+    /// A day before the first that is believed is no starting point.
+    BelievableDay = "believable-day",
+    /// Limits count persons as evidence has them.
+    PersonsAsEvidence = "persons-as-evidence",
+    /// What pseudonymizes a record does not move the days from which its periods run.
+    DaysStay = "days-stay",
+    /// A plan and its approval count what the run itself will free.
+    RunForeseen = "run-foreseen",
 }
 
 impl fmt::Display for Guard {

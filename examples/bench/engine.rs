@@ -17,6 +17,7 @@ use kigen::job;
 use kigen::job::Job;
 use kigen::plan;
 use kigen::plan::StagePlan;
+use kigen::plan::Together;
 use kigen::store::Announced;
 use kigen::store::Control;
 use kigen::store::Disposer;
@@ -92,7 +93,11 @@ pub(crate) async fn dispose(case: &Case, copy: &mut Copy, connections: u32) -> R
         records: surveyed.due.records,
         persons: surveyed.due.subjects,
     };
-    let approved = plan::approve(plan::plan(&job, AS_OF, vec![planned]))?;
+    let together = Together {
+        records: surveyed.due.records,
+        persons: surveyed.due.subjects,
+    };
+    let approved = plan::approve(plan::plan(&job, AS_OF, vec![planned], together))?;
     let approved = approved.stage(0).context("the plan has its stage")?;
     let targets = StageTargets {
         own: OWN_TARGET,

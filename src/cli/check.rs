@@ -15,6 +15,7 @@ use crate::run;
 use crate::run::open::Inventories;
 use crate::run::open::Stores;
 use crate::run::outcome::JobError;
+use crate::store::FrequentDay;
 use crate::store::Inventory;
 
 /// Options of `kigen check`.
@@ -44,6 +45,9 @@ struct CheckedJob {
     /// How many of some records have their objects; empty if nobody looked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     objects: Vec<String>,
+    /// Days on which an improbable share of the records start.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    frequent_days: Vec<FrequentDay>,
     exit: u8,
 }
 
@@ -96,6 +100,7 @@ fn offline(job: &Job) -> CheckedJob {
         rule: job::explain(job),
         schema_problems: None,
         objects: Vec::new(),
+        frequent_days: Vec::new(),
         exit: exit::DONE,
     }
 }
@@ -105,6 +110,11 @@ async fn problems(store: &dyn Inventory, job: &Job, line: &mut CheckedJob) -> Ve
         Ok(fit) => {
             if !fit.problems.is_empty() {
                 line.exit = exit::SCHEMA_MISMATCH;
+                return fit.problems;
+            }
+            match store.frequent_days(job).await {
+                Ok(days) => line.frequent_days = days,
+                Err(error) => tracing::warn!(job.name = %job.cluster, "{error}"),
             }
             fit.problems
         }
@@ -173,6 +183,8 @@ fn render(checked: &Checked) -> String {
                     .map(|problem| format!("  problem: {}", problem.replace('\n', "\n  "))),
             ),
         }
+        let days = job.frequent_days.iter();
+        lines.extend(days.map(|day| format!("  look: {day}")));
         lines.push(String::new());
     }
     let problems: usize = checked

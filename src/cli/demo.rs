@@ -217,7 +217,9 @@ async fn dispose(
     let jobs = load::jobs(config)?;
     let selected = load::selected(global, &jobs)?;
     screen.heading("2  dry run: kigen plan");
-    let plan = plan::plan(config, &selected, Day::Given(as_of)).await;
+    let suspensions = load::suspensions(config).await;
+    let day = Day::Given(as_of);
+    let plan = plan::plan(config, &selected, jobs.jobs(), day, suspensions).await;
     screen.say(&render::plan(&plan));
     screen.heading("3  kigen run");
     let ledger = load::ledger(config).await?;

@@ -12,6 +12,7 @@ use crate::domain::rule::Applies;
 use crate::domain::rule::Candidate;
 use crate::domain::rule::Decision;
 use crate::domain::rule::StartingPoint;
+use crate::domain::rule::Undatable;
 use crate::exit;
 use crate::job::Job;
 use crate::job::Stage;
@@ -61,6 +62,11 @@ struct ExplainedPurpose {
     counted_from: Option<Date>,
     period: String,
     last_day_kept: Option<Date>,
+    /// Why its end cannot be computed, if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undatable: Option<&'static str>,
+    /// The first day that is believed.
+    earliest: Date,
 }
 
 /// Looks the record up and derives every stage's decision.
@@ -125,7 +131,9 @@ fn derive(stage: &Stage, candidate: &Candidate, as_of: Date) -> ExplainedStage {
             StartingPoint::On(day) => Some(day),
             StartingPoint::Missing | StartingPoint::Unreadable => None,
         };
-        let counted_from = starts_on.and_then(|day| match purpose.first_day {
+        let undatable = purpose.undatable(state.start);
+        let believed = starts_on.filter(|_| undatable.is_none());
+        let counted_from = believed.and_then(|day| match purpose.first_day {
             FirstDay::NotCounted => day.tomorrow().ok(),
             FirstDay::Counted => Some(day),
         });
@@ -137,8 +145,10 @@ fn derive(stage: &Stage, candidate: &Candidate, as_of: Date) -> ExplainedStage {
             starts_on,
             counted_from,
             period: purpose.period.to_string(),
-            last_day_kept: starts_on
+            last_day_kept: believed
                 .and_then(|day| purpose.period.last_day_kept(day, purpose.first_day)),
+            undatable: undatable.map(Undatable::name),
+            earliest: purpose.earliest,
         }
     });
     let (decision, reason) = match stage.rule.decide(candidate, as_of) {
@@ -197,9 +207,14 @@ fn purpose_line(purpose: &ExplainedPurpose) -> String {
             "{name}: {} {start} → counted from {from} → {} → kept until {last} 24:00",
             purpose.starting_point, purpose.period
         ),
+        (Some(start), None, _) => format!(
+            "{name}: {} {start} is before {}, the first day that is believed",
+            purpose.starting_point, purpose.earliest
+        ),
         _ => format!(
-            "{name}: {} has no day, so its end cannot be computed",
-            purpose.starting_point
+            "{name}: {} has no day ({}), so its end cannot be computed",
+            purpose.starting_point,
+            purpose.undatable.unwrap_or("beyond the calendar")
         ),
     }
 }

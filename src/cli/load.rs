@@ -20,6 +20,7 @@ use crate::ledger;
 use crate::ledger::Ledger;
 use crate::progress::Progress;
 use crate::run::Day;
+use crate::run::Suspensions;
 use crate::telemetry;
 use crate::telemetry::LogFilter;
 use crate::telemetry::TelemetryError;
@@ -54,6 +55,15 @@ pub(super) fn day(global: &Global) -> Day {
 /// Opens kigen's own database.
 pub(super) async fn ledger(config: &Config) -> Result<Box<dyn Ledger>, Failure> {
     Ok(ledger::open(config.ledger.expose()).await?)
+}
+
+/// Asks the ledger which jobs are suspended, or says why it does not answer: a plan is shown also then.
+pub(super) async fn suspensions(config: &Config) -> Result<Suspensions, String> {
+    let opened = ledger::open(config.ledger.expose()).await;
+    let ledger = opened.map_err(|error| error.to_string())?;
+    let standing = Suspensions::now(&*ledger).await;
+    ledger.close().await;
+    standing.map_err(|error| error.to_string())
 }
 
 /// Reads the keys.

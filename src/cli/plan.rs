@@ -15,7 +15,9 @@ pub(super) async fn plan(global: &Global) -> Result<u8, Failure> {
     load::log(global, config.log_format, &Progress::on_stderr())?;
     let jobs = load::jobs(&config)?;
     let selected = load::selected(global, &jobs)?;
-    let plan = run::plan::plan(&config, &selected, load::day(global)).await;
+    let day = load::day(global);
+    let suspensions = load::suspensions(&config).await;
+    let plan = run::plan::plan(&config, &selected, jobs.jobs(), day, suspensions).await;
     log_stopped(&plan.jobs);
     output::print(global.format, &plan, render::plan)?;
     Ok(plan.exit())

@@ -9,6 +9,7 @@ use crate::run::outcome::CertificateLine;
 use crate::run::outcome::JobOutcome;
 use crate::run::outcome::PlanOutcome;
 use crate::run::outcome::StageOutcome;
+use crate::run::outcome::SuspendedJob;
 
 /// What `kigen plan` prints.
 pub(super) fn plan(plan: &PlanOutcome) -> String {
@@ -40,6 +41,20 @@ pub(super) fn plan(plan: &PlanOutcome) -> String {
     lines.push(aligned(table, 3));
     lines.extend(kept(&plan.jobs));
     lines.extend(effects(&plan.jobs));
+    lines.extend(undatable(&plan.jobs));
+    for job in &plan.jobs {
+        let days = job.frequent_days.iter();
+        lines.extend(days.map(|day| format!("look at {}: {day}", job.job)));
+    }
+    lines.extend(along(&plan.jobs));
+    lines.extend(plan.jobs.iter().filter_map(|job| {
+        let suspended = job.suspended.as_ref()?;
+        let whose = suspension(&job.job, suspended);
+        Some(format!("{whose}: a run leaves it alone"))
+    }));
+    if let Some(why) = &plan.suspensions_unknown {
+        lines.push(format!("whether jobs are suspended is unknown: {why}"));
+    }
     lines.extend(errors(&plan.jobs));
     for job in &plan.jobs {
         for over in &job.over_limit {
@@ -219,23 +234,26 @@ fn effects(jobs: &[JobOutcome]) -> Vec<String> {
         .collect()
 }
 
+/// Why records have no starting point: whoever reads it looks into the table, or sets `earliest`.
+fn undatable(jobs: &[JobOutcome]) -> Vec<String> {
+    stages(jobs)
+        .filter(|(_, stage)| !stage.undatable.is_empty())
+        .map(|(job, stage)| {
+            format!(
+                "undatable in {}, {}: {}",
+                job.job,
+                stage.stage,
+                counts(&stage.undatable)
+            )
+        })
+        .collect()
+}
+
 fn suspended(jobs: &[JobOutcome]) -> Vec<String> {
     jobs.iter()
         .filter_map(|job| {
             let suspended = job.suspended.as_ref()?;
-            let review = suspended
-                .review_on
-                .map_or_else(String::new, |day| format!(", to be reviewed on {day}"));
-            let reason = suspended.reason.name();
-            let since = suspended.since;
-            let (name, cause) = (&job.job, &suspended.job);
-            let whose = if name == cause {
-                format!("{name} is suspended since {since} ({reason}{review})")
-            } else {
-                format!(
-                    "{name} would remove or change rows of {cause}, which is suspended since {since} ({reason}{review})"
-                )
-            };
+            let (whose, cause) = (suspension(&job.job, suspended), &suspended.job);
             let disposed: u64 = job.stages.iter().map(|stage| stage.disposed).sum();
             let what = if disposed == 0 {
                 "nothing of it was touched".to_owned()
@@ -247,6 +265,45 @@ fn suspended(jobs: &[JobOutcome]) -> Vec<String> {
             ))
         })
         .collect()
+}
+
+/// That the job `name` is suspended, or one whose rows it would touch.
+fn suspension(name: &str, suspended: &SuspendedJob) -> String {
+    let review = suspended
+        .review_on
+        .map_or_else(String::new, |day| format!(", to be reviewed on {day}"));
+    let reason = suspended.reason.name();
+    let since = suspended.since;
+    let cause = &suspended.job;
+    if name == cause {
+        return format!("{name} is suspended since {since} ({reason}{review})");
+    }
+    format!(
+        "{name} would remove or change rows of {cause}, which is suspended since {since} ({reason}{review})"
+    )
+}
+
+/// What a run will free and take along.
+fn along(jobs: &[JobOutcome]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (job, stage) in stages(jobs) {
+        let name = format!("{}, {}", job.job, stage.stage);
+        let freed = stage.unblocked_by_this_run;
+        if freed > 0 {
+            lines.push(format!(
+                "{name}: up to {freed} more go in this run, once it has removed what blocks them"
+            ));
+        }
+        let along = [
+            ("rows that go with them", &stage.goes_with),
+            ("rows that no longer name them", &stage.unlinked),
+            ("objects", &stage.objects),
+        ];
+        for (what, many) in along.into_iter().filter(|(_, many)| !many.is_empty()) {
+            lines.push(format!("{name}: {what}: {}", counts(many)));
+        }
+    }
+    lines
 }
 
 fn errors(jobs: &[JobOutcome]) -> Vec<String> {

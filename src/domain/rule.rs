@@ -15,7 +15,17 @@ pub struct Purpose {
     pub name: String,
     pub period: Period,
     pub first_day: FirstDay,
+    /// The first day that is believed of its starting point. What lies before is how some program
+    /// writes "never": no event.
+    pub earliest: Date,
 }
+
+/// The first day that is believed of a starting point whose purpose does not say.
+///
+/// The zero days of clocks, spreadsheets and libraries lie before (1601, 1899-12-30, 1900, 1904, 1970,
+/// 1980, 1990), and so does what was counted in another unit than seconds. A job that keeps older
+/// records says so.
+pub const EARLIEST_BELIEVED: Date = Date::constant(1995, 1, 1);
 
 /// When a purpose's period started for one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,13 +66,63 @@ pub struct Candidate {
     pub referenced: bool,
 }
 
+/// Why the end of a record's purposes cannot be computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Undatable {
+    /// No purpose surely applies to the record.
+    NoPurpose,
+    /// A join gives several rows for it, of which none is the one.
+    Ambiguous,
+    /// A starting point is null.
+    Missing,
+    /// A starting point holds something that is no day of the calendar.
+    Unreadable,
+    /// A starting point is a day before the first that is believed.
+    NotBelieved,
+}
+
+impl Undatable {
+    /// All of them, in order of weight: the first that holds is the one given.
+    pub const ALL: [Self; 5] = [
+        Self::NoPurpose,
+        Self::Ambiguous,
+        Self::Missing,
+        Self::Unreadable,
+        Self::NotBelieved,
+    ];
+
+    /// Its name in plans.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoPurpose => "no-purpose",
+            Self::Ambiguous => "ambiguous",
+            Self::Missing => "missing",
+            Self::Unreadable => "unreadable",
+            Self::NotBelieved => "not-believed",
+        }
+    }
+}
+
+impl Purpose {
+    /// Why its end cannot be computed from `start`; `None` if it can.
+    pub fn undatable(&self, start: StartingPoint) -> Option<Undatable> {
+        match start {
+            StartingPoint::Missing => Some(Undatable::Missing),
+            StartingPoint::Unreadable => Some(Undatable::Unreadable),
+            StartingPoint::On(day) if day < self.earliest => Some(Undatable::NotBelieved),
+            StartingPoint::On(_) => None,
+        }
+    }
+}
+
 /// Why a record is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RetainReason {
     /// This stage disposed of it in an earlier run.
     AlreadyDisposed,
-    /// The end of a purpose cannot be computed: its starting point is missing or unreadable.
+    /// The end of a purpose cannot be computed: [`Undatable`] says why.
     Undatable,
     /// A starting point lies after the day of the decision.
     StartsInFuture,
@@ -145,11 +205,23 @@ impl Rule {
         }
     }
 
+    /// Why the end of the purposes of `candidate` cannot be computed; `None` if it can.
+    pub fn undatable(&self, candidate: &Candidate) -> Option<Undatable> {
+        let surely = |state: &PurposeState| state.applies == Applies::Yes;
+        if !candidate.purposes.iter().any(surely) {
+            return Some(Undatable::NoPurpose);
+        }
+        let purposes = self.purposes.iter().zip(&candidate.purposes);
+        purposes
+            .filter(|(_, state)| state.applies != Applies::No)
+            .filter_map(|(purpose, state)| purpose.undatable(state.start))
+            .min()
+    }
+
     /// Returns when the purposes of `candidate` end, or `None` if one cannot be computed or none surely
     /// applies.
     pub fn ends(&self, candidate: &Candidate) -> Option<Ends> {
-        let surely = |state: &PurposeState| state.applies == Applies::Yes;
-        if !candidate.purposes.iter().any(surely) {
+        if self.undatable(candidate).is_some() {
             return None;
         }
         let mut ends: Option<Ends> = None;
@@ -225,6 +297,7 @@ mod tests {
             name: name.to_owned(),
             period: period.parse().unwrap(),
             first_day: FirstDay::NotCounted,
+            earliest: EARLIEST_BELIEVED,
         };
         Rule {
             purposes: vec![purpose("course", "P1Y"), purpose("screening", "P3Y")],
@@ -292,6 +365,34 @@ mod tests {
     }
 
     #[test]
+    fn a_day_before_the_first_that_is_believed_is_no_starting_point() {
+        for (start, why) in [
+            (on(1994, 12, 31), Some(Undatable::NotBelieved)),
+            (on(1970, 1, 1), Some(Undatable::NotBelieved)),
+            (on(1, 1, 2), Some(Undatable::NotBelieved)),
+            (on(1995, 1, 1), None),
+            (StartingPoint::Missing, Some(Undatable::Missing)),
+            (StartingPoint::Unreadable, Some(Undatable::Unreadable)),
+        ] {
+            let record = candidate(start, Some(on(2000, 1, 1)));
+            assert_eq!(rule().undatable(&record), why, "{start:?}");
+            let undatable = Decision::Retain(RetainReason::Undatable);
+            let decided = rule().decide(&record, date(2026, 4, 1));
+            assert_eq!(decided == undatable, why.is_some(), "{start:?}");
+        }
+    }
+
+    #[test]
+    fn a_purpose_may_believe_older_days_or_fewer() {
+        let mut rule = rule();
+        rule.purposes[0].earliest = date(1960, 4, 1);
+        assert_eq!(rule.undatable(&candidate(on(1960, 4, 1), None)), None);
+        rule.purposes[0].earliest = date(2010, 1, 1);
+        let record = candidate(on(2000, 1, 1), None);
+        assert_eq!(rule.undatable(&record), Some(Undatable::NotBelieved));
+    }
+
+    #[test]
     fn a_record_that_no_purpose_covers_is_kept_as_undatable() {
         let mut record = candidate(on(2000, 1, 1), None);
         record.purposes[0].applies = Applies::No;
@@ -299,6 +400,7 @@ mod tests {
             rule().decide(&record, date(2025, 1, 1)),
             Decision::Retain(RetainReason::Undatable)
         );
+        assert_eq!(rule().undatable(&record), Some(Undatable::NoPurpose));
     }
 
     #[test]

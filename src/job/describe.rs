@@ -1,7 +1,10 @@
 //! A job's rules in words, in English and Japanese, from the checked job itself.
 
+use jiff::civil::Date;
+
 use crate::domain::calendar::FirstDay;
 use crate::domain::calendar::Period;
+use crate::domain::rule::EARLIEST_BELIEVED;
 use crate::domain::rule::Purpose;
 
 use super::Condition;
@@ -115,6 +118,9 @@ fn purpose_in_english(purpose: &Purpose, source: &PurposeSource) -> String {
         "- `{}`: {length} from {event} (`{}`){first_day}",
         purpose.name, source.starts_at
     );
+    if let Some(earliest) = stated_earliest(purpose) {
+        line.push_str(&format!("; days before {earliest} are not believed"));
+    }
     if let Some(condition) = &source.applies_when {
         let verb = if condition.negated {
             "is none of"
@@ -155,6 +161,9 @@ fn purpose_in_japanese(purpose: &Purpose, source: &PurposeSource) -> String {
         "- {}: {event}（{}）から{length}（{first_day}）",
         purpose.name, source.starts_at
     );
+    if let Some(earliest) = stated_earliest(purpose) {
+        line.push_str(&format!("。{earliest} より前の日は起算点と認めない"));
+    }
     if let Some(condition) = &source.applies_when {
         let verb = if condition.negated {
             "のいずれでもない"
@@ -168,6 +177,11 @@ fn purpose_in_japanese(purpose: &Purpose, source: &PurposeSource) -> String {
         ));
     }
     line
+}
+
+/// The first day that is believed, where the job says another than kigen does.
+fn stated_earliest(purpose: &Purpose) -> Option<Date> {
+    Some(purpose.earliest).filter(|earliest| *earliest != EARLIEST_BELIEVED)
 }
 
 fn count(number: i32, unit: &str) -> String {

@@ -294,6 +294,9 @@ pub(super) struct RawPurpose {
     /// Zone of a starting point that is stored without one.
     pub starts_at_zone: Option<String>,
     pub starts_at_format: Option<RawFormat>,
+    /// The first day that is believed of the starting point: `2005-04-01`; what lies before is no event,
+    /// and the record is kept as undatable. 1995-01-01 if it is not given.
+    pub earliest: Option<String>,
     /// The records to which the purpose applies; all if it is not given.
     pub applies_when: Option<RawCondition>,
 }

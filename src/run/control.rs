@@ -31,13 +31,13 @@ const LEDGER_TRIES: u32 = 5;
 const ASK_AFTER: Duration = Duration::from_millis(500);
 
 /// The suspended jobs of a moment.
-pub(super) struct Suspensions {
+pub struct Suspensions {
     by_job: BTreeMap<String, Suspended>,
 }
 
 impl Suspensions {
     /// Asks the ledger.
-    pub(super) async fn now(ledger: &dyn Ledger) -> Result<Self, LedgerError> {
+    pub async fn now(ledger: &dyn Ledger) -> Result<Self, LedgerError> {
         let by_job = suspended(&ledger.suspension_entries().await?);
         Ok(Self { by_job })
     }

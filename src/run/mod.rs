@@ -32,6 +32,7 @@ mod start;
 pub mod suspend;
 
 pub use client_log::ClientLogError;
+pub use control::Suspensions;
 pub use day::Day;
 pub use error::RunError;
 pub use execute::RunRequest;

@@ -10,6 +10,7 @@ use crate::exit;
 use crate::ledger::suspension::Suspended;
 use crate::plan::OverLimit;
 use crate::store::Due;
+use crate::store::FrequentDay;
 use crate::store::PassOutcome;
 use crate::store::Survey;
 use crate::store::error::StoreError;
@@ -37,6 +38,9 @@ pub struct FinishedRun {
 pub struct PlanOutcome {
     pub as_of: Date,
     pub jobs: Vec<JobOutcome>,
+    /// Why it is unknown which jobs are suspended, if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspensions_unknown: Option<String>,
 }
 
 /// One job of a run or plan.
@@ -49,6 +53,9 @@ pub struct JobOutcome {
     pub stages: Vec<StageOutcome>,
     /// The limits of the job file that its plan would pass; a run refuses such a plan.
     pub over_limit: Vec<OverLimit>,
+    /// Days on which an improbable share of the records start; a plan looks for them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub frequent_days: Vec<FrequentDay>,
     pub error: Option<JobError>,
     /// Why the job was left alone or stopped, if it was suspended.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,6 +96,8 @@ pub struct StageOutcome {
     pub disposed: u64,
     /// Records that are kept, by reason.
     pub retained: BTreeMap<&'static str, u64>,
+    /// Why the undatable ones are so.
+    pub undatable: BTreeMap<&'static str, u64>,
     /// For how many days the oldest due record had been due; 0 if none was.
     pub oldest_overdue_days: i64,
     pub no_longer_due: u64,
@@ -104,6 +113,14 @@ pub struct StageOutcome {
     /// Rows that the database itself wrote beside them, as the job declares: `insert learner_history`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub effects: BTreeMap<String, u64>,
+    /// Records that are blocked now and that the run itself will free by the stage's turn: they go too.
+    pub unblocked_by_this_run: u64,
+    /// Rows that will go with the records, by table: what a plan foresees.
+    pub goes_with: BTreeMap<String, u64>,
+    /// Rows that will no longer name them, by table.
+    pub unlinked: BTreeMap<String, u64>,
+    /// Objects that will go, by store.
+    pub objects: BTreeMap<String, u64>,
     pub objects_absent: u64,
     /// Records whose objects are locked (Object Lock, legal hold), by the day on which the lock
     /// ends; no failure.
@@ -267,8 +284,17 @@ impl StageOutcome {
                 .iter()
                 .map(|(reason, records)| (reason.name(), *records))
                 .collect(),
+            undatable: survey
+                .undatable
+                .iter()
+                .map(|(why, records)| (why.name(), *records))
+                .collect(),
             oldest_overdue_days: survey.oldest_overdue_days.unwrap_or(0),
             remaining_due: survey.due.records,
+            unblocked_by_this_run: survey.freed,
+            goes_with: survey.companions.goes_with.clone(),
+            unlinked: survey.companions.unlinked.clone(),
+            objects: survey.companions.objects.clone(),
             ..Self::default()
         }
     }

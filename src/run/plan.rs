@@ -2,6 +2,7 @@
 
 use jiff::civil::Date;
 
+use super::control::Suspensions;
 use super::day::Day;
 use super::objects;
 use super::open::Inventories;
@@ -17,23 +18,40 @@ use crate::guard::Guard;
 use crate::job::Effect;
 use crate::job::Job;
 use crate::plan;
+use crate::plan::Plan;
 use crate::plan::StagePlan;
+use crate::plan::Together;
 use crate::store::Inventory;
+use crate::store::JobSurvey;
 
-/// Surveys all stages of `jobs` on their day. Removes nothing and writes nothing.
+/// Surveys all stages of `jobs` on their day, as a run of them would find them: with what earlier
+/// jobs will have removed. Removes nothing and writes nothing.
 ///
-/// What an earlier job of a run would free for a later one is not foreseen: a record that such a
-/// job's rows still name is shown as `referenced`.
-pub async fn plan(config: &Config, jobs: &[&Job], day: Day) -> PlanOutcome {
+/// `suspensions` is what the ledger says, or why it does not; `all_jobs` says whose rows lie where.
+pub async fn plan(
+    config: &Config,
+    jobs: &[&Job],
+    all_jobs: &[Job],
+    day: Day,
+    suspensions: Result<Suspensions, String>,
+) -> PlanOutcome {
     let mut inventories = Inventories::default();
     let mut outcomes = Vec::new();
+    // Those that a run would execute.
+    let mut earlier: Vec<&Job> = Vec::new();
     for job in jobs {
         let mut outcome = JobOutcome::of(job, day);
+        outcome.suspended = suspensions
+            .as_ref()
+            .ok()
+            .and_then(|suspensions| suspensions.stopping(job, all_jobs));
         match inventories.rows(config, &job.store).await {
             Ok(store) => {
-                outcome.error = survey_job(&*store, job, day.of(job), &mut outcome)
-                    .await
-                    .err();
+                let in_store = earlier.iter().filter(|other| other.store == job.store);
+                let earlier: Vec<(&Job, Date)> =
+                    in_store.map(|other| (*other, day.of(other))).collect();
+                let surveyed = survey_job(&*store, job, &earlier, day.of(job), &mut outcome).await;
+                outcome.error = surveyed.err();
                 if outcome.error.is_none() {
                     outcome.error = look_for_objects(config, &mut inventories, &*store, job)
                         .await
@@ -42,11 +60,16 @@ pub async fn plan(config: &Config, jobs: &[&Job], day: Day) -> PlanOutcome {
             }
             Err(error) => outcome.error = Some(JobError::of_store(&error)),
         }
+        let goes_on = outcome.error.is_none() && outcome.over_limit.is_empty();
+        if goes_on && outcome.suspended.is_none() {
+            earlier.push(job);
+        }
         outcomes.push(outcome);
     }
     PlanOutcome {
         as_of: day.earliest(jobs),
         jobs: outcomes,
+        suspensions_unknown: suspensions.err(),
     }
 }
 
@@ -68,31 +91,43 @@ async fn look_for_objects(
 async fn survey_job(
     store: &dyn Inventory,
     job: &Job,
+    earlier: &[(&Job, Date)],
     as_of: Date,
     outcome: &mut JobOutcome,
 ) -> Result<(), JobError> {
     inspect(store, job).await?;
-    let mut planned = Vec::new();
-    for (index, stage) in job.stages.iter().enumerate() {
-        let survey = store.survey(job, index, as_of).await;
-        let survey = survey.map_err(|error| JobError::of_store(&error))?;
-        planned.push(StagePlan {
-            stage: index,
-            total: survey.total,
-            records: survey.due.records,
-            persons: survey.due.subjects,
-        });
+    let surveyed = store.survey_all(job, earlier, as_of).await;
+    let surveyed = surveyed.map_err(|error| JobError::of_store(&error))?;
+    for (stage, survey) in job.stages.iter().zip(&surveyed.stages) {
         outcome.stages.push(StageOutcome::surveyed(
             &stage.name,
             stage.disposal.name(),
-            &survey,
+            survey,
         ));
     }
+    let days = store.frequent_days(job).await;
+    outcome.frequent_days = days.map_err(|error| JobError::of_store(&error))?;
     // The limit stops only what removes: a plan over it is shown whole, and says so.
-    if let Err(refusal) = plan::approve(plan::plan(job, as_of, planned)) {
+    if let Err(refusal) = plan::approve(planned(job, as_of, &surveyed)) {
         outcome.over_limit = refusal.over;
     }
     Ok(())
+}
+
+/// The plan of `job` out of what was surveyed, for its approval.
+pub(super) fn planned<'a>(job: &'a Job, as_of: Date, surveyed: &JobSurvey) -> Plan<'a> {
+    let stages = surveyed.stages.iter().enumerate();
+    let stages = stages.map(|(stage, survey)| StagePlan {
+        stage,
+        total: survey.total,
+        records: survey.due.records,
+        persons: survey.due.subjects,
+    });
+    let together = Together {
+        records: surveyed.together.records,
+        persons: surveyed.together.subjects,
+    };
+    plan::plan(job, as_of, stages.collect(), together)
 }
 
 /// Compares the job with the live schema; all that does not fit is one error.
@@ -124,6 +159,7 @@ impl JobOutcome {
             title: [("ja", job.title.ja.clone()), ("en", job.title.en.clone())].into(),
             stages: Vec::new(),
             over_limit: Vec::new(),
+            frequent_days: Vec::new(),
             error: None,
             suspended: None,
             effects: job.effects.iter().map(declared).collect(),

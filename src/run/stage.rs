@@ -10,6 +10,7 @@ use super::execute::Environment;
 use super::outcome::JobError;
 use super::outcome::JobOutcome;
 use super::outcome::StageOutcome;
+use super::plan::planned;
 use super::start::Targets;
 use crate::exit;
 use crate::job::Job;
@@ -21,10 +22,10 @@ use crate::ledger::entry::StageSurveyed;
 use crate::plan;
 use crate::plan::ApprovedPlan;
 use crate::plan::ApprovedStage;
-use crate::plan::StagePlan;
 use crate::store::Disposer;
 use crate::store::Inventory;
 use crate::store::JobObjects;
+use crate::store::JobSurvey;
 use crate::store::Recall;
 use crate::store::RunContext;
 use crate::store::StageOrder;
@@ -49,6 +50,40 @@ pub(super) struct JobRun<'a> {
     pub again: Option<&'a JobAgain<'a>>,
 }
 
+/// How many records may still go in a job's stages together.
+///
+/// A record that an earlier stage of the run has disposed of takes no room a second time.
+struct Room {
+    left: u64,
+    /// Records that are met again in the present stage.
+    again: u64,
+}
+
+impl Room {
+    fn of(max_records: u64) -> Self {
+        Self {
+            left: max_records,
+            again: 0,
+        }
+    }
+
+    /// The next stage begins, in which `records` are due that were due in an earlier one.
+    fn meets_again(&mut self, records: u64) {
+        self.again = records;
+    }
+
+    /// The most that may go in the present stage.
+    fn records(&self) -> u64 {
+        self.left.saturating_add(self.again)
+    }
+
+    fn take(&mut self, records: u64) {
+        let again = records.min(self.again);
+        self.again -= again;
+        self.left = self.left.saturating_sub(records - again);
+    }
+}
+
 /// What is back of one cluster.
 pub(super) struct JobAgain<'a> {
     /// Knows it again.
@@ -65,16 +100,17 @@ fn stopped_before_the_first_removal() -> JobError {
 impl JobRun<'_> {
     /// Executes the job's stages one after the other, each surveyed right before it runs.
     pub(super) async fn execute(&self, outcome: &mut JobOutcome) -> Result<(), JobError> {
-        let surveys = self.survey_all().await?;
-        let approved = self.approve(&surveys, outcome).await?;
-        let mut room = approved.max_records();
-        for (index, first) in surveys.into_iter().enumerate() {
+        let surveyed = self.survey_all().await?;
+        let approved = self.approve(&surveyed, outcome).await?;
+        let mut room = Room::of(approved.max_records());
+        for (index, first) in surveyed.stages.into_iter().enumerate() {
             let Some(stage) = approved.stage(index) else {
                 continue;
             };
             if !may_go_on(self.control).await {
                 return Ok(());
             }
+            room.meets_again(first.again);
             // An earlier stage may have changed what this one finds.
             let survey = if index == 0 {
                 Some(first)
@@ -118,36 +154,41 @@ impl JobRun<'_> {
         }
     }
 
-    async fn survey_all(&self) -> Result<Vec<Survey>, JobError> {
-        let mut surveys = Vec::new();
-        for index in 0..self.job.stages.len() {
-            let survey = self.survey(index).await?;
-            surveys.push(survey.ok_or_else(stopped_before_the_first_removal)?);
+    async fn survey_all(&self) -> Result<JobSurvey, JobError> {
+        let Some(again) = self.again else {
+            let store: &dyn Inventory = &*self.store;
+            return tokio::select! {
+                biased;
+                () = self.environment.shutdown.requested() => {
+                    Err(stopped_before_the_first_removal())
+                }
+                surveyed = store.survey_all(self.job, &[], self.as_of) => {
+                    surveyed.map_err(|error| JobError::of_store(&error))
+                }
+            };
+        };
+        let mut surveyed = JobSurvey {
+            stages: again.surveys.clone(),
+            ..JobSurvey::default()
+        };
+        for stage in &again.surveys {
+            surveyed.together.records += stage.due.records;
+            surveyed.together.subjects += stage.due.subjects;
         }
-        Ok(surveys)
+        Ok(surveyed)
     }
 
     /// Approves all stages of the job together, before the first removal.
     async fn approve(
         &self,
-        surveys: &[Survey],
+        surveyed: &JobSurvey,
         outcome: &mut JobOutcome,
     ) -> Result<ApprovedPlan<'_>, JobError> {
-        let stages = surveys
-            .iter()
-            .enumerate()
-            .map(|(stage, survey)| StagePlan {
-                stage,
-                total: survey.total,
-                records: survey.due.records,
-                persons: survey.due.subjects,
-            })
-            .collect();
-        let refusal = match plan::approve(plan::plan(self.job, self.as_of, stages)) {
+        let refusal = match plan::approve(planned(self.job, self.as_of, surveyed)) {
             Ok(approved) => return Ok(approved),
             Err(refusal) => refusal,
         };
-        for (stage, survey) in self.job.stages.iter().zip(surveys) {
+        for (stage, survey) in self.job.stages.iter().zip(&surveyed.stages) {
             outcome.stages.push(StageOutcome::surveyed(
                 &stage.name,
                 stage.disposal.name(),
@@ -203,7 +244,7 @@ impl JobRun<'_> {
         &self,
         approved: ApprovedStage<'_>,
         survey: Survey,
-        room: &mut u64,
+        room: &mut Room,
     ) -> Result<(StageOutcome, Option<StoreError>), JobError> {
         let index = approved.stage();
         let stage = &self.job.stages[index];
@@ -244,7 +285,7 @@ impl JobRun<'_> {
         &self,
         approved: ApprovedStage<'_>,
         survey: &Survey,
-        room: &mut u64,
+        room: &mut Room,
         outcome: &mut StageOutcome,
     ) -> Result<(Survey, Option<StoreError>), JobError> {
         let index = approved.stage();
@@ -255,14 +296,14 @@ impl JobRun<'_> {
             }
             let targets = self.targets.stage(&self.job.cluster, index);
             let order = StageOrder::new(approved, self.run, targets, left.clone())
-                .at_most(*room)
+                .at_most(room.records())
                 .after_passes(pass);
             let order = match self.again {
                 Some(again) => order.again(again.recall),
                 None => order,
             };
             let mut walked = self.walk(&order).await;
-            *room = room.saturating_sub(walked.disposed);
+            room.take(walked.disposed);
             let error = walked.stopped_by.take();
             tracing::debug!(
                 job.name = %self.job.cluster,

@@ -15,6 +15,7 @@ mod release;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -24,6 +25,7 @@ use serde::Serialize;
 
 use crate::domain::rule::Candidate;
 use crate::domain::rule::RetainReason;
+use crate::domain::rule::Undatable;
 use crate::domain::value::Value;
 use crate::evidence::leaf::RunKey;
 use crate::job::Job;
@@ -69,8 +71,17 @@ pub struct Survey {
     /// Records of the cluster, whatever becomes of them.
     pub total: u64,
     pub due: Due,
+    /// Due records that are due in an earlier stage of the job as well: they go through both.
+    pub again: u64,
     /// Records that are kept, by reason. With `due` they add up to `total`.
     pub retained: BTreeMap<RetainReason, u64>,
+    /// Why the undatable ones are so.
+    pub undatable: BTreeMap<Undatable, u64>,
+    /// Of the retained: records that the run itself will have freed by the stage's turn. Only a survey
+    /// of all stages foresees them.
+    pub freed: u64,
+    /// What goes along with the records that are due or freed. Only a survey of all stages counts it.
+    pub companions: Companions,
     /// For how many days the oldest due record has been due.
     pub oldest_overdue_days: Option<i64>,
 }
@@ -85,11 +96,61 @@ impl Survey {
     }
 }
 
-/// Records and the persons they are about.
+/// What goes along with the records of a stage.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Companions {
+    /// Rows that go with them, by table.
+    pub goes_with: BTreeMap<String, u64>,
+    /// Rows that will no longer name them, by table.
+    pub unlinked: BTreeMap<String, u64>,
+    /// Objects, by store.
+    pub objects: BTreeMap<String, u64>,
+}
+
+/// What is due in the stages of a job.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobSurvey {
+    /// One for each stage that was surveyed, in order.
+    pub stages: Vec<Survey>,
+    /// What is due in any of them or will be freed: each record and person once.
+    pub together: Due,
+}
+
+/// Records and the persons they are about: a person counts once for each client, and a record without
+/// a person counts as one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Due {
     pub records: u64,
     pub subjects: u64,
+}
+
+/// A day on which an improbable share of a cluster's records start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FrequentDay {
+    /// The column of the starting point, as the job names it.
+    pub column: String,
+    /// The day, as ISO text.
+    pub day: String,
+    /// Records that start on it.
+    pub records: u64,
+    /// Records that have a day there.
+    pub of: u64,
+}
+
+impl fmt::Display for FrequentDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            column,
+            day,
+            records,
+            of,
+        } = self;
+        write!(
+            f,
+            "{records} of {of} records start on {day} (`{column}`): if that is no event but how the \
+             application writes \"never\", set `earliest` of the purpose to a later day"
+        )
+    }
 }
 
 /// One record as the rule sees it, for `explain`.
@@ -118,6 +179,19 @@ pub trait Inventory: Send + Sync {
 
     /// Counts what is due in stage `stage` of `job` on the day `as_of`, in one snapshot.
     async fn survey(&self, job: &Job, stage: usize, as_of: Date) -> Result<Survey, StoreError>;
+
+    /// Like [`survey`](Self::survey), for all stages of `job` together, in one pass over its table; with
+    /// what the run will have freed by then: the jobs `earlier` of this store have their turn before, each
+    /// on its own day.
+    async fn survey_all(
+        &self,
+        job: &Job,
+        earlier: &[(&Job, Date)],
+        as_of: Date,
+    ) -> Result<JobSurvey, StoreError>;
+
+    /// The days on which an improbable share of the cluster's records start.
+    async fn frequent_days(&self, job: &Job) -> Result<Vec<FrequentDay>, StoreError>;
 
     /// Every client (委託元) that has a record in the cluster of `job`, due or not.
     async fn clients(&self, job: &Job) -> Result<BTreeSet<String>, StoreError>;

@@ -192,6 +192,10 @@ async fn a_person_has_a_receipt_for_each_kind_of_removal() {
         "{}",
         several.stderr
     );
+    let nowhere = prove(&scene, &["--subject", "1", "--output", "receipts"]);
+    assert_eq!(nowhere.code, i32::from(exit::USAGE));
+    let said_so = "the folder `receipts` is not there";
+    assert!(nowhere.stderr.contains(said_so), "{}", nowhere.stderr);
     fs::create_dir(scene.path("receipts")).unwrap();
     let answer = prove(&scene, &["--subject", "1", "--output", "receipts"]);
     assert_eq!(answer.code, 0, "{}", answer.stderr);

@@ -10,6 +10,7 @@ use crate::domain::rule::Ends;
 use crate::domain::rule::PurposeState;
 use crate::domain::rule::RetainReason;
 use crate::domain::rule::StartingPoint;
+use crate::domain::rule::Undatable;
 use crate::job::Example;
 use crate::job::Expectation;
 use crate::job::Stage;
@@ -80,7 +81,8 @@ fn judge(path: &Path, raw: &RawExample, stage: &Stage, findings: &mut Findings) 
         findings.maybe_hint(
             &path.key("expect"),
             message,
-            ends.map(|ends| days(stage, &ends)),
+            ends.map(|ends| days(stage, &ends))
+                .or_else(|| not_believed(stage, &candidate)),
         );
     }
     let example = Example {
@@ -96,7 +98,8 @@ fn judge(path: &Path, raw: &RawExample, stage: &Stage, findings: &mut Findings) 
     })
 }
 
-fn date(path: &Path, text: &str, findings: &mut Findings) -> Option<Date> {
+/// Reads a day as job files write it.
+pub(super) fn date(path: &Path, text: &str, findings: &mut Findings) -> Option<Date> {
     let date: Option<Date> = text.parse().ok();
     // The parser also takes a date with a time behind it, which would say less than it seems.
     let date = date.filter(|date| date.to_string() == text);
@@ -210,6 +213,18 @@ fn decided_in_words(decision: Decision) -> String {
         Decision::Dispose { .. } => "`dispose`".to_owned(),
         Decision::Retain(reason) => format!("`retain` (`{reason}`)"),
     }
+}
+
+/// Says which starting point is a day that is not believed.
+fn not_believed(stage: &Stage, candidate: &Candidate) -> Option<String> {
+    let purposes = stage.rule.purposes.iter().zip(&candidate.purposes);
+    let mut purposes = purposes.filter(|(_, state)| state.applies != Applies::No);
+    let (purpose, _) = purposes
+        .find(|(purpose, state)| purpose.undatable(state.start) == Some(Undatable::NotBelieved))?;
+    let (name, earliest) = (&purpose.name, purpose.earliest);
+    Some(format!(
+        "days before {earliest} are not believed; if purpose `{name}` has older records say so: `earliest = \"…\"`"
+    ))
 }
 
 fn days(stage: &Stage, ends: &Ends) -> String {

@@ -1,12 +1,18 @@
 //! Purposes: periods, starting points and conditions.
 
+use jiff::civil::Date;
+
+use super::examples;
 use super::findings::Findings;
 use super::header;
 use super::joins::Ground;
 use super::names;
 use crate::domain::calendar::FirstDay;
 use crate::domain::calendar::Period;
+use crate::domain::rule::EARLIEST_BELIEVED;
 use crate::domain::rule::Purpose;
+use crate::guard;
+use crate::guard::Guard;
 use crate::job::Condition;
 use crate::job::PurposeSource;
 use crate::job::StartingPointKind;
@@ -29,6 +35,7 @@ pub(super) fn check(
     let period = period(path, raw, findings);
     let starts_at = ground.column(&path.key("starts-at"), &raw.starts_at, findings);
     let stored_as = stored_as(path, raw, findings);
+    let earliest = earliest(path, raw, findings);
     let applies_when = match &raw.applies_when {
         Some(raw) => Some(condition(&path.key("applies-when"), raw, ground, findings)?),
         None => None,
@@ -37,6 +44,7 @@ pub(super) fn check(
         name: raw.name.clone(),
         period: period?,
         first_day: first_day(raw.first_day),
+        earliest: earliest?,
     };
     let source = PurposeSource {
         kind: kind(raw.starting_point),
@@ -104,6 +112,31 @@ fn stored_as(path: &Path, raw: &RawPurpose, findings: &mut Findings) -> Option<S
             None
         }
     }
+}
+
+/// No column of seconds since 1970 is believed before this day: 0, -1, and numbers that count days,
+/// minutes or the digits of a date fall into 1970.
+const EARLIEST_OF_SECONDS: Date = Date::constant(1971, 1, 1);
+
+/// The first day that is believed of the starting point.
+fn earliest(path: &Path, raw: &RawPurpose, findings: &mut Findings) -> Option<Date> {
+    if !guard::stands(Guard::BelievableDay) {
+        return Some(Date::MIN);
+    }
+    let Some(text) = &raw.earliest else {
+        return Some(EARLIEST_BELIEVED);
+    };
+    let path = path.key("earliest");
+    let day = examples::date(&path, text, findings)?;
+    let counts_seconds = matches!(raw.starts_at_format, Some(RawFormat::UnixSeconds));
+    if counts_seconds && day < EARLIEST_OF_SECONDS {
+        let message = format!("seconds since 1970 are not believed on {day}");
+        let hint = format!(
+            "0 and small numbers mean that nothing has happened; write {EARLIEST_OF_SECONDS} or later"
+        );
+        findings.hint(&path, message, hint);
+    }
+    Some(day)
 }
 
 fn condition(

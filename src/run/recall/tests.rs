@@ -33,7 +33,9 @@ use crate::job::TableName;
 use crate::progress::Progress;
 use crate::store::Fit;
 use crate::store::Found;
+use crate::store::FrequentDay;
 use crate::store::Inventory;
+use crate::store::JobSurvey;
 use crate::store::JournalSink;
 use crate::store::NamedObjects;
 use crate::store::PersonSink;
@@ -186,6 +188,19 @@ impl Inventory for Present {
     }
 
     async fn survey(&self, _: &Job, _: usize, _: Date) -> Result<Survey, StoreError> {
+        Err(not_here())
+    }
+
+    async fn frequent_days(&self, _: &Job) -> Result<Vec<FrequentDay>, StoreError> {
+        Err(not_here())
+    }
+
+    async fn survey_all(
+        &self,
+        _: &Job,
+        _: &[(&Job, Date)],
+        _: Date,
+    ) -> Result<JobSurvey, StoreError> {
         Err(not_here())
     }
 

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 
 use super::catalog::ColumnFacts;
 use super::session::Arg;
+use super::start::StartColumn;
 use crate::domain::value::Value;
 use crate::guard;
 use crate::guard::Guard;
@@ -50,15 +51,25 @@ pub(crate) trait Dialect: Send + Sync {
     /// The value read by [`Dialect::readable`], typed as its column.
     fn adopt(&self, value: Value, column: &ColumnFacts) -> Value;
 
-    /// Whether `expression` is no day of the calendar. Never null.
-    fn not_a_day(&self, expression: &str, start: &StartType, zone: &TimeZone) -> String;
+    /// Whether `start` holds no day that is believed. Never null.
+    fn not_a_day(&self, start: &StartColumn<'_>) -> String;
 
-    /// Whether `expression` lies before the first moment of `day` in `zone`. False or null for
-    /// what is no day.
-    fn before(&self, expression: &str, start: &StartType, day: Date, zone: &TimeZone) -> String;
+    /// Whether `start` lies before the first moment of `day`. False or null for what is no day that is
+    /// believed.
+    fn before(&self, start: &StartColumn<'_>, day: Date) -> String;
 
     /// The least value of a starting point that is a day; for one that is not, anything.
-    fn least(&self, expression: &str, start: &StartType) -> String;
+    fn least(&self, start: &StartColumn<'_>) -> String;
+
+    /// The day of the calendar that `start` holds, as ISO text, give or take the hour of a summer time:
+    /// to count which days are frequent, not to decide.
+    fn day_text(&self, start: &StartColumn<'_>) -> String;
+
+    /// An expression that is equal for two values of `column` if evidence has them equal.
+    fn exact(&self, expression: &str, column: &ColumnFacts) -> String;
+
+    /// One value for several, equal only if all of them are: see [`Dialect::exact`].
+    fn together(&self, exact: &[String]) -> String;
 
     /// `expression` as text, for comparison with a condition's values: letter by letter, as the rule
     /// compares them, whatever the column's collation.

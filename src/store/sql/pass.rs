@@ -19,6 +19,7 @@ use super::selection::select;
 use super::session::Row;
 use super::start::day_of;
 use super::text::StageText;
+use super::undone;
 use crate::domain::rule::Applies;
 use crate::domain::rule::Candidate;
 use crate::domain::rule::Decision;
@@ -89,6 +90,11 @@ impl<'a> Pass<'a> {
         let changes = prepare_changes(&text, order, &mut selection)?;
         for column in parent_columns(job, &stage.name) {
             selection.add_own(&text, &column)?;
+        }
+        if matches!(stage.disposal, Disposal::Pseudonymize { .. }) {
+            for column in undone::days_of(job) {
+                selection.add_own(&text, column)?;
+            }
         }
         for link in job.objects.iter().filter(|link| link.table.is_none()) {
             selection.add_own(&text, &link.key_column)?;

@@ -10,9 +10,11 @@ use super::dialect::StartType;
 use super::dialect::WalkKind;
 use super::dialect::quote;
 use super::session::Arg;
-use super::start::AFTER_LAST_DAY;
+use super::start::END_OF_CALENDAR;
 use super::start::FIRST_DAY;
+use super::start::StartColumn;
 use super::start::local_start_of;
+use super::start::offset_seconds;
 use super::start::start_of;
 use crate::domain::value::Value;
 
@@ -52,28 +54,66 @@ impl Dialect for PostgresDialect {
         }
     }
 
-    fn not_a_day(&self, expression: &str, start: &StartType, zone: &TimeZone) -> String {
+    fn not_a_day(&self, start: &StartColumn<'_>) -> String {
         // The infinities lie outside, too.
         format!(
             "({expression} is null or {expression} < {} or {expression} >= {})",
-            beginning(FIRST_DAY, start, zone),
-            beginning(AFTER_LAST_DAY, start, zone)
+            beginning(start.earliest.max(FIRST_DAY), start),
+            end_of_calendar(start),
+            expression = start.expression,
         )
     }
 
-    fn before(&self, expression: &str, start: &StartType, day: Date, zone: &TimeZone) -> String {
-        if day <= FIRST_DAY {
+    fn before(&self, start: &StartColumn<'_>, day: Date) -> String {
+        let first = start.earliest.max(FIRST_DAY);
+        if day <= first {
             return "false".to_owned();
         }
         format!(
             "({expression} < {} and {expression} >= {})",
-            beginning(day, start, zone),
-            beginning(FIRST_DAY, start, zone)
+            beginning(day, start),
+            beginning(first, start),
+            expression = start.expression,
         )
     }
 
-    fn least(&self, expression: &str, _start: &StartType) -> String {
-        format!("min({expression})")
+    fn least(&self, start: &StartColumn<'_>) -> String {
+        format!("min({})", start.expression)
+    }
+
+    fn day_text(&self, start: &StartColumn<'_>) -> String {
+        let expression = &start.expression;
+        let seconds = offset_seconds(start.zone);
+        match start.stored {
+            StartType::Date => format!("{expression}::text"),
+            StartType::LocalTime(_) => format!("{expression}::date::text"),
+            StartType::Instant => format!(
+                "({expression} at time zone 'UTC' + interval '{seconds} seconds')::date::text"
+            ),
+            StartType::UnixSeconds => {
+                format!("(to_timestamp({expression} + {seconds}) at time zone 'UTC')::date::text")
+            }
+        }
+    }
+
+    fn exact(&self, expression: &str, column: &ColumnFacts) -> String {
+        match column.column_type {
+            ColumnType::Bool
+            | ColumnType::Int { .. }
+            | ColumnType::Bytes
+            | ColumnType::Uuid
+            | ColumnType::Date
+            | ColumnType::Instant
+            | ColumnType::LocalTime => expression.to_owned(),
+            // Two spellings that a collation or a type has equal are two in evidence.
+            ColumnType::Text { .. } | ColumnType::Decimal | ColumnType::Other => {
+                format!("({expression})::text collate \"C\"")
+            }
+        }
+    }
+
+    fn together(&self, exact: &[String]) -> String {
+        format!("row({})", exact.join(", "))
     }
 
     fn text_of(&self, expression: &str) -> String {
@@ -170,14 +210,27 @@ impl Dialect for PostgresDialect {
 }
 
 /// The first moment of `day`, as a literal of the column's type.
-fn beginning(day: Date, start: &StartType, zone: &TimeZone) -> String {
-    match start {
+fn beginning(day: Date, start: &StartColumn<'_>) -> String {
+    match &start.stored {
         StartType::Date => format!("date '{day}'"),
-        StartType::Instant => format!("timestamptz '{}'", start_of(day, zone)),
+        StartType::Instant => format!("timestamptz '{}'", start_of(day, start.zone)),
         StartType::LocalTime(written_in) => {
-            format!("timestamp '{}'", local_start_of(day, zone, written_in))
+            format!(
+                "timestamp '{}'",
+                local_start_of(day, start.zone, written_in)
+            )
         }
-        StartType::UnixSeconds => start_of(day, zone).as_second().to_string(),
+        StartType::UnixSeconds => start_of(day, start.zone).as_second().to_string(),
+    }
+}
+
+/// The first moment behind the calendar, as a literal of the column's type.
+fn end_of_calendar(start: &StartColumn<'_>) -> String {
+    match start.stored {
+        StartType::Date => "date '10000-01-01'".to_owned(),
+        StartType::Instant => "timestamptz '10000-01-01 00:00:00+00'".to_owned(),
+        StartType::LocalTime(_) => "timestamp '10000-01-01 00:00:00'".to_owned(),
+        StartType::UnixSeconds => END_OF_CALENDAR.to_string(),
     }
 }
 

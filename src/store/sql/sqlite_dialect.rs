@@ -14,9 +14,11 @@ use super::dialect::WalkKind;
 use super::dialect::quote;
 use super::session::Arg;
 use super::sqlite_catalog::NUMBER;
-use super::start::AFTER_LAST_DAY;
+use super::start::END_OF_CALENDAR;
 use super::start::FIRST_DAY;
+use super::start::StartColumn;
 use super::start::local_start_of;
+use super::start::offset_seconds;
 use super::start::start_of;
 use crate::domain::value::Value;
 
@@ -43,48 +45,52 @@ impl Dialect for SqliteDialect {
         }
     }
 
-    fn not_a_day(&self, expression: &str, start: &StartType, zone: &TimeZone) -> String {
-        let unreadable = match start {
-            StartType::Date => format!(
-                "typeof({expression}) <> 'text' or length({expression}) <> 10 \
-                 or coalesce(date({expression}, '+0 days') <> {expression}, 1)"
-            ),
-            // After `+0 seconds` the answer is in normal form (24:00 is not), and rounded; only
-            // what is in that form already is a day and a time. What follows may be a fraction.
-            StartType::LocalTime(_) | StartType::Instant => {
-                let seconds = format!("substr({expression}, 1, 19)");
-                format!(
-                    "typeof({expression}) <> 'text' \
-                     or coalesce(datetime({seconds}, '+0 seconds') <> replace({seconds}, 'T', ' '), 1) \
-                     or coalesce(datetime({expression}) <> replace({seconds}, 'T', ' '), 1)"
-                )
-            }
-            StartType::UnixSeconds => format!("typeof({expression}) <> 'integer'"),
-        };
-        let moment = comparable(expression, start);
+    fn not_a_day(&self, start: &StartColumn<'_>) -> String {
+        let expression = &start.expression;
+        let moment = comparable(expression, &start.stored);
         format!(
-            "({unreadable} or {moment} < {} or {moment} >= {})",
-            beginning(FIRST_DAY, start, zone),
-            beginning(AFTER_LAST_DAY, start, zone)
+            "({} or {moment} < {})",
+            unreadable(expression, &start.stored),
+            beginning(start.earliest.max(FIRST_DAY), start)
         )
     }
 
-    fn before(&self, expression: &str, start: &StartType, day: Date, zone: &TimeZone) -> String {
-        if day <= FIRST_DAY {
+    fn before(&self, start: &StartColumn<'_>, day: Date) -> String {
+        if day <= start.earliest.max(FIRST_DAY) {
             return "0".to_owned();
         }
         // The unary plus keeps the planner off an index of the date: the pass goes in key order
         // and must not sort all due rows for every batch.
         format!(
             "({} < {} and not {})",
-            comparable(&format!("+{expression}"), start),
-            beginning(day, start, zone),
-            self.not_a_day(expression, start, zone)
+            comparable(&format!("+{}", start.expression), &start.stored),
+            beginning(day, start),
+            self.not_a_day(start)
         )
     }
 
-    fn least(&self, expression: &str, start: &StartType) -> String {
-        format!("min({})", comparable(expression, start))
+    fn least(&self, start: &StartColumn<'_>) -> String {
+        format!("min({})", comparable(&start.expression, &start.stored))
+    }
+
+    fn day_text(&self, start: &StartColumn<'_>) -> String {
+        let expression = &start.expression;
+        let seconds = offset_seconds(start.zone);
+        match start.stored {
+            StartType::Date => expression.clone(),
+            StartType::LocalTime(_) => format!("date({expression})"),
+            StartType::Instant => format!("date({expression}, '{seconds} seconds')"),
+            StartType::UnixSeconds => format!("date({expression} + {seconds}, 'unixepoch')"),
+        }
+    }
+
+    fn exact(&self, expression: &str, _column: &ColumnFacts) -> String {
+        // A text of digits and a number are two; so are the spellings that a collation has equal.
+        format!("quote({expression})")
+    }
+
+    fn together(&self, exact: &[String]) -> String {
+        exact.join(" || ',' || ")
     }
 
     fn text_of(&self, expression: &str) -> String {
@@ -202,6 +208,32 @@ fn is_real(column: &ColumnFacts) -> bool {
     !declared.contains("int") && parts.iter().any(|part| declared.contains(part))
 }
 
+/// Whether `expression` holds no day of the calendar. Never null.
+fn unreadable(expression: &str, start: &StartType) -> String {
+    // After `+0 seconds` the answer is in normal form (24:00 is not), and rounded; only what is in
+    // that form already is a day and a time. What follows may be a fraction.
+    let seconds = format!("substr({expression}, 1, 19)");
+    let not_a_time = format!(
+        "typeof({expression}) <> 'text' \
+         or coalesce(datetime({seconds}, '+0 seconds') <> replace({seconds}, 'T', ' '), 1) \
+         or coalesce(datetime({expression}) <> replace({seconds}, 'T', ' '), 1)"
+    );
+    match start {
+        StartType::Date => format!(
+            "typeof({expression}) <> 'text' or length({expression}) <> 10 \
+             or coalesce(date({expression}, '+0 days') <> {expression}, 1)"
+        ),
+        // A zone of its own contradicts the one that the job says.
+        StartType::LocalTime(_) => format!(
+            "{not_a_time} or rtrim(substr({expression}, 20), '0123456789') not in ('', '.')"
+        ),
+        StartType::Instant => not_a_time,
+        StartType::UnixSeconds => {
+            format!("typeof({expression}) <> 'integer' or {expression} >= {END_OF_CALENDAR}")
+        }
+    }
+}
+
 /// What orders a column's values by time.
 fn comparable(expression: &str, start: &StartType) -> String {
     match start {
@@ -211,12 +243,12 @@ fn comparable(expression: &str, start: &StartType) -> String {
 }
 
 /// The first moment of `day`, comparable with [`comparable`].
-fn beginning(day: Date, start: &StartType, zone: &TimeZone) -> String {
-    let local = match start {
+fn beginning(day: Date, start: &StartColumn<'_>) -> String {
+    let local = match &start.stored {
         StartType::Date => return format!("'{day}'"),
-        StartType::UnixSeconds => return start_of(day, zone).as_second().to_string(),
-        StartType::LocalTime(written_in) => local_start_of(day, zone, written_in),
-        StartType::Instant => local_start_of(day, zone, &TimeZone::UTC),
+        StartType::UnixSeconds => return start_of(day, start.zone).as_second().to_string(),
+        StartType::LocalTime(written_in) => local_start_of(day, start.zone, written_in),
+        StartType::Instant => local_start_of(day, start.zone, &TimeZone::UTC),
     };
     format!("'{}'", local.strftime("%Y-%m-%d %H:%M:%S"))
 }

@@ -16,18 +16,42 @@ const DAY_LENGTH: usize = 10;
 /// Length of `2024-02-29 12:00:00`.
 const TIME_LENGTH: usize = 19;
 
-/// The first day that a period may start on. Databases disagree about the days before, and a few
-/// hours are left for time zones.
+/// The first day that databases and the rule agree about; a few hours are left for time zones.
 pub(crate) const FIRST_DAY: Date = Date::constant(1, 1, 2);
 
-/// The first day after the last that a period may start on.
-pub(crate) const AFTER_LAST_DAY: Date = Date::constant(9999, 12, 29);
+/// The last day that has a first moment in every time zone.
+const LAST_WHOLE_DAY: Date = Date::constant(9999, 12, 29);
+
+/// 10000-01-01T00:00:00Z in seconds since 1970: what lies there or beyond is no day of the calendar.
+pub(crate) const END_OF_CALENDAR: i64 = 253_402_300_800;
+
+/// A starting point as statements read it.
+pub(crate) struct StartColumn<'a> {
+    pub expression: String,
+    pub stored: StartType,
+    /// Whose days count.
+    pub zone: &'a TimeZone,
+    /// The first day that is believed.
+    pub earliest: Date,
+}
+
+impl StartColumn<'_> {
+    /// The same, on which every day of the calendar is believed.
+    pub(crate) fn of_any_day(&self) -> Self {
+        Self {
+            expression: self.expression.clone(),
+            stored: self.stored.clone(),
+            zone: self.zone,
+            earliest: FIRST_DAY,
+        }
+    }
+}
 
 /// Returns the first moment of `day` in `zone`.
 ///
 /// The calendar's days all have one; a day beyond them begins with it.
 pub(crate) fn start_of(day: Date, zone: &TimeZone) -> Timestamp {
-    let day = day.clamp(FIRST_DAY, AFTER_LAST_DAY);
+    let day = day.clamp(FIRST_DAY, LAST_WHOLE_DAY);
     day.to_zoned(zone.clone())
         .map_or(Timestamp::MIN, |moment| moment.timestamp())
 }
@@ -40,6 +64,12 @@ pub(crate) fn local_start_of(day: Date, zone: &TimeZone, written_in: &TimeZone) 
     start_of(day, zone).to_zoned(written_in.clone()).datetime()
 }
 
+/// By how many seconds clocks in `zone` are ahead of UTC, without summer time.
+pub(crate) fn offset_seconds(zone: &TimeZone) -> i32 {
+    let winter = start_of(Date::constant(2020, 1, 1), zone);
+    zone.to_offset(winter).seconds()
+}
+
 /// Returns the day of `zone` on which `value` lies.
 pub(crate) fn day_of(value: &Value, start: &StartType, zone: &TimeZone) -> StartingPoint {
     if value.is_null() {
@@ -49,17 +79,35 @@ pub(crate) fn day_of(value: &Value, start: &StartType, zone: &TimeZone) -> Start
         StartType::Date => date(value),
         StartType::Instant => instant(value).map(|moment| moment.to_zoned(zone.clone()).date()),
         StartType::LocalTime(written_in) => {
-            local(value).and_then(|local| day_of_local(local, zone, written_in))
+            local(value)
+                // A zone of its own contradicts the one that the job says.
+                .filter(|(_, sign)| sign.is_empty())
+                .and_then(|(local, _)| day_of_local(local, zone, written_in))
         }
         StartType::UnixSeconds => match value {
-            Value::Int(seconds) => Timestamp::from_second(*seconds)
-                .ok()
+            Value::Int(seconds) => within_calendar(*seconds, 1, Timestamp::from_second)
                 .map(|moment| moment.to_zoned(zone.clone()).date()),
             _ => None,
         },
     };
-    day.filter(|day| (FIRST_DAY..AFTER_LAST_DAY).contains(day))
+    day.filter(|day| *day >= FIRST_DAY)
         .map_or(StartingPoint::Unreadable, StartingPoint::On)
+}
+
+/// The moment that is `count` units after 1970, of which a second has `in_a_second`.
+///
+/// The library's moments end a day before the calendar does: those last hours are read as its last
+/// moment. "Until 9999-12-31" is a day in the future, not garbage.
+fn within_calendar(
+    count: i64,
+    in_a_second: i64,
+    moment: impl Fn(i64) -> Result<Timestamp, jiff::Error>,
+) -> Option<Timestamp> {
+    if count >= END_OF_CALENDAR * in_a_second {
+        return None;
+    }
+    let last = Timestamp::MAX.as_second() * in_a_second;
+    moment(count.min(last)).ok()
 }
 
 /// The day of `zone` that begins last among those that begin before or at `local`.
@@ -70,16 +118,20 @@ fn day_of_local(local: DateTime, zone: &TimeZone, written_in: &TimeZone) -> Opti
     if zone == written_in {
         return Some(local.date());
     }
-    let moment = local.to_zoned(written_in.clone()).ok()?;
+    let Ok(moment) = local.to_zoned(written_in.clone()) else {
+        // The last hours of the calendar.
+        return Some(local.date());
+    };
     let day = moment.with_time_zone(zone.clone()).date();
     if local < local_start_of(day, zone, written_in) {
         return day.yesterday().ok();
     }
-    let next = day.tomorrow().ok()?;
-    if local_start_of(next, zone, written_in) <= local {
-        return Some(next);
+    match day.tomorrow() {
+        Ok(next) if next <= LAST_WHOLE_DAY && local_start_of(next, zone, written_in) <= local => {
+            Some(next)
+        }
+        Ok(_) | Err(_) => Some(day),
     }
-    Some(day)
 }
 
 fn text(value: &Value) -> Option<&str> {
@@ -97,10 +149,10 @@ fn date(value: &Value) -> Option<Date> {
     (day.to_string() == text).then_some(day)
 }
 
-/// A day and a time, with a blank or a `T` between; perhaps with a fraction and the sign of UTC.
+/// A day and a time, with a blank or a `T` between, perhaps with a fraction; and what follows it.
 ///
-/// What follows the seconds is read as leniently as SQLite reads it.
-fn local(value: &Value) -> Option<DateTime> {
+/// Where SQLite's functions end a text, it ends here.
+fn local(value: &Value) -> Option<(DateTime, &str)> {
     let text = text(value)?;
     let (time, rest) = text.split_at_checked(TIME_LENGTH)?;
     let rest = rest.split('\0').next().unwrap_or_default();
@@ -110,19 +162,20 @@ fn local(value: &Value) -> Option<DateTime> {
         }
         Some(_) | None => rest,
     };
-    if !matches!(sign.trim(), "" | "Z" | "z" | "+00:00" | "-00:00") {
-        return None;
-    }
     let normal = time.replacen(' ', "T", 1);
     let local: DateTime = normal.parse().ok()?;
-    (local.to_string() == normal).then_some(local)
+    (local.to_string() == normal).then_some((local, sign))
 }
 
 fn instant(value: &Value) -> Option<Timestamp> {
     match value {
-        Value::Instant(micros) => Timestamp::from_microsecond(*micros).ok(),
+        Value::Instant(micros) => within_calendar(*micros, 1_000_000, Timestamp::from_microsecond),
         // SQLite keeps moments as text in UTC.
-        Value::Text(_) | Value::Local(_) => TimeZone::UTC.to_timestamp(local(value)?).ok(),
+        Value::Text(_) | Value::Local(_) => {
+            let (local, sign) = local(value)?;
+            let is_utc = matches!(sign.trim(), "" | "Z" | "z" | "+00:00" | "-00:00");
+            is_utc.then(|| TimeZone::UTC.to_timestamp(local).unwrap_or(Timestamp::MAX))
+        }
         _ => None,
     }
 }

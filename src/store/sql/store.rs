@@ -12,10 +12,13 @@ use super::backend::Backend;
 use super::backend::tables_of;
 use super::clients;
 use super::conditions;
+use super::days;
 use super::elsewhere;
 use super::elsewhere::Elsewhere;
 use super::find;
 use super::fit;
+use super::foreseen::Foreseen;
+use super::foreseen::JobOnDay;
 use super::intent;
 use super::intent::Stores;
 use super::journal;
@@ -42,8 +45,10 @@ use crate::job::TableName;
 use crate::store::Disposer;
 use crate::store::Fit;
 use crate::store::Found;
+use crate::store::FrequentDay;
 use crate::store::Inventory;
 use crate::store::JobObjects;
+use crate::store::JobSurvey;
 use crate::store::JournalSink;
 use crate::store::NamedObjects;
 use crate::store::PassOutcome;
@@ -155,9 +160,41 @@ impl Inventory for SqlStore {
             stage: &job.stages[stage],
             tables: &tables,
         };
-        let survey = survey::survey(&mut *session, &text, as_of).await?;
+        let survey = survey::survey(&mut *session, text, as_of).await?;
         session.rollback().await?;
         Ok(survey)
+    }
+
+    async fn survey_all(
+        &self,
+        job: &Job,
+        earlier: &[(&Job, Date)],
+        as_of: Date,
+    ) -> Result<JobSurvey, StoreError> {
+        let mut session = self.backend.session().await?;
+        session.begin(Access::Read).await?;
+        let mut jobs = Vec::new();
+        for (job, as_of) in earlier.iter().copied().chain([(job, as_of)]) {
+            let tables = tables_of(&*self.backend, &mut *session, job).await?;
+            tables.own(job)?;
+            jobs.push(JobOnDay { job, tables, as_of });
+        }
+        let foreseen = Foreseen {
+            dialect: self.backend.dialect(),
+            jobs: &jobs,
+        };
+        let survey = survey::survey_all(&mut *session, &foreseen).await?;
+        session.rollback().await?;
+        Ok(survey)
+    }
+
+    async fn frequent_days(&self, job: &Job) -> Result<Vec<FrequentDay>, StoreError> {
+        let mut session = self.backend.session().await?;
+        session.begin(Access::Read).await?;
+        let tables = tables_of(&*self.backend, &mut *session, job).await?;
+        let found = days::frequent(&mut *session, self.backend.dialect(), job, &tables).await?;
+        session.rollback().await?;
+        Ok(found)
     }
 
     async fn clients(&self, job: &Job) -> Result<BTreeSet<String>, StoreError> {

@@ -1,75 +1,242 @@
 //! Counting what is due, and why the rest is kept: one pass in one snapshot.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
 use jiff::civil::Date;
 
+use super::companions;
 use super::dialect::quote;
+use super::foreseen::Foreseen;
 use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
 use super::start::day_of;
 use super::text::StageText;
 use super::text::applies_of;
-use super::text::expression;
 use crate::domain::rule::Candidate;
 use crate::domain::rule::PurposeState;
 use crate::domain::rule::RetainReason;
+use crate::domain::rule::Undatable;
 use crate::domain::value::Value;
+use crate::guard;
+use crate::guard::Guard;
+use crate::job::ClientSource;
 use crate::store::Due;
+use crate::store::JobSurvey;
 use crate::store::Survey;
 use crate::store::error::StoreError;
 
-/// Surveys one stage. The session has a read transaction open.
+/// Surveys one stage as it is now. The session has a read transaction open.
 pub(crate) async fn survey(
     session: &mut dyn SqlSession,
-    text: &StageText<'_>,
+    text: StageText<'_>,
     as_of: Date,
 ) -> Result<Survey, StoreError> {
-    let rows = session.query(&counts(text, as_of)?).await?;
-    let mut survey = read_counts(rows.first())?;
-    if survey.due.records > 0 {
-        survey.oldest_overdue_days = oldest_overdue(session, text, as_of).await?;
+    let surveyed = survey_stages(session, &[text], None, as_of).await?;
+    Ok(surveyed.stages.into_iter().next().unwrap_or_default())
+}
+
+/// Surveys all stages of a job, with what the run itself will have freed by then, and counts what
+/// goes along.
+pub(crate) async fn survey_all(
+    session: &mut dyn SqlSession,
+    foreseen: &Foreseen<'_>,
+) -> Result<JobSurvey, StoreError> {
+    let stages = foreseen.stages();
+    let seen = guard::stands(Guard::RunForeseen).then_some(foreseen);
+    let mut survey = survey_stages(session, &stages, seen, foreseen.as_of()).await?;
+    for (text, surveyed) in stages.iter().zip(&mut survey.stages) {
+        if surveyed.due.records + surveyed.freed > 0 {
+            surveyed.companions = companions::count_all(session, foreseen, text).await?;
+        }
     }
     Ok(survey)
 }
 
-fn counts(text: &StageText<'_>, as_of: Date) -> Result<Statement, StoreError> {
-    let tomorrow = as_of.tomorrow().unwrap_or(Date::MAX);
-    let mut arms = Vec::new();
-    for reason in RetainReason::ALL {
-        let condition = match reason {
-            RetainReason::AlreadyDisposed => text.already_disposed(),
-            RetainReason::Undatable => Some(text.undatable()?),
-            RetainReason::StartsInFuture => Some(text.starts_from(tomorrow)?),
-            RetainReason::NotExpired => Some(text.not_expired(as_of)?),
-            RetainReason::Referenced => text.referenced(),
-        };
-        if let Some(condition) = condition {
-            arms.push(format!("when {condition} then '{}'", reason.name()));
+/// Surveys `stages`, which are of one job, in one pass over its table.
+async fn survey_stages(
+    session: &mut dyn SqlSession,
+    stages: &[StageText<'_>],
+    foreseen: Option<&Foreseen<'_>>,
+    as_of: Date,
+) -> Result<JobSurvey, StoreError> {
+    let Some(first) = stages.first() else {
+        return Ok(JobSurvey::default());
+    };
+    let statement = counts(first, stages, foreseen, as_of)?;
+    let rows = session.query(&statement).await?;
+    let mut survey = read_counts(rows.first(), stages.len())?;
+    for (text, surveyed) in stages.iter().zip(&mut survey.stages) {
+        if surveyed.due.records > 0 {
+            surveyed.oldest_overdue_days = oldest_overdue(session, text, as_of).await?;
         }
     }
-    let retained: Vec<String> = RetainReason::ALL
-        .iter()
-        .map(|reason| format!("count(*) filter (where r = '{}')", reason.name()))
+    Ok(survey)
+}
+
+/// What a stage says of a record: due, or why it is kept.
+#[derive(Clone, Copy)]
+enum Verdict {
+    Due,
+    /// Due as soon as the run has removed what blocks it.
+    Freed,
+    Undatable(Undatable),
+    Retain(RetainReason),
+}
+
+impl Verdict {
+    /// All of them; the reasons in their order of weight.
+    fn all() -> impl Iterator<Item = Self> {
+        let reasons = RetainReason::ALL
+            .into_iter()
+            .flat_map(|reason| match reason {
+                RetainReason::Undatable => Undatable::ALL.map(Self::Undatable).to_vec(),
+                RetainReason::AlreadyDisposed
+                | RetainReason::StartsInFuture
+                | RetainReason::NotExpired => vec![Self::Retain(reason)],
+                RetainReason::Referenced => vec![Self::Retain(reason), Self::Freed],
+            });
+        std::iter::once(Self::Due).chain(reasons)
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Due => "due",
+            Self::Freed => "freed",
+            Self::Undatable(why) => why.name(),
+            Self::Retain(reason) => reason.name(),
+        }
+    }
+}
+
+/// What `text` says of each record, as an expression.
+fn verdict(
+    text: &StageText<'_>,
+    foreseen: Option<&Foreseen<'_>>,
+    as_of: Date,
+) -> Result<String, StoreError> {
+    let tomorrow = as_of.tomorrow().unwrap_or(Date::MAX);
+    let mut arms = Vec::new();
+    for verdict in Verdict::all() {
+        let condition = match verdict {
+            Verdict::Due | Verdict::Retain(RetainReason::Undatable) => None,
+            Verdict::Undatable(why) => text.undatable(why)?,
+            Verdict::Retain(RetainReason::AlreadyDisposed) => text.already_disposed(),
+            Verdict::Retain(RetainReason::StartsInFuture) => Some(text.starts_from(tomorrow)?),
+            Verdict::Retain(RetainReason::NotExpired) => Some(text.not_expired(as_of)?),
+            Verdict::Retain(RetainReason::Referenced) => match foreseen {
+                Some(foreseen) => foreseen.referenced(text)?,
+                None => text.referenced(),
+            },
+            Verdict::Freed => {
+                let now = text.referenced();
+                match foreseen {
+                    Some(foreseen) if foreseen.referenced(text)? != now => now,
+                    Some(_) | None => None,
+                }
+            }
+        };
+        if let Some(condition) = condition {
+            arms.push(format!("when {condition} then '{}'", verdict.name()));
+        }
+    }
+    let due = Verdict::Due.name();
+    Ok(format!("case {} else '{due}' end", arms.join(" ")))
+}
+
+/// Whether a record is due in one of the stages `among`; the verdict of stage n is the column rn.
+fn due_in(among: Range<usize>) -> String {
+    verdict_in(among, &[Verdict::Due])
+}
+
+/// Whether a record goes in one of the stages `among` in this run.
+fn goes_in(among: Range<usize>) -> String {
+    verdict_in(among, &[Verdict::Due, Verdict::Freed])
+}
+
+fn verdict_in(among: Range<usize>, verdicts: &[Verdict]) -> String {
+    let due: Vec<String> = among
+        .flat_map(|stage| {
+            let verdicts = verdicts.iter();
+            verdicts.map(move |verdict| format!("r{stage} = '{}'", verdict.name()))
+        })
         .collect();
+    if due.is_empty() {
+        return "1 = 0".to_owned();
+    }
+    format!("({})", due.join(" or "))
+}
+
+/// Counts the records for which `condition` holds, and the persons whom they are about: as evidence
+/// has them, by client; and a record without a person is one of its own, nobody knows of whom.
+fn records_and_persons(condition: &str) -> [String; 3] {
+    let nobody = if guard::stands(Guard::PersonsAsEvidence) {
+        "s is null"
+    } else {
+        "1 = 0"
+    };
+    [
+        format!("count(*) filter (where {condition})"),
+        format!("count(distinct p) filter (where {condition} and s is not null)"),
+        format!("count(*) filter (where {condition} and {nobody})"),
+    ]
+}
+
+fn counts(
+    first: &StageText<'_>,
+    stages: &[StageText<'_>],
+    foreseen: Option<&Foreseen<'_>>,
+    as_of: Date,
+) -> Result<Statement, StoreError> {
+    let mut selected = vec!["count(*)".to_owned()];
+    selected.extend(records_and_persons(&goes_in(0..stages.len())));
+    for stage in 0..stages.len() {
+        let due = due_in(stage..stage + 1);
+        selected.extend(records_and_persons(&due));
+        let (goes, earlier) = (goes_in(stage..stage + 1), goes_in(0..stage));
+        selected.push(format!("count(*) filter (where {goes} and {earlier})"));
+        for verdict in Verdict::all().skip(1) {
+            let name = verdict.name();
+            selected.push(format!("count(*) filter (where r{stage} = '{name}')"));
+        }
+    }
+    let mut columns = vec![
+        format!("t.{} as s", quote(&first.job.subject.column)),
+        format!("{} as p", person(first)?),
+    ];
+    for (index, text) in stages.iter().enumerate() {
+        columns.push(format!("{} as r{index}", verdict(text, foreseen, as_of)?));
+    }
     let sql = format!(
-        "select count(*), count(*) filter (where r = 'due'), count(distinct s) filter (where r = 'due'), {} \
-         from (select case {} else 'due' end as r, t.{} as s from {}{}) as x",
-        retained.join(", "),
-        arms.join(" "),
-        quote(&text.job.subject.column),
-        text.from(),
-        text.dialect.once()
+        "select {} from (select {} from {}{}) as x",
+        selected.join(", "),
+        columns.join(", "),
+        StageText::from_of(stages),
+        first.dialect.once()
     );
-    Ok(Statement::new(doing(text), sql, Vec::new()))
+    Ok(Statement::new(doing(first), sql, Vec::new()))
+}
+
+/// The person of a record as evidence knows them: by client and id; the kind is the cluster's.
+fn person(text: &StageText<'_>) -> Result<String, StoreError> {
+    let exact = |column: &str| {
+        let facts = text.own_column(column)?;
+        Ok(text.dialect.exact(&format!("t.{}", quote(column)), facts))
+    };
+    let subject = exact(&text.job.subject.column)?;
+    Ok(match &text.job.client {
+        ClientSource::Fixed(_) => subject,
+        ClientSource::Column(_) if !guard::stands(Guard::PersonsAsEvidence) => subject,
+        ClientSource::Column(column) => text.dialect.together(&[exact(column)?, subject]),
+    })
 }
 
 fn doing(text: &StageText<'_>) -> String {
     format!("survey `{}`, stage `{}`", text.job.cluster, text.stage.name)
 }
 
-fn read_counts(row: Option<&Row>) -> Result<Survey, StoreError> {
+/// Reads the counts in the order of the statement.
+fn read_counts(row: Option<&Row>, stages: usize) -> Result<JobSurvey, StoreError> {
     let mut counts = row.into_iter().flatten().map(count);
     let mut next = || {
         counts
@@ -78,22 +245,45 @@ fn read_counts(row: Option<&Row>) -> Result<Survey, StoreError> {
             .ok_or_else(|| StoreError::Unusable("the survey's answer has no counts".to_owned()))
     };
     let total = next()?;
-    let due = Due {
-        records: next()?,
-        subjects: next()?,
+    let mut survey = JobSurvey {
+        together: read_due(&mut next)?,
+        stages: Vec::with_capacity(stages),
     };
-    let mut retained = BTreeMap::new();
-    for reason in RetainReason::ALL {
-        let records = next()?;
-        if records > 0 {
-            retained.insert(reason, records);
+    for _ in 0..stages {
+        let mut stage = Survey {
+            total,
+            due: read_due(&mut next)?,
+            again: next()?,
+            ..Survey::default()
+        };
+        for verdict in Verdict::all().skip(1) {
+            let records = next()?;
+            if records == 0 {
+                continue;
+            }
+            let reason = match verdict {
+                Verdict::Due => continue,
+                Verdict::Freed => {
+                    stage.freed = records;
+                    RetainReason::Referenced
+                }
+                Verdict::Retain(reason) => reason,
+                Verdict::Undatable(why) => {
+                    stage.undatable.insert(why, records);
+                    RetainReason::Undatable
+                }
+            };
+            *stage.retained.entry(reason).or_default() += records;
         }
+        survey.stages.push(stage);
     }
-    Ok(Survey {
-        total,
-        due,
-        retained,
-        oldest_overdue_days: None,
+    Ok(survey)
+}
+
+fn read_due(next: &mut impl FnMut() -> Result<u64, StoreError>) -> Result<Due, StoreError> {
+    Ok(Due {
+        records: next()?,
+        subjects: next()? + next()?,
     })
 }
 
@@ -131,15 +321,15 @@ async fn oldest_overdue(
 fn starting_points(text: &StageText<'_>, as_of: Date) -> Result<Statement, StoreError> {
     let alone = text.stage.sources.len() == 1 && text.may_apply(0).is_none();
     let mut selected = Vec::new();
-    for (index, source) in text.stage.sources.iter().enumerate() {
-        let column = expression(&source.starts_at);
+    for index in 0..text.stage.sources.len() {
+        let start = text.start(index)?;
         if alone {
             selected.push(text.applies_code(index));
-            selected.push(text.dialect.least(&column, &text.start_type(index)?));
+            selected.push(text.dialect.least(&start));
             continue;
         }
         selected.push(text.applies_code(index));
-        selected.push(column);
+        selected.push(start.expression);
     }
     let distinct = if alone { "" } else { "distinct " };
     let sql = format!(

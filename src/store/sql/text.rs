@@ -12,7 +12,9 @@ use super::dialect::literal;
 use super::dialect::quote;
 use super::dialect::table;
 use super::resolved::Tables;
+use super::start::StartColumn;
 use crate::domain::rule::Applies;
+use crate::domain::rule::Undatable;
 use crate::domain::value::Value;
 use crate::guard;
 use crate::guard::Guard;
@@ -59,8 +61,20 @@ fn matched(join: &Join, alias: &str) -> String {
 impl<'a> StageText<'a> {
     /// `"table" as t left join …`, with the joins that the stage's rule reads.
     pub(crate) fn from(&self) -> String {
+        self.from_with(&self.needed_joins())
+    }
+
+    /// The same for all of `stages`, which are of one job.
+    pub(crate) fn from_of(stages: &[Self]) -> String {
+        let needed: Vec<&str> = stages.iter().flat_map(Self::needed_joins).collect();
+        stages
+            .first()
+            .map(|text| text.from_with(&needed))
+            .unwrap_or_default()
+    }
+
+    fn from_with(&self, needed: &[&str]) -> String {
         let mut text = format!("{} as t", table(&self.job.table));
-        let needed = self.needed_joins();
         for join in &self.job.joins {
             if !needed.contains(&join.name.as_str()) {
                 continue;
@@ -176,13 +190,23 @@ impl<'a> StageText<'a> {
             .map_err(StoreError::Unusable)
     }
 
+    /// The starting point of purpose `index`, as statements read it.
+    pub(crate) fn start(&self, index: usize) -> Result<StartColumn<'a>, StoreError> {
+        Ok(StartColumn {
+            expression: expression(&self.stage.sources[index].starts_at),
+            stored: self.start_type(index)?,
+            zone: &self.job.time_zone,
+            earliest: self.stage.rule.purposes[index].earliest,
+        })
+    }
+
     fn each_purpose(
         &self,
-        make: impl Fn(&str, &StartType) -> String,
+        make: impl Fn(&StartColumn<'_>) -> String,
     ) -> Result<Vec<String>, StoreError> {
         let mut parts = Vec::new();
-        for (index, source) in self.stage.sources.iter().enumerate() {
-            let said = make(&expression(&source.starts_at), &self.start_type(index)?);
+        for index in 0..self.stage.sources.len() {
+            let said = make(&self.start(index)?);
             parts.push(match self.may_apply(index) {
                 Some(applies) => format!("({applies} and {said})"),
                 None => said,
@@ -199,24 +223,29 @@ impl<'a> StageText<'a> {
         conditions.map(|conditions| format!("({})", conditions.join(" or ")))
     }
 
-    /// Whether the record's end cannot be computed.
-    pub(crate) fn undatable(&self) -> Result<String, StoreError> {
-        let mut parts = self.each_purpose(|column, start| {
-            self.dialect.not_a_day(column, start, &self.job.time_zone)
-        })?;
-        if let Some(covered) = self.covered() {
-            parts.push(format!("not {covered}"));
-        }
-        parts.extend(self.ambiguous());
-        Ok(format!("({})", parts.join(" or ")))
+    /// Whether the record's end cannot be computed for this reason or one of less weight; `None` if
+    /// it cannot be the reason.
+    pub(crate) fn undatable(&self, why: Undatable) -> Result<Option<String>, StoreError> {
+        let parts = match why {
+            Undatable::NoPurpose => {
+                return Ok(self.covered().map(|covered| format!("not {covered}")));
+            }
+            Undatable::Ambiguous => return Ok(self.ambiguous()),
+            Undatable::Missing => {
+                self.each_purpose(|start| format!("{} is null", start.expression))
+            }
+            Undatable::Unreadable => {
+                self.each_purpose(|start| self.dialect.not_a_day(&start.of_any_day()))
+            }
+            Undatable::NotBelieved => self.each_purpose(|start| self.dialect.not_a_day(start)),
+        };
+        Ok(Some(format!("({})", parts?.join(" or "))))
     }
 
     /// Whether a starting point of the record lies on or after `day`.
     pub(crate) fn starts_from(&self, day: Date) -> Result<String, StoreError> {
-        let parts = self.each_purpose(|column, start| {
-            let before = self.dialect.before(column, start, day, &self.job.time_zone);
-            format!("not {before}")
-        })?;
+        let parts =
+            self.each_purpose(|start| format!("not {}", self.dialect.before(start, day)))?;
         Ok(format!("({})", parts.join(" or ")))
     }
 
@@ -224,11 +253,7 @@ impl<'a> StageText<'a> {
     pub(crate) fn not_expired(&self, as_of: Date) -> Result<String, StoreError> {
         let mut parts = Vec::new();
         for (index, cutoff) in self.stage.rule.cutoffs(as_of).into_iter().enumerate() {
-            let column = expression(&self.stage.sources[index].starts_at);
-            let start = self.start_type(index)?;
-            let before = self
-                .dialect
-                .before(&column, &start, cutoff, &self.job.time_zone);
+            let before = self.dialect.before(&self.start(index)?, cutoff);
             parts.push(match self.may_apply(index) {
                 Some(applies) => format!("({applies} and not {before})"),
                 None => format!("not {before}"),
@@ -265,14 +290,32 @@ impl<'a> StageText<'a> {
 
     /// Whether a blocking row still names the record; `None` if nothing blocks this stage.
     pub(crate) fn referenced(&self) -> Option<String> {
-        let parts: Vec<String> = self
-            .references(|on_dispose| matches!(on_dispose, OnDispose::Blocks))
-            .map(|reference| {
-                let on: Vec<String> = reference
+        let blocks: Vec<_> = self
+            .blocks()
+            .map(|reference| (reference, Vec::new()))
+            .collect();
+        self.blocked_by(&blocks)
+    }
+
+    /// The references of this stage whose rows block.
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = &'a Reference> {
+        self.references(|on_dispose| matches!(on_dispose, OnDispose::Blocks))
+    }
+
+    /// Whether a row `b` of one of these references names the record; rows for which one of the
+    /// conditions beside the reference holds do not count.
+    pub(crate) fn blocked_by(&self, blocking: &[(&Reference, Vec<String>)]) -> Option<String> {
+        let parts: Vec<String> = blocking
+            .iter()
+            .map(|(reference, but_for)| {
+                let mut on: Vec<String> = reference
                     .on
                     .iter()
                     .map(|pair| format!("b.{} = {}", quote(&pair.theirs), own(&pair.ours.column)))
                     .collect();
+                if !but_for.is_empty() {
+                    on.push(format!("not ({})", but_for.join(" or ")));
+                }
                 format!(
                     "exists (select 1 from {} as b where {})",
                     table(&reference.table),
@@ -299,13 +342,18 @@ impl<'a> StageText<'a> {
 
     /// Whether the record is due: what the batch statement asks, in a form an index can serve.
     pub(crate) fn due(&self, as_of: Date) -> Result<String, StoreError> {
+        self.due_unless(as_of, self.referenced())
+    }
+
+    /// The same, where `referenced` says what blocks the record.
+    pub(crate) fn due_unless(
+        &self,
+        as_of: Date,
+        referenced: Option<String>,
+    ) -> Result<String, StoreError> {
         let mut parts = Vec::new();
         for (index, cutoff) in self.stage.rule.cutoffs(as_of).into_iter().enumerate() {
-            let column = expression(&self.stage.sources[index].starts_at);
-            let start = self.start_type(index)?;
-            let before = self
-                .dialect
-                .before(&column, &start, cutoff, &self.job.time_zone);
+            let before = self.dialect.before(&self.start(index)?, cutoff);
             parts.push(match self.may_apply(index) {
                 Some(applies) => format!("(not {applies} or {before})"),
                 None => before,
@@ -317,10 +365,7 @@ impl<'a> StageText<'a> {
             self.already_disposed()
                 .map(|marked| format!("not {marked}")),
         );
-        parts.extend(
-            self.referenced()
-                .map(|referenced| format!("not {referenced}")),
-        );
+        parts.extend(referenced.map(|referenced| format!("not {referenced}")));
         Ok(parts.join(" and "))
     }
 

@@ -13,10 +13,14 @@ use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
 use super::survey::count;
+use super::text::missing;
 use super::window::in_rows;
 use super::window::key_args;
 use crate::domain::value::RecordKey;
 use crate::domain::value::Value;
+use crate::guard;
+use crate::guard::Guard;
+use crate::job::Job;
 use crate::store::error::StoreError;
 
 /// Fails if a deleted record is there again.
@@ -38,7 +42,8 @@ pub(super) async fn check_deleted(
     none(session, pass, &statement).await
 }
 
-/// Fails if a column of a pseudonymized record has the value that it had before.
+/// Fails if a column of a pseudonymized record has the value that it had before, or if a day from which
+/// a period runs has another: the next stage would begin anew.
 pub(super) async fn check_rewritten(
     session: &mut dyn SqlSession,
     pass: &Pass<'_>,
@@ -48,7 +53,82 @@ pub(super) async fn check_rewritten(
     if !has_triggers(pass)? {
         return Ok(());
     }
-    none(session, pass, &put_back(pass, rows, keys)?).await
+    none(session, pass, &put_back(pass, rows, keys)?).await?;
+    if !guard::stands(Guard::DaysStay) {
+        return Ok(());
+    }
+    for column in days_of(pass.job()) {
+        let Some(statement) = moved(pass, rows, keys, column)? else {
+            continue;
+        };
+        let found = session.query(&statement).await?;
+        let records = found.first().and_then(|row| count(row.first()?));
+        if records != Some(0) {
+            let table = &pass.job().table;
+            return Err(StoreError::Unusable(format!(
+                "a trigger or rule of `{table}` moves `{column}`, from which a period runs, when a record is pseudonymized; nothing of the batch was changed\nhint: start the period at a column that keeps its value, or let the trigger leave the change alone"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Columns of the job's own table from which a period of any stage runs.
+pub(super) fn days_of(job: &Job) -> impl Iterator<Item = &str> {
+    let sources = job.stages.iter().flat_map(|stage| &stage.sources);
+    let own = sources.filter(|source| source.starts_at.join.is_none());
+    own.map(|source| source.starts_at.column.as_str())
+}
+
+/// Counts records in which `column` has another value than in `rows`; `None` if that was not read.
+fn moved(
+    pass: &Pass<'_>,
+    rows: &[Row],
+    keys: &[RecordKey],
+    column: &str,
+) -> Result<Option<Statement>, StoreError> {
+    let Some(selected) = pass.selected(column) else {
+        return Ok(None);
+    };
+    let facts = pass.tables.column(&pass.job().table, column);
+    let facts = facts.ok_or_else(|| missing(&pass.job().table.to_string(), column))?;
+    let mut columns = pass.key_columns.clone();
+    columns.push(facts);
+    let former: Vec<Vec<Value>> = rows
+        .iter()
+        .zip(keys)
+        .map(|(row, key)| {
+            let mut values = key.values().to_vec();
+            values.push(value_at(row, selected));
+            values
+        })
+        .collect();
+    let slices: Vec<&[Value]> = former.iter().map(Vec::as_slice).collect();
+    let mut on: Vec<String> = pass
+        .job()
+        .key
+        .iter()
+        .enumerate()
+        .map(|(index, column)| format!("t.{} = u.c{index}", quote(column)))
+        .collect();
+    let (now, before) = (
+        format!("t.{}", quote(column)),
+        format!("u.c{}", pass.key_columns.len()),
+    );
+    on.push(format!(
+        "({now} is null or {} <> {}) and {before} is not null",
+        pass.dialect.text_of(&now),
+        pass.dialect.text_of(&before)
+    ));
+    let sql = format!(
+        "select count(*) from {} as t, {} where {}",
+        own_table(pass.job()),
+        pass.dialect.rows("u", &columns, 1),
+        on.join(" and ")
+    );
+    let args = pass.dialect.row_args(&columns, &slices);
+    let doing = pass.doing("look at the days of pseudonymized records");
+    Ok(Some(Statement::new(doing, sql, args)))
 }
 
 fn has_triggers(pass: &Pass<'_>) -> Result<bool, StoreError> {

@@ -9,8 +9,10 @@ mod k01_joins;
 mod k05_holds;
 mod k05_intents;
 mod k07_conditions;
+mod k06_dates;
 mod k08_clock;
 mod k11_objects;
+mod k09_limits;
 mod k13_sessions;
 mod k15_names;
 mod k17_stopping;
@@ -21,6 +23,7 @@ mod k23_silent_servers;
 mod k25_restored_store;
 mod s3_proxy;
 mod with_objects;
+mod k26_dry_run;
 
 use kigen::guard::Guard;
 
@@ -102,6 +105,41 @@ pub(crate) const LEARNERS: &str = "
 create table learner (learner_id bigint not null primary key, name text, ended_on date);
 insert into learner values (1, 'PERSON', '2010-03-31'), (2, 'PERSON', '2010-03-31'), (3, 'PERSON', '2025-03-31');
 ";
+
+/// Like [`JOB`], with a stage before that pseudonymizes after a year.
+pub(crate) fn two_stages() -> String {
+    let first = r#"[[stage]]
+name = "pseudonymize"
+disposal = "pseudonymize"
+
+[[stage.purpose]]
+name = "service"
+starting-point = "end-of-relationship"
+starts-at = "ended_on"
+period = "P1Y"
+
+[[stage.change]]
+column = "name"
+strategy = "null"
+
+[[example]]
+stage = "pseudonymize"
+as-of = "2024-03-31"
+expect = "retain"
+[example.starts]
+service = "2023-03-31"
+
+[[example]]
+stage = "pseudonymize"
+as-of = "2024-04-01"
+expect = "dispose"
+[example.starts]
+service = "2023-03-31"
+
+[[stage]]
+name = "delete""#;
+    JOB.replace("[[stage]]\nname = \"delete\"", first)
+}
 
 impl Case {
     /// `sql` makes the tables and their rows; `PERSON` in it becomes a name that no output may hold.

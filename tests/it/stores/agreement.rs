@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use kigen::domain::rule::Decision;
+use kigen::domain::rule::RetainReason;
 use kigen::store::Inventory;
 use kigen::store::Survey;
 use kigen::store::sql::SqlStore;
@@ -66,7 +67,13 @@ fn expected(writer: &Writer<'_>, rows: &[Written]) -> (Survey, BTreeSet<usize>) 
                 let days = i64::from((as_of - expired_after).get_days()) - 1;
                 survey.oldest_overdue_days = survey.oldest_overdue_days.max(Some(days));
             }
-            Decision::Retain(reason) => *survey.retained.entry(reason).or_default() += 1,
+            Decision::Retain(reason) => {
+                *survey.retained.entry(reason).or_default() += 1;
+                if reason == RetainReason::Undatable {
+                    let why = writer.rule.undatable(&row.candidate).unwrap();
+                    *survey.undatable.entry(why).or_default() += 1;
+                }
+            }
         }
     }
     survey.due.records = due.len() as u64;

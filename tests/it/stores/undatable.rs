@@ -21,6 +21,7 @@ on_every_engine!(
     what_is_no_day_of_the_calendar_is_undatable_and_stays,
     a_moment_outside_the_calendar_is_undatable_and_stays,
     the_last_microsecond_of_a_day_belongs_to_it,
+    a_day_at_the_end_of_the_calendar_lies_in_the_future,
 );
 
 /// Asserts that every record is undatable in the survey and when looked up, and outlives a pass.
@@ -79,6 +80,10 @@ async fn what_is_no_day_of_the_calendar_is_undatable_and_stays(store: &TestStore
             "'0000-06-01'",
             "' 2024-01-1'",
             "'２０２４-01-01'",
+            "'1994-12-31'",
+            "'1900-01-01'",
+            "'1899-12-30'",
+            "'0006-01-31'",
         ],
         &[
             "null",
@@ -87,6 +92,10 @@ async fn what_is_no_day_of_the_calendar_is_undatable_and_stays(store: &TestStore
             "'0044-03-15 BC'",
             "'12000-01-01'",
             "'0001-12-31 BC'",
+            "'1994-12-31'",
+            "'1970-01-01'",
+            "'1900-01-01'",
+            "'0001-01-01'",
         ],
     );
     store.execute(&insert_values(values)).await;
@@ -111,12 +120,14 @@ async fn a_moment_outside_the_calendar_is_undatable_and_stays(store: &TestStore)
                     "'2024-01-01 24:00:00'",
                     "'2024-01-01 10:00:00+09:00'",
                     "'2024-01-01 23:59:60'",
+                    "'1970-01-01 00:00:00'",
                     "1704067200",
                 ],
                 &[
                     "null",
                     "'infinity'",
                     "'-infinity'",
+                    "'1970-01-01 00:00:00+00'",
                     "'0044-03-15 12:00:00+00 BC'",
                     "'12000-01-01 00:00:00+00'",
                 ],
@@ -131,14 +142,21 @@ async fn a_moment_outside_the_calendar_is_undatable_and_stays(store: &TestStore)
                     "'2024-01-01'",
                     "'2024-02-30 10:00:00'",
                     "'2024-01-01 10:00:00 noon'",
-                    "'9999-12-31 23:59:59'",
+                    "'2024-01-01T10:00:00Z'",
+                    "'2024-01-01 10:00:00+00:00'",
+                    "'2024-01-01 10:00:00.5-05:00'",
+                    "'2024-01-01 10:00:00 '",
+                    "'2024-01-01 10:00:00.'",
+                    "'1994-12-31 09:59:59'",
                 ],
                 &[
                     "null",
                     "'infinity'",
                     "'-infinity'",
                     "'0044-03-15 12:00:00 BC'",
-                    "'9999-12-31 23:59:59'",
+                    "'10000-01-01 00:00:00'",
+                    "'1970-01-01 00:00:00'",
+                    "'1994-12-31 09:59:59'",
                 ],
             ),
         ),
@@ -146,9 +164,26 @@ async fn a_moment_outside_the_calendar_is_undatable_and_stays(store: &TestStore)
             "bigint",
             StoredAs::UnixSeconds,
             store.either(
-                &["null", "'x'", "1.5", "99999999999999", "-99999999999999"],
                 &[
                     "null",
+                    "'x'",
+                    "1.5",
+                    "99999999999999",
+                    "-99999999999999",
+                    "0",
+                    "-1",
+                    "1",
+                    "18262",
+                    "20240101",
+                ],
+                &[
+                    "null",
+                    "0",
+                    "-1",
+                    "1",
+                    "18262",
+                    "20240101",
+                    "1704067200000",
                     "99999999999999",
                     "-99999999999999",
                     "9223372036854775807",
@@ -204,5 +239,39 @@ async fn the_last_microsecond_of_a_day_belongs_to_it(store: &TestStore) {
             ["1", "2"],
             "{type_name}"
         );
+    }
+}
+
+async fn a_day_at_the_end_of_the_calendar_lies_in_the_future(store: &TestStore) {
+    let moment = store.either("'9999-12-31 23:59:59'", "'9999-12-31 23:59:59+00'");
+    let zone = TimeZone::get("America/New_York").unwrap();
+    for (type_name, stored_as, value) in [
+        ("date", StoredAs::Typed, "'9999-12-31'"),
+        ("timestamptz", StoredAs::Typed, moment),
+        (
+            "timestamp",
+            StoredAs::LocalTime(zone),
+            "'9999-12-31 23:59:59'",
+        ),
+        ("bigint", StoredAs::UnixSeconds, "253402300799"),
+    ] {
+        store
+            .execute(&format!(
+                "drop table if exists record; create table record (id bigint primary key, learner text, at {type_name})"
+            ))
+            .await;
+        store.execute(&insert_values(&[value])).await;
+        let mut job = job("record", &["id", "learner", "at"]);
+        let (purpose, mut source) = purpose("course", "P1Y", column("at"));
+        source.stored_as = stored_as;
+        job.stages = vec![stage("delete", vec![(purpose, source)], Disposal::Delete)];
+        let opened = store.open().await;
+        let survey = opened.survey(&job, 0, AS_OF).await.unwrap();
+        let future = survey.retained.get(&RetainReason::StartsInFuture);
+        assert_eq!(future, Some(&1), "{type_name}: {survey:?}");
+        let found = opened.find(&job, &["0".to_owned()]).await.unwrap().unwrap();
+        let decision = job.stages[0].rule.decide(&found.candidates[0], AS_OF);
+        let kept = Decision::Retain(RetainReason::StartsInFuture);
+        assert_eq!(decision, kept, "{type_name}");
     }
 }

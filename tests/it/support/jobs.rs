@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use kigen::domain::calendar::FirstDay;
+use kigen::domain::rule::EARLIEST_BELIEVED;
 use kigen::domain::rule::Purpose;
 use kigen::domain::rule::Rule;
 use kigen::job::ClassifiedColumn;
@@ -132,6 +133,7 @@ pub(crate) fn purpose(name: &str, period: &str, starts_at: ColumnRef) -> (Purpos
         name: name.to_owned(),
         period: period.parse().unwrap(),
         first_day: FirstDay::NotCounted,
+        earliest: EARLIEST_BELIEVED,
     };
     let source = PurposeSource {
         kind: StartingPointKind::EndOfTransaction,

@@ -10,6 +10,7 @@ use kigen::job::OnDispose;
 use kigen::plan;
 use kigen::plan::ApprovedStage;
 use kigen::plan::StagePlan;
+use kigen::plan::Together;
 use kigen::store::Announced;
 use kigen::store::Control;
 use kigen::store::Disposer;
@@ -145,7 +146,12 @@ pub(crate) fn approved<'a>(
         records: surveyed.due.records,
         persons: surveyed.due.subjects,
     };
-    let approved = plan::approve(plan::plan(job, as_of, vec![planned])).unwrap();
+    let together = Together {
+        records: surveyed.due.records,
+        persons: surveyed.due.subjects,
+    };
+    let plan = plan::plan(job, as_of, vec![planned], together);
+    let approved = plan::approve(plan).unwrap();
     approved.stage(stage).unwrap()
 }
 

@@ -37,6 +37,7 @@ impl Handover<'_> {
     /// Writes `receipts` where and how it was asked for.
     pub(super) fn hand_over(&self, format: Format, receipts: &[Receipt]) -> Result<(), Failure> {
         let output = self.arguments.output.as_deref();
+        folder_is_there(output, receipts)?;
         match format {
             Format::Json => {
                 self.write_each(receipts)?;
@@ -164,6 +165,27 @@ impl Handover<'_> {
         let key = key.map_err(|error| Failure::new(exit::CONFIG_INVALID, error.to_string()))?;
         Ok(key.verifying_key())
     }
+}
+
+/// Several receipts need a folder to stand in, and one needs that of its file.
+fn folder_is_there(output: Option<&Path>, receipts: &[Receipt]) -> Result<(), Failure> {
+    let Some(output) = output.filter(|output| !output.exists()) else {
+        return Ok(());
+    };
+    let is_folder = receipts.len() > 1 || output.to_string_lossy().ends_with('/');
+    let folder = if is_folder {
+        Some(output)
+    } else {
+        output.parent().filter(|parent| *parent != Path::new(""))
+    };
+    let Some(folder) = folder.filter(|folder| !folder.is_dir()) else {
+        return Ok(());
+    };
+    let folder = folder.display();
+    let message = format!(
+        "write to `--output`: the folder `{folder}` is not there\nhint: make it with `mkdir -p {folder}`"
+    );
+    Err(Failure::new(exit::USAGE, message))
 }
 
 /// Writes the whole file or none, with the mode 0600 that temporary files have.

@@ -16,8 +16,10 @@ use crate::job::TableName;
 use crate::store::Disposer;
 use crate::store::Fit;
 use crate::store::Found;
+use crate::store::FrequentDay;
 use crate::store::Inventory;
 use crate::store::JobObjects;
+use crate::store::JobSurvey;
 use crate::store::JournalRow;
 use crate::store::JournalSink;
 use crate::store::NamedObjects;
@@ -82,6 +84,19 @@ impl Inventory for JournalOnly {
     }
 
     async fn survey(&self, _: &Job, _: usize, _: Date) -> Result<Survey, StoreError> {
+        Err(not_here())
+    }
+
+    async fn frequent_days(&self, _: &Job) -> Result<Vec<FrequentDay>, StoreError> {
+        Err(not_here())
+    }
+
+    async fn survey_all(
+        &self,
+        _: &Job,
+        _: &[(&Job, Date)],
+        _: Date,
+    ) -> Result<JobSurvey, StoreError> {
         Err(not_here())
     }
 

@@ -30,6 +30,11 @@ pub(super) enum Start {
     Null,
     /// No day of the calendar, where the type can hold one; else null.
     Garbage,
+    /// So many days after 1994-12-30: around the first day that is believed, or the zero of a clock.
+    Old {
+        days: i32,
+        seconds: i32,
+    },
     /// Near the border of purpose 0, 1 or 2, or near the day of the decision.
     Near {
         border: usize,
@@ -75,9 +80,11 @@ const ZONES: [&str; 3] = ["Asia/Tokyo", "UTC", "America/New_York"];
 
 fn start() -> impl Strategy<Value = Start> {
     let seconds = prop::sample::select(vec![0, 0, -1, 1, 43_200, 3_600, -3_600]);
+    let old = prop::sample::select(vec![0, 1, 2, 3, 4, -9_130, -9_129, -34_700]);
     prop_oneof![
         1 => Just(Start::Null),
         1 => Just(Start::Garbage),
+        2 => (old, seconds.clone()).prop_map(|(days, seconds)| Start::Old { days, seconds }),
         10 => (0..4_usize, -2..3_i8, seconds).prop_map(|(border, days, seconds)| Start::Near { border, days, seconds }),
     ]
 }

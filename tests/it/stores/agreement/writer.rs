@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use kigen::domain::calendar::FirstDay;
 use kigen::domain::rule::Applies;
 use kigen::domain::rule::Candidate;
+use kigen::domain::rule::EARLIEST_BELIEVED;
 use kigen::domain::rule::Purpose;
 use kigen::domain::rule::PurposeState;
 use kigen::domain::rule::Rule;
@@ -65,6 +66,7 @@ impl<'a> Writer<'a> {
                 } else {
                     FirstDay::NotCounted
                 },
+                earliest: EARLIEST_BELIEVED,
             });
         let conditions = case.purposes.iter().map(|plan| {
             plan.condition.as_ref().map(|condition| Condition {
@@ -178,6 +180,12 @@ impl<'a> Writer<'a> {
         match start {
             Start::Null => ("null".to_owned(), StartingPoint::Missing),
             Start::Garbage => self.garbage(),
+            Start::Old { days, seconds } => {
+                let day = jiff::civil::date(1994, 12, 30) + jiff::Span::new().days(days);
+                let moment = day.to_zoned(self.zone.clone()).unwrap().timestamp()
+                    + SignedDuration::from_secs(seconds.into());
+                self.written(day, moment)
+            }
             Start::Near {
                 border,
                 days,

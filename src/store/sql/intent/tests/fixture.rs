@@ -24,6 +24,7 @@ use crate::evidence::leaf::RunKey;
 use crate::job::Job;
 use crate::plan;
 use crate::plan::StagePlan;
+use crate::plan::Together;
 use crate::store::Announced;
 use crate::store::Control;
 use crate::store::Disposer as _;
@@ -185,7 +186,8 @@ impl World {
             records: 0,
             persons: 0,
         };
-        let approved = plan::approve(plan::plan(&self.job, AS_OF, vec![planned])).unwrap();
+        let plan = plan::plan(&self.job, AS_OF, vec![planned], Together::default());
+        let approved = plan::approve(plan).unwrap();
         StageOrder::new(
             approved.stage(0).unwrap(),
             &self.run,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 
 use crate::domain::calendar::FirstDay;
+use crate::domain::rule::EARLIEST_BELIEVED;
 use crate::domain::rule::Purpose;
 use crate::domain::rule::Rule;
 use crate::job::Clause;
@@ -104,6 +105,7 @@ fn stage(starts_at: ColumnRef) -> Stage {
                 name: "proof-of-reply".to_owned(),
                 period: "P2Y".parse().unwrap(),
                 first_day: FirstDay::NotCounted,
+                earliest: EARLIEST_BELIEVED,
             }],
         },
         sources: vec![PurposeSource {

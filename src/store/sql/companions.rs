@@ -1,0 +1,97 @@
+//! Rows of other tables, and objects, that go along with the records of a stage: counted beforehand.
+
+use super::dialect::quote;
+use super::dialect::table;
+use super::foreseen::Foreseen;
+use super::session::SqlSession;
+use super::session::Statement;
+use super::survey::count;
+use super::text::StageText;
+use crate::job::OnDispose;
+use crate::job::Reference;
+use crate::store::Companions;
+use crate::store::error::StoreError;
+
+/// Counts what the records of `text` that go take along.
+pub(crate) async fn count_all(
+    session: &mut dyn SqlSession,
+    foreseen: &Foreseen<'_>,
+    text: &StageText<'_>,
+) -> Result<Companions, StoreError> {
+    let mut found = Companions::default();
+    let goes_with = text.references(|on_dispose| matches!(on_dispose, OnDispose::GoesWith { .. }));
+    for reference in goes_with {
+        let rows = rows_of(session, foreseen, text, reference).await?;
+        add(&mut found.goes_with, reference.table.to_string(), rows);
+    }
+    for reference in text.references(|on_dispose| matches!(on_dispose, OnDispose::Unlink)) {
+        let rows = rows_of(session, foreseen, text, reference).await?;
+        add(&mut found.unlinked, reference.table.to_string(), rows);
+    }
+    if !super::intent::has_objects(text.job, text.stage) {
+        return Ok(found);
+    }
+    for link in &text.job.objects {
+        let column = quote(&link.key_column);
+        let sql = match &link.table {
+            None => format!(
+                "select count(distinct t.{column}) from {} where {}",
+                text.from(),
+                foreseen.goes(text)?
+            ),
+            Some(name) => {
+                let mut references = text.job.references.iter();
+                let Some(reference) = references.find(|reference| {
+                    reference.table == *name && reference.stages.contains(&text.stage.name)
+                }) else {
+                    continue;
+                };
+                format!(
+                    "select count(distinct b.{column}) from {} as b where {}",
+                    table(name),
+                    foreseen.companions(text, reference)?
+                )
+            }
+        };
+        let objects = number(session, text, sql).await?;
+        add(&mut found.objects, link.store.clone(), objects);
+    }
+    Ok(found)
+}
+
+async fn rows_of(
+    session: &mut dyn SqlSession,
+    foreseen: &Foreseen<'_>,
+    text: &StageText<'_>,
+    reference: &Reference,
+) -> Result<u64, StoreError> {
+    let sql = format!(
+        "select count(*) from {} as b where {}",
+        table(&reference.table),
+        foreseen.companions(text, reference)?
+    );
+    number(session, text, sql).await
+}
+
+async fn number(
+    session: &mut dyn SqlSession,
+    text: &StageText<'_>,
+    sql: String,
+) -> Result<u64, StoreError> {
+    let doing = format!(
+        "count what goes with the records of `{}`, stage `{}`",
+        text.job.cluster, text.stage.name
+    );
+    let rows = session
+        .query(&Statement::new(doing, sql, Vec::new()))
+        .await?;
+    rows.first()
+        .and_then(|row| count(row.first()?))
+        .ok_or_else(|| StoreError::Unusable("a count came back without a number".to_owned()))
+}
+
+fn add(counts: &mut std::collections::BTreeMap<String, u64>, name: String, more: u64) {
+    if more > 0 {
+        *counts.entry(name).or_default() += more;
+    }
+}
