@@ -207,14 +207,20 @@ fn purpose_line(purpose: &ExplainedPurpose) -> String {
             "{name}: {} {start} → counted from {from} → {} → kept until {last} 24:00",
             purpose.starting_point, purpose.period
         ),
-        (Some(start), None, _) => format!(
-            "{name}: {} {start} is before {}, the first day that is believed",
-            purpose.starting_point, purpose.earliest
+        (Some(start), None, _) if purpose.undatable == Some(Undatable::NotBelieved.name()) => {
+            format!(
+                "{name}: {} {start} is before {}, the first day that is believed",
+                purpose.starting_point, purpose.earliest
+            )
+        }
+        (Some(start), _, _) => format!(
+            "{name}: {} {start}: its end lies beyond the calendar",
+            purpose.starting_point
         ),
-        _ => format!(
+        (None, _, _) => format!(
             "{name}: {} has no day ({}), so its end cannot be computed",
             purpose.starting_point,
-            purpose.undatable.unwrap_or("beyond the calendar")
+            purpose.undatable.unwrap_or_default()
         ),
     }
 }

@@ -46,12 +46,11 @@ impl Dialect for SqliteDialect {
     }
 
     fn not_a_day(&self, start: &StartColumn<'_>) -> String {
-        let expression = &start.expression;
-        let moment = comparable(expression, &start.stored);
+        let first = start.earliest.max(FIRST_DAY);
         format!(
-            "({} or {moment} < {})",
-            unreadable(expression, &start.stored),
-            beginning(start.earliest.max(FIRST_DAY), start)
+            "({} or {})",
+            unreadable(&start.expression, &start.stored),
+            is_before(&start.expression, start, first)
         )
     }
 
@@ -62,15 +61,27 @@ impl Dialect for SqliteDialect {
         // The unary plus keeps the planner off an index of the date: the pass goes in key order
         // and must not sort all due rows for every batch.
         format!(
-            "({} < {} and not {})",
-            comparable(&format!("+{}", start.expression), &start.stored),
-            beginning(day, start),
+            "({} and not {})",
+            is_before(&format!("+{}", start.expression), start, day),
             self.not_a_day(start)
         )
     }
 
     fn least(&self, start: &StartColumn<'_>) -> String {
-        format!("min({})", comparable(&start.expression, &start.stored))
+        let expression = &start.expression;
+        match &start.stored {
+            StartType::Date | StartType::UnixSeconds => format!("min({expression})"),
+            StartType::Instant => format!("min({})", moment(expression)),
+            StartType::LocalTime(written_in) => {
+                let seconds = offset_seconds(written_in);
+                format!(
+                    "min(case when {} = '' then {} else datetime({}, '{seconds} seconds') end)",
+                    sign(expression),
+                    moment(expression),
+                    moment(expression)
+                )
+            }
+        }
     }
 
     fn day_text(&self, start: &StartColumn<'_>) -> String {
@@ -78,8 +89,8 @@ impl Dialect for SqliteDialect {
         let seconds = offset_seconds(start.zone);
         match start.stored {
             StartType::Date => expression.clone(),
-            StartType::LocalTime(_) => format!("date({expression})"),
-            StartType::Instant => format!("date({expression}, '{seconds} seconds')"),
+            StartType::LocalTime(_) => format!("date({})", moment(expression)),
+            StartType::Instant => format!("date({}, '{seconds} seconds')", moment(expression)),
             StartType::UnixSeconds => format!("date({expression} + {seconds}, 'unixepoch')"),
         }
     }
@@ -210,47 +221,71 @@ fn is_real(column: &ColumnFacts) -> bool {
 
 /// Whether `expression` holds no day of the calendar. Never null.
 fn unreadable(expression: &str, start: &StartType) -> String {
-    // After `+0 seconds` the answer is in normal form (24:00 is not), and rounded; only what is in
-    // that form already is a day and a time. What follows may be a fraction.
-    let seconds = format!("substr({expression}, 1, 19)");
-    let not_a_time = format!(
-        "typeof({expression}) <> 'text' \
-         or coalesce(datetime({seconds}, '+0 seconds') <> replace({seconds}, 'T', ' '), 1) \
-         or coalesce(datetime({expression}) <> replace({seconds}, 'T', ' '), 1)"
-    );
     match start {
         StartType::Date => format!(
             "typeof({expression}) <> 'text' or length({expression}) <> 10 \
              or coalesce(date({expression}, '+0 days') <> {expression}, 1)"
         ),
-        // A zone of its own contradicts the one that the job says.
-        StartType::LocalTime(_) => format!(
-            "{not_a_time} or rtrim(substr({expression}, 20), '0123456789') not in ('', '.')"
-        ),
-        StartType::Instant => not_a_time,
+        StartType::LocalTime(_) | StartType::Instant => {
+            let (seconds, sign) = (seconds(expression), sign(expression));
+            let tail = format!("substr({expression}, {AFTER_SECONDS})");
+            let fraction = format!("substr({tail}, 1, length({tail}) - length({sign}))");
+            // After `+0 seconds` the answer is in normal form (24:00 is not); only what is in that form
+            // already is a day and a time. What follows may be a fraction, and an offset.
+            format!(
+                "typeof({expression}) <> 'text' \
+                 or coalesce(datetime({seconds}, '+0 seconds') <> replace({seconds}, 'T', ' '), 1) \
+                 or not ({fraction} = '' or {fraction} glob '.[0-9]*') \
+                 or not ({sign} in ('', 'Z', 'z') or {sign} glob '[+-][0-9][0-9]:[0-9][0-9]') \
+                 or {} is null",
+                moment(expression)
+            )
+        }
         StartType::UnixSeconds => {
             format!("typeof({expression}) <> 'integer' or {expression} >= {END_OF_CALENDAR}")
         }
     }
 }
 
-/// What orders a column's values by time.
-fn comparable(expression: &str, start: &StartType) -> String {
-    match start {
-        StartType::Date | StartType::UnixSeconds => expression.to_owned(),
-        StartType::LocalTime(_) | StartType::Instant => format!("datetime({expression})"),
-    }
+/// Where in a text what follows the seconds begins.
+const AFTER_SECONDS: u32 = 20;
+
+/// The day and the time of a text, without what follows the seconds.
+fn seconds(expression: &str) -> String {
+    format!("substr({expression}, 1, {})", AFTER_SECONDS - 1)
 }
 
-/// The first moment of `day`, comparable with [`comparable`].
-fn beginning(day: Date, start: &StartColumn<'_>) -> String {
-    let local = match &start.stored {
-        StartType::Date => return format!("'{day}'"),
-        StartType::UnixSeconds => return start_of(day, start.zone).as_second().to_string(),
-        StartType::LocalTime(written_in) => local_start_of(day, start.zone, written_in),
-        StartType::Instant => local_start_of(day, start.zone, &TimeZone::UTC),
+/// What follows the seconds and their fraction: an offset, or nothing.
+fn sign(expression: &str) -> String {
+    format!("ltrim(ltrim(substr({expression}, {AFTER_SECONDS}), '.'), '0123456789')")
+}
+
+/// The day and the time of a text in whole seconds; UTC's where it has an offset.
+fn moment(expression: &str) -> String {
+    format!("datetime({} || {})", seconds(expression), sign(expression))
+}
+
+/// Whether the time in `expression` lies before the first moment of `day`.
+fn is_before(expression: &str, start: &StartColumn<'_>, day: Date) -> String {
+    let shown = |in_zone: &TimeZone| {
+        let local = local_start_of(day, start.zone, in_zone);
+        format!("'{}'", local.strftime("%Y-%m-%d %H:%M:%S"))
     };
-    format!("'{}'", local.strftime("%Y-%m-%d %H:%M:%S"))
+    match &start.stored {
+        StartType::Date => format!("{expression} < '{day}'"),
+        StartType::UnixSeconds => {
+            format!("{expression} < {}", start_of(day, start.zone).as_second())
+        }
+        StartType::Instant => format!("{} < {}", moment(expression), shown(&TimeZone::UTC)),
+        // The job says the zone of those times that do not say theirs.
+        StartType::LocalTime(written_in) => format!(
+            "{} < case when {} = '' then {} else {} end",
+            moment(expression),
+            sign(expression),
+            shown(written_in),
+            shown(&TimeZone::UTC)
+        ),
+    }
 }
 
 fn json_of(value: &Value) -> serde_json::Value {

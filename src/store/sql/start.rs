@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::civil::DateTime;
 use jiff::civil::Time;
+use jiff::tz::Offset;
 use jiff::tz::TimeZone;
 
 use super::dialect::StartType;
@@ -79,10 +80,11 @@ pub(crate) fn day_of(value: &Value, start: &StartType, zone: &TimeZone) -> Start
         StartType::Date => date(value),
         StartType::Instant => instant(value).map(|moment| moment.to_zoned(zone.clone()).date()),
         StartType::LocalTime(written_in) => {
-            local(value)
-                // A zone of its own contradicts the one that the job says.
-                .filter(|(_, sign)| sign.is_empty())
-                .and_then(|(local, _)| day_of_local(local, zone, written_in))
+            written(value).and_then(|written| match written.offset {
+                // The job says the zone of those times that do not say theirs.
+                None => day_of_local(written.local, zone, written_in),
+                Some(_) => Some(written.moment().to_zoned(zone.clone()).date()),
+            })
         }
         StartType::UnixSeconds => match value {
             Value::Int(seconds) => within_calendar(*seconds, 1, Timestamp::from_second)
@@ -149,10 +151,26 @@ fn date(value: &Value) -> Option<Date> {
     (day.to_string() == text).then_some(day)
 }
 
-/// A day and a time, with a blank or a `T` between, perhaps with a fraction; and what follows it.
+/// A day and a time, as a text holds them.
+struct Written {
+    local: DateTime,
+    /// How far the clock that shows it is ahead of UTC, if the text says so.
+    offset: Option<Offset>,
+}
+
+impl Written {
+    /// The moment; UTC's where the text does not say whose. In the last hours of the calendar, which
+    /// the library's moments do not reach, its last one.
+    fn moment(&self) -> Timestamp {
+        let offset = self.offset.unwrap_or(Offset::UTC);
+        offset.to_timestamp(self.local).unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// A day and a time, with a blank or a `T` between; perhaps with a fraction, and with an offset.
 ///
 /// Where SQLite's functions end a text, it ends here.
-fn local(value: &Value) -> Option<(DateTime, &str)> {
+fn written(value: &Value) -> Option<Written> {
     let text = text(value)?;
     let (time, rest) = text.split_at_checked(TIME_LENGTH)?;
     let rest = rest.split('\0').next().unwrap_or_default();
@@ -162,20 +180,38 @@ fn local(value: &Value) -> Option<(DateTime, &str)> {
         }
         Some(_) | None => rest,
     };
+    let offset = match sign {
+        "" => None,
+        "Z" | "z" => Some(Offset::UTC),
+        sign => Some(offset(sign)?),
+    };
     let normal = time.replacen(' ', "T", 1);
     let local: DateTime = normal.parse().ok()?;
-    (local.to_string() == normal).then_some((local, sign))
+    (local.to_string() == normal).then_some(Written { local, offset })
+}
+
+/// `+09:00`, of at most 14 hours and 59 minutes, as SQLite reads it.
+fn offset(sign: &str) -> Option<Offset> {
+    let (direction, digits) = sign.split_at_checked(1)?;
+    let (hours, minutes) = digits.split_once(':')?;
+    let number = |digits: &str, most: i32| {
+        let two = digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_digit());
+        let number: i32 = digits.parse().ok().filter(|_| two)?;
+        (number <= most).then_some(number)
+    };
+    let seconds = (number(hours, 14)? * 60 + number(minutes, 59)?) * 60;
+    match direction {
+        "+" => Offset::from_seconds(seconds).ok(),
+        "-" => Offset::from_seconds(-seconds).ok(),
+        _ => None,
+    }
 }
 
 fn instant(value: &Value) -> Option<Timestamp> {
     match value {
         Value::Instant(micros) => within_calendar(*micros, 1_000_000, Timestamp::from_microsecond),
-        // SQLite keeps moments as text in UTC.
-        Value::Text(_) | Value::Local(_) => {
-            let (local, sign) = local(value)?;
-            let is_utc = matches!(sign.trim(), "" | "Z" | "z" | "+00:00" | "-00:00");
-            is_utc.then(|| TimeZone::UTC.to_timestamp(local).unwrap_or(Timestamp::MAX))
-        }
+        // SQLite keeps moments as text, in UTC where it does not say otherwise.
+        Value::Text(_) | Value::Local(_) => written(value).map(|written| written.moment()),
         _ => None,
     }
 }

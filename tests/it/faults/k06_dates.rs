@@ -113,13 +113,17 @@ const COLUMNS: &[Column] = &[
         engine: Engine::Sqlite,
         sql_type: "text",
         format: TOKYO,
-        days: &["'2010-03-31 12:00:00'", "'2010-03-31T12:00:00.25'"],
+        days: &[
+            "'2010-03-31 12:00:00'",
+            "'2010-03-31T12:00:00.25'",
+            "'2010-03-31T00:00:00Z'",
+            "'2010-03-31T23:30:00+09:00'",
+            "'1994-12-31T15:00:00Z'",
+        ],
         others: &[
-            // 00:30 of the next day in Tokyo: read as it is written, it would be due a day early.
-            ("'2010-03-31T15:30:00Z'", "unreadable"),
-            ("'2010-03-31 15:30:00+00:00'", "unreadable"),
-            ("'2010-03-31T23:30:00+09:00'", "unreadable"),
-            ("'2010-03-31T12:00:00.5-05:00'", "unreadable"),
+            ("'2010-03-31T15:30:00+0900'", "unreadable"),
+            ("'2010-03-31T15:30:00 Z'", "unreadable"),
+            ("'1994-12-31T14:59:59Z'", "not-believed"),
             ("'2010-03-31 24:00:00'", "unreadable"),
             ("'2010-03-31 12:00:00 JST'", "unreadable"),
             ("'1970-01-01 09:00:00'", "not-believed"),

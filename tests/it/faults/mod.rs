@@ -10,6 +10,7 @@ mod k05_holds;
 mod k05_intents;
 mod k07_conditions;
 mod k06_dates;
+mod k07_conditions;
 mod k08_clock;
 mod k11_objects;
 mod k09_limits;

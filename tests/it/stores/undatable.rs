@@ -22,6 +22,7 @@ on_every_engine!(
     a_moment_outside_the_calendar_is_undatable_and_stays,
     the_last_microsecond_of_a_day_belongs_to_it,
     a_day_at_the_end_of_the_calendar_lies_in_the_future,
+    a_text_that_names_its_zone_is_the_moment_that_it_says,
 );
 
 /// Asserts that every record is undatable in the survey and when looked up, and outlives a pass.
@@ -118,7 +119,8 @@ async fn a_moment_outside_the_calendar_is_undatable_and_stays(store: &TestStore)
                     "null",
                     "'2024-01-01'",
                     "'2024-01-01 24:00:00'",
-                    "'2024-01-01 10:00:00+09:00'",
+                    "'2024-01-01 10:00:00+09'",
+                    "'2024-01-01 10:00:00 +09:00'",
                     "'2024-01-01 23:59:60'",
                     "'1970-01-01 00:00:00'",
                     "1704067200",
@@ -142,9 +144,12 @@ async fn a_moment_outside_the_calendar_is_undatable_and_stays(store: &TestStore)
                     "'2024-01-01'",
                     "'2024-02-30 10:00:00'",
                     "'2024-01-01 10:00:00 noon'",
-                    "'2024-01-01T10:00:00Z'",
-                    "'2024-01-01 10:00:00+00:00'",
-                    "'2024-01-01 10:00:00.5-05:00'",
+                    "'2024-01-01T10:00:00 Z'",
+                    "'2024-01-01 10:00:00+0900'",
+                    "'2024-01-01 10:00:00+15:00'",
+                    "'2024-01-01 10:00:00.5-05:60'",
+                    "'2024-01-01 10:00:00..5'",
+                    "'2024-01-01 10:00:005'",
                     "'2024-01-01 10:00:00 '",
                     "'2024-01-01 10:00:00.'",
                     "'1994-12-31 09:59:59'",
@@ -274,4 +279,44 @@ async fn a_day_at_the_end_of_the_calendar_lies_in_the_future(store: &TestStore) 
         let kept = Decision::Retain(RetainReason::StartsInFuture);
         assert_eq!(decision, kept, "{type_name}");
     }
+}
+
+/// SQLite alone: a text column has no type that would say it.
+async fn a_text_that_names_its_zone_is_the_moment_that_it_says(store: &TestStore) {
+    if store.is_postgres() {
+        return;
+    }
+    // A year before the day of the decision begins at 15:00 of the day before, by the clock of UTC.
+    let values = [
+        ("'2024-03-31T14:59:59Z'", true),
+        ("'2024-03-31T15:00:00Z'", false),
+        ("'2024-03-31 23:59:59.999+09:00'", true),
+        ("'2024-04-01 00:00:00.000+09:00'", false),
+        ("'2024-03-31T09:59:59-05:00'", true),
+        ("'2024-03-31T10:00:00-05:00'", false),
+        // In the zone of the job.
+        ("'2024-03-31 23:59:59'", true),
+        ("'2024-04-01 00:00:00'", false),
+    ];
+    store
+        .execute("create table record (id bigint primary key, learner text, at text)")
+        .await;
+    store
+        .execute(&insert_values(&values.map(|(value, _)| value)))
+        .await;
+    let mut job = job("record", &["id", "learner", "at"]);
+    let (purpose, mut source) = purpose("course", "P1Y", column("at"));
+    source.stored_as = StoredAs::LocalTime(TimeZone::get("Asia/Tokyo").unwrap());
+    job.stages = vec![stage("delete", vec![(purpose, source)], Disposal::Delete)];
+    let opened = store.open().await;
+    for (id, (value, due)) in values.iter().enumerate() {
+        let found = opened.find(&job, &[id.to_string()]).await.unwrap().unwrap();
+        let decision = job.stages[0].rule.decide(&found.candidates[0], AS_OF);
+        let disposes = matches!(decision, Decision::Dispose { .. });
+        assert_eq!(disposes, *due, "{value}: {decision:?}");
+    }
+    let outcome = Run::new("run").disposed(&opened, &job, 0, AS_OF).await;
+    assert_eq!(outcome.disposed, 4);
+    let left = store.column("select id from record order by id").await;
+    assert_eq!(left, ["1", "3", "5", "7"]);
 }
