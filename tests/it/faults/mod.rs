@@ -8,12 +8,12 @@ mod effects;
 mod k01_joins;
 mod k05_holds;
 mod k05_intents;
-mod k07_conditions;
 mod k06_dates;
 mod k07_conditions;
+mod k07_conditions;
 mod k08_clock;
-mod k11_objects;
 mod k09_limits;
+mod k11_objects;
 mod k13_sessions;
 mod k15_names;
 mod k17_stopping;
@@ -22,9 +22,9 @@ mod k20_messages;
 mod k21_spellings;
 mod k23_silent_servers;
 mod k25_restored_store;
+mod k26_dry_run;
 mod s3_proxy;
 mod with_objects;
-mod k26_dry_run;
 
 use kigen::guard::Guard;
 
