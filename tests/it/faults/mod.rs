@@ -10,7 +10,6 @@ mod k05_holds;
 mod k05_intents;
 mod k06_dates;
 mod k07_conditions;
-mod k07_conditions;
 mod k08_clock;
 mod k09_limits;
 mod k11_objects;
