@@ -30,8 +30,13 @@ pub(crate) async fn removed() -> Scene {
 }
 
 pub(crate) fn run(scene: &Scene) {
+    run_to(scene, exit::DONE);
+}
+
+/// A run that ends with this code.
+fn run_to(scene: &Scene, code: u8) {
     let run = scene.on_the_day(&["run"]);
-    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(run.code, i32::from(code), "{}", run.stderr);
     let keyring = Keyring::load(&scene.path("keyring.toml")).unwrap();
     let key = keyring.log_key().unwrap().verifying_key();
     scene.write("log.pem", &to_pem(&key).unwrap());
@@ -275,7 +280,7 @@ async fn a_record_under_a_legal_hold_gets_no_receipt_and_the_hold_is_named() {
     let scene = Scene::sqlite().await;
     let words = ["suspend", "--job", "learner", "--reason", "legal-hold"];
     assert_eq!(scene.kigen(&words).code, 0);
-    run(&scene);
+    run_to(&scene, exit::SUSPENDED);
     let answer = prove(&scene, &["--cluster", "learner", "--key", "1"]);
     assert_eq!(
         answer.code,
