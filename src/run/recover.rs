@@ -33,7 +33,7 @@ use crate::store::TokenKey;
 const SEALED_WHEN_STOPPED: u64 = 100_000;
 
 /// How long after the request to stop its sealing may go on.
-const SEALING_GRACE: Duration = Duration::from_secs(5);
+const SEALING_GRACE: Duration = Duration::from_secs(6);
 
 /// Takes up every run that no living process holds, and brings it to its certificates.
 pub(super) async fn recover(
