@@ -24,7 +24,7 @@ pub fn arm() {
     set("KIGEN_CLOCK_DAYS_AHEAD", "clock.days-ahead");
     set("KIGEN_GRACE_MS", "signals.grace");
     arm_one("KIGEN_BLOCK_AT", || {
-        std::thread::sleep(Duration::from_mins(1))
+        std::thread::sleep(Duration::from_mins(1));
     });
     arm_one("KIGEN_KILL_AT", || std::process::abort());
     arm_one("KIGEN_STOP_AT", || {

@@ -327,7 +327,7 @@ impl Config {
                     job.store, other.store, other.cluster
                 );
                 let mut problem = Problem::of_file(file, message);
-                problem.path = "store.name".to_owned();
+                "store.name".clone_into(&mut problem.path);
                 return Some(
                     problem.with_hint("one database, one name: use one of the two in every job"),
                 );

@@ -76,7 +76,9 @@ pub enum LedgerError {
 
 /// Our words for the codes that an operator meets; nothing for the others.
 fn reason(error: &sqlx::Error) -> &'static str {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
     let code = code.as_deref().unwrap_or_default();
     match code {
         "53100" => return ": the disk is full\nhint: make room, and run again",

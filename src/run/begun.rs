@@ -63,7 +63,7 @@ impl Begun {
             day::check(environment, &mut stores, jobs, day).await?;
             Ok::<_, RunError>(lock)
         };
-        let lock = environment.unless_stopped(checked).await?;
+        let lock = environment.unless_stopped(Box::pin(checked)).await?;
         tracing::debug!(run.id = %run_id, "the run has its locks; the clocks agree");
         let recovered = recover::recover(environment, keyring, &mut stores, begin).await?;
         let finished = FinishedRun {

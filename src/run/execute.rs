@@ -118,7 +118,15 @@ pub async fn run(
         purpose: Purpose::Dispose,
     };
     let mut begun = Begun::begin(environment, keyring, &begin).await?;
-    prepare_and_execute(environment, keyring, request, None, &mut begun).await?;
+    // Boxed: it holds the whole run.
+    Box::pin(prepare_and_execute(
+        environment,
+        keyring,
+        request,
+        None,
+        &mut begun,
+    ))
+    .await?;
     Ok(begun.end(environment, keyring).await)
 }
 
@@ -140,7 +148,7 @@ pub(super) async fn prepare_and_execute(
         let made = make_ready(environment, stores, request, purpose, &suspensions).await;
         Ok::<_, RunError>(made)
     };
-    let (ready, outcomes) = environment.unless_stopped(made_ready).await?;
+    let (ready, outcomes) = environment.unless_stopped(Box::pin(made_ready)).await?;
     begun.finished.jobs = outcomes;
     if ready.is_empty() {
         begun.finished.stopped = environment.shutdown.is_requested();
@@ -156,7 +164,7 @@ pub(super) async fn prepare_and_execute(
         again,
         begun,
     );
-    let run = environment.unless_stopped(starting).await?;
+    let run = environment.unless_stopped(Box::pin(starting)).await?;
     let step = Step {
         environment,
         run: &run,

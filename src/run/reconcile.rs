@@ -99,9 +99,9 @@ pub async fn apply(
     };
     let mut begun = Begun::begin(environment, keyring, &begin).await?;
     let collecting = collect(environment, keyring, request);
-    let collected = environment.unless_stopped(collecting).await?;
+    let collected = environment.unless_stopped(Box::pin(collecting)).await?;
     let looking = look_at(environment, keyring, request, &collected);
-    let (mut found, known) = environment.unless_stopped(looking).await?;
+    let (mut found, known) = environment.unless_stopped(Box::pin(looking)).await?;
     found.refused = refusal(&found);
     if found.back() == 0 && found.refused.is_none() {
         acknowledge(environment, request, &mut begun, &found).await?;
@@ -124,7 +124,14 @@ pub async fn apply(
         day: request.day,
         trigger: Trigger::Hand,
     };
-    execute::prepare_and_execute(environment, keyring, &run, Some(&again), &mut begun).await?;
+    Box::pin(execute::prepare_and_execute(
+        environment,
+        keyring,
+        &run,
+        Some(&again),
+        &mut begun,
+    ))
+    .await?;
     acknowledge(environment, request, &mut begun, &found).await?;
     found.applied = Some(begun.end(environment, keyring).await);
     Ok(found)

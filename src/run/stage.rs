@@ -324,13 +324,13 @@ impl JobRun<'_> {
             // The last look: rows that moved past the pass, or were locked.
             left = match self.again {
                 Some(_) => survey.without(outcome.disposed),
-                None => match self.survey(index).await? {
-                    Some(left) => left,
-                    None => {
+                None => {
+                    let Some(left) = self.survey(index).await? else {
                         may_go_on(self.control).await;
                         break;
-                    }
-                },
+                    };
+                    left
+                }
             };
             if !moved {
                 break;
