@@ -23,6 +23,7 @@ use super::open::Stores;
 use super::outcome::FinishedRun;
 use super::outcome::JobError;
 use super::outcome::JobOutcome;
+use super::outcome::NotCertified;
 use super::plan;
 use super::recover;
 use super::restored;
@@ -176,6 +177,12 @@ pub(super) async fn prepare_and_execute(
     step.all(&ready, begun).await?;
     let finished = &mut begun.finished;
     finished.stopped = environment.shutdown.is_requested();
+    if is_taken_up(environment, &begun.run_id).await? {
+        let message =
+            "another process has taken the run up, because its lock was lost, and certifies it";
+        finished.not_certified = Some(NotCertified::failed(message));
+        return Ok(());
+    }
     let outcome = overall(finished);
     environment
         .append(&begun.run_id, &Entry::RunFinished { outcome })
@@ -188,6 +195,13 @@ pub(super) async fn prepare_and_execute(
         Err(error) => finished.not_certified = Some(error),
     }
     Ok(())
+}
+
+/// Whether another process took this run for dead, and goes on with it.
+async fn is_taken_up(environment: &Environment<'_>, run_id: &str) -> Result<bool, RunError> {
+    let entries = environment.ledger.entries_of(run_id).await?;
+    let mut entries = entries.iter();
+    Ok(entries.any(|recorded| matches!(recorded.entry, Entry::RunRecovered { .. })))
 }
 
 /// Opens and compares every job's store. A job that does not fit stops; the others run.
