@@ -93,6 +93,24 @@ guards! {
     DaysStay = "days-stay",
     /// A plan and its approval count what the run itself will free.
     RunForeseen = "run-foreseen",
+    /// Two spellings of a client's name never make two logs.
+    ClientNames = "client-names",
+    /// What is published is read only where it is a plain file.
+    PlainFiles = "plain-files",
+    /// Each entry of a log is published once, and once more in a full tile.
+    EntriesOnce = "entries-once",
+    /// A certificate calls verified only what was found and looked at.
+    LookedAt = "looked-at",
+    /// A kept head of a log that is not in the place is an error.
+    KeptHeads = "kept-heads",
+    /// What was not due by its own dates when a record with its key was removed is not that record.
+    OwnDates = "own-dates",
+    /// A mark counts only as long as the record holds what the mark says.
+    MarkedContent = "marked-content",
+    /// Marks are found under every name that the table and the stage have had.
+    MarkedRelation = "marked-relation",
+    /// No token is made of a token.
+    TokenOfToken = "token-of-token",
 }
 
 impl fmt::Display for Guard {

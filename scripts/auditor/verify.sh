@@ -20,6 +20,8 @@ readonly NAMESPACE=deletion-certificate@kigen
 readonly PAYLOAD_TYPE=application/vnd.in-toto+json
 readonly LEAF=36                  # Bytes of a leaf: kind, action, target (2), commitment (32).
 readonly LONGEST=1048576          # Bytes of the longest envelope that is looked at.
+readonly LONGEST_FILE=20971520    # Bytes of the longest file beside `leaves.bin`.
+readonly DEEPEST=12               # Folders in folders, as deep as a log can be.
 readonly PIECE=4096               # Nodes of the tree that are hashed at a time.
 readonly ACTIONS='{"deleted":1,"pseudonymized":2,"versionsDeleted":3,"cryptoErased":4,"alreadyAbsent":5,"held":6,"deleteMarkersRemoved":7,"uploadsAborted":8}'
 # Above this number of leaves the root is computed by python3, if it is there.
@@ -99,7 +101,6 @@ signer_keys() {
 
 check_keys() {
   local file before=$failures key
-  printf '%s\n' "$dir"
   for file in "$dir"/keys/certificate*.pub.pem "$dir"/keys/log-*.pub.pem; do
     [[ -n ${trusted[$(fingerprint "$file")]-} ]] ||
       fails "$(printf %q "${file#"$dir"/}") is not a key of KEYDIR"
@@ -122,23 +123,35 @@ readonly TILE='tile/(entries|[0-9]{1,2})/(x[0-9]{3}/)*[0-9]{3}([.]p/[0-9]{1,3})?
 is_known() {
   [[ $1 =~ ^(keys/allowed_signers|keys/tsa-root[.]pem|keys/${NAME}[.]pub[.]pem)$ ]] && return 0
   [[ $1 != keys/* ]] || return 1
-  [[ $1 =~ ^$NAME/log/(checkpoint|checkpoint[.]tsr|policy[.]txt|cosigned/[0-9]{1,20}-[0-9a-f]{8}|stamped/[0-9]{1,20}[.](checkpoint|tsr)|$TILE)$ ]] && return 0
+  [[ $1 =~ ^$NAME/log/(checkpoint|checkpoint[.]tsr|policy[.]txt|entry/(0|[1-9][0-9]{0,19})|cosigned/[0-9]{1,20}-[0-9a-f]{8}|stamped/[0-9]{1,20}[.](checkpoint|tsr)|$TILE)$ ]] && return 0
   [[ $1 != */log/* && $1 =~ ^$NAME/$NAME/$OF_RUN$ ]]
 }
 
-# Goes through everything below a folder; what is neither known nor unfinished is foreign.
+# Goes through everything below a folder; what is neither known nor unfinished is foreign. Links,
+# pipes, devices, files that are longer than any that can be right, and folders deeper than any are
+# counted in `unsafe`: nothing is read where they are.
+unsafe=0
 check_files() {
-  local entry path
+  local entry path depth=$2
   for entry in "$1"/*; do
     path=${entry#"$dir"/}
-    if [[ -L $entry ]]; then
-      fails "$(printf %q "$path") is a link, and no file"
+    if [[ -L $entry || (! -f $entry && ! -d $entry) ]]; then
+      fails "$(printf %q "$path") is a link or a device, and no file"
+      unsafe=$((unsafe + 1))
     elif [[ -d $entry ]]; then
-      check_files "$entry"
+      if ((depth < DEEPEST)); then
+        check_files "$entry" $((depth + 1))
+      else
+        fails "$(printf %q "$path") lies deeper than anything that is published"
+        unsafe=$((unsafe + 1))
+      fi
     elif [[ ${path##*/} == .unfinished-* ]]; then
       notes "$(printf %q "$path") is not finished; it is no evidence yet"
-    elif [[ ! -f $entry ]] || ! is_known "$path"; then
+    elif ! is_known "$path"; then
       fails "$(printf %q "$path") is no file of a certificate"
+    elif [[ ${path##*/} != leaves.bin && $(wc -c <"$entry") -gt $LONGEST_FILE ]]; then
+      fails "$(printf %q "$path") is longer than any such file can be"
+      unsafe=$((unsafe + 1))
     fi
   done
 }
@@ -299,16 +312,18 @@ check_leaves() {
     fails '`leaves.bin` is missing'
     return
   fi
-  if [[ $(sha256 "$leaves") == "$(jq -r '.subject[0].digest.sha256' "$work/body")" ]]; then
-    holds '`leaves.bin` has the digest that the certificate names'
-  else
-    fails '`leaves.bin` does not have the digest that the certificate names'
-  fi
   bytes=$(wc -c <"$leaves")
   if [[ $((size * LEAF)) -eq $bytes ]]; then
     holds "\`leaves.bin\` holds $size leaves, as the run checkpoint says"
   else
     fails "\`leaves.bin\` has $bytes bytes, and not $LEAF for each of the $size leaves of the run checkpoint"
+    # A file without end would be read without end.
+    ((bytes <= (size + 1) * LEAF)) || return
+  fi
+  if [[ $(sha256 "$leaves") == "$(jq -r '.subject[0].digest.sha256' "$work/body")" ]]; then
+    holds '`leaves.bin` has the digest that the certificate names'
+  else
+    fails '`leaves.bin` does not have the digest that the certificate names'
   fi
   xxd -p -c "$LEAF" "$leaves" >"$work/leaves"
   if sort -c -u "$work/leaves" 2>/dev/null; then
@@ -527,13 +542,33 @@ check_entry() {
   esac
 }
 
-# Reads all entries. Leaves `leaf` (their hashes), `roots` (of each size) and what `check_entry` keeps.
+# Takes the next entry of the log out of a file.
+take_entry() {
+  check_entry "$index" "$1"
+  leaf[index]=$(leaf_hash "$1")
+  push_leaf "${leaf[index]}"
+  index=$((index + 1))
+  roots[index]=$(root_of_stack)
+}
+
+# Reads all entries: full bundles, and behind them one file for each entry; older places have a partial
+# bundle there. Leaves `leaf` (their hashes), `roots` (of each size) and what `check_entry` keeps.
 read_entries() {
   local log=$1 size=$2 index=0 bundle path hex at length
   stack=() leaves_in=0
   roots[0]=$(root_of_stack)
   for ((bundle = 0; bundle * 256 < size; bundle++)); do
     path=$(bundle_path "$bundle" "$size")
+    if [[ $path == *.p/* && -f $log/entry/$index ]]; then
+      while ((index < size)); do
+        if [[ ! -f $log/entry/$index ]]; then
+          fails "entry/$index is missing: the log is not whole"
+          return 1
+        fi
+        take_entry "$log/entry/$index"
+      done
+      continue
+    fi
     if [[ ! -f $log/$path ]]; then
       fails "$(printf %q "$path") is missing: the log is not whole"
       return 1
@@ -542,11 +577,7 @@ read_entries() {
     for ((at = 0; at * 2 < ${#hex}; at += 2 + length)); do
       length=$((16#${hex:at * 2:4}))
       tail -c +$((at + 3)) "$log/$path" | head -c "$length" >"$work/entry"
-      check_entry "$index" "$work/entry"
-      leaf[index]=$(leaf_hash "$work/entry")
-      push_leaf "${leaf[index]}"
-      index=$((index + 1))
-      roots[index]=$(root_of_stack)
+      take_entry "$work/entry"
     done
   done
   [[ $index -eq $size ]] || fails "the log has $index entries, and its head is over $size"
@@ -732,8 +763,28 @@ check_certificate() {
   [[ $failures -eq $before ]] || failing=$((failing + 1))
 }
 
+# Each head that was kept is one of a log that is here: a client that was hidden has none.
+check_no_log_is_hidden() {
+  local file client origin log_size log_root
+  for file in ${kept[@]+"${kept[@]}"}; do
+    if ! read_note "$file"; then
+      fails "$(printf %q "$file") is no head of a log"
+      continue
+    fi
+    client=$dir/${origin##*/}
+    [[ -f $client/log/checkpoint && $(head -n 1 "$client/log/checkpoint") == "$origin" ]] ||
+      fails "$(printf %q "$file") is a head of the log $(printf %q "$origin"), which is not here: the whole log was taken away, or hidden"
+  done
+}
+
+printf '%s\n' "$dir"
+check_files "$dir" 0
+if ((unsafe > 0)); then
+  printf '%d entries of the folder are no files that can be read; nothing else was checked\n' "$unsafe"
+  exit 1
+fi
 check_keys
-check_files "$dir"
+check_no_log_is_hidden
 for client in "$dir"/*/; do
   [[ ${client%/} != "$dir"/keys ]] || continue
   for run in "$client"*/; do

@@ -124,6 +124,12 @@ impl RunStarted {
         let entry = self.jobs.iter().find(|entry| entry.job == job);
         entry.and_then(|entry| entry.as_of).unwrap_or(self.as_of)
     }
+
+    /// The latest day for which one of its jobs decides.
+    pub fn last_day(&self) -> Date {
+        let days = self.jobs.iter().filter_map(|job| job.as_of);
+        days.fold(self.as_of, Date::max)
+    }
 }
 
 /// The restore of a store, and the certificates whose removals it has undone.

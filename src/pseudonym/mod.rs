@@ -86,6 +86,11 @@ impl Replacement {
         }
     }
 
+    /// Whether `value` is a text of the shape of the tokens that [`replace`](Self::replace) makes.
+    pub fn is_text_token(&self, value: &Value) -> bool {
+        matches!(self, Self::Token(_, TokenShape::Text)) && TokenShape::Text.holds(value)
+    }
+
     /// Whether what stands there afterwards still tells one person from another.
     pub fn tells_apart(&self) -> bool {
         match self {

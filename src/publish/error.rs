@@ -60,6 +60,8 @@ pub enum PublishError {
     TooLarge { path: String, bytes: u64 },
     #[error("read `{path}`: {bytes} bytes are more than such a file can have")]
     TooLong { path: String, bytes: u64 },
+    #[error("read `{path}`: it is a link or a device, or lies behind a link, and is no file")]
+    NotAFile { path: PathBuf },
     #[error("compute until when `{path}` is to be retained: the day is out of the calendar")]
     NoSuchDay { path: String },
     /// Somebody else removes what we write.
@@ -83,6 +85,7 @@ impl PublishError {
             | Self::NotLocked { .. }
             | Self::TooLarge { .. }
             | Self::TooLong { .. }
+            | Self::NotAFile { .. }
             | Self::NoSuchDay { .. } => false,
         }
     }

@@ -27,6 +27,8 @@ use super::Standing;
 use super::Versions;
 use super::error::PublishError;
 use super::kind::Kind;
+use crate::guard;
+use crate::guard::Guard;
 
 mod compare;
 
@@ -35,6 +37,9 @@ const MODE: u32 = 0o644;
 
 /// The beginning of the name of what is not published yet.
 const UNFINISHED: &str = ".unfinished-";
+
+/// Folders in folders that are looked into: no log is as deep.
+const DEEPEST: usize = 12;
 
 /// How often a file is begun again that somebody swept away while it was written.
 const ATTEMPTS: u32 = 32;
@@ -120,6 +125,9 @@ impl EvidencePlace for FolderPlace {
         range: Range<u64>,
     ) -> Result<Option<Vec<u8>>, PublishError> {
         let full = self.full(path);
+        if !is_plain(&self.root, path) {
+            return Err(PublishError::NotAFile { path: full });
+        }
         let read = || -> io::Result<Vec<u8>> {
             let mut file = File::open(&full)?;
             file.seek(SeekFrom::Start(range.start))?;
@@ -155,6 +163,31 @@ impl EvidencePlace for FolderPlace {
     }
 }
 
+/// Whether the file at `path` below `root`, if there is one, is a file in folders: what lies behind a
+/// link is somebody else's, and a device or a pipe may never end.
+fn is_plain(root: &Path, path: &str) -> bool {
+    if !guard::stands(Guard::PlainFiles) {
+        return true;
+    }
+    let mut full = root.to_owned();
+    let mut parts = path.split('/').peekable();
+    while let Some(part) = parts.next() {
+        full.push(part);
+        // What is missing, or may not be looked at, is told when it is opened.
+        let Ok(about) = fs::symlink_metadata(&full) else {
+            return true;
+        };
+        let is_expected = match parts.peek() {
+            Some(_) => about.is_dir(),
+            None => about.is_file(),
+        };
+        if !is_expected {
+            return false;
+        }
+    }
+    true
+}
+
 /// Lists the files of one folder, whose path in the place is `folder`; returns the folders in it.
 fn look_into(full: &Path, folder: &str, files: &mut Vec<Listed>) -> io::Result<Vec<String>> {
     let mut folders = Vec::new();
@@ -168,7 +201,8 @@ fn look_into(full: &Path, folder: &str, files: &mut Vec<Listed>) -> io::Result<V
             format!("{folder}/{shown}")
         };
         let kind = entry.file_type()?;
-        if kind.is_dir() && name.to_str().is_some() {
+        let is_too_deep = path.split('/').count() > DEEPEST;
+        if kind.is_dir() && name.to_str().is_some() && !is_too_deep {
             folders.push(path);
             continue;
         }

@@ -37,6 +37,8 @@ pub enum Kind {
     Stamp,
     /// `CLIENT/log/tile/…`
     Tile,
+    /// `CLIENT/log/entry/INDEX`: an entry behind the last full tile
+    Entry,
     /// `keys/NAME.pub.pem`
     PublicKey,
     /// `keys/tsa-root.pem`
@@ -84,6 +86,7 @@ impl Kind {
             | Self::Stamped
             | Self::Stamp
             | Self::Tile
+            | Self::Entry
             | Self::PublicKey => false,
         }
     }
@@ -92,7 +95,7 @@ impl Kind {
     pub const fn content_type(self) -> &'static str {
         match self {
             Self::Leaves | Self::Tile => "application/octet-stream",
-            Self::Statement => "application/vnd.in-toto+json",
+            Self::Statement | Self::Entry => "application/vnd.in-toto+json",
             Self::Envelope => "application/json",
             Self::Html => "text/html; charset=utf-8",
             Self::Pdf => "application/pdf",
@@ -148,6 +151,7 @@ fn of_log(parts: &[&str]) -> Option<Kind> {
         ["checkpoint.tsr"] => Some(Kind::TimeStamp),
         ["cosigned", name] => is_cosigned(name).then_some(Kind::Cosigned),
         ["stamped", name] => of_stamped(name),
+        ["entry", index] => is_index(index).then_some(Kind::Entry),
         ["tile", level, rest @ ..] => {
             let is_level = *level == "entries" || is_number(level, 2);
             (is_level && is_tile_index(rest)).then_some(Kind::Tile)
@@ -175,6 +179,11 @@ fn of_stamped(name: &str) -> Option<Kind> {
         "tsr" => Some(Kind::Stamp),
         _ => None,
     }
+}
+
+/// `42`, written in one way only.
+fn is_index(text: &str) -> bool {
+    is_number(text, 20) && (text == "0" || !text.starts_with('0'))
 }
 
 /// `067`, `x001/x234/067`, `x001/067.p/12`.
@@ -224,6 +233,8 @@ mod tests {
         ("own/log/cosigned/42-1a2b3c4d", Kind::Cosigned),
         ("own/log/stamped/42.checkpoint", Kind::Stamped),
         ("own/log/stamped/42.tsr", Kind::Stamp),
+        ("own/log/entry/0", Kind::Entry),
+        ("own/log/entry/1234", Kind::Entry),
         ("own/log/tile/0/000", Kind::Tile),
         ("own/log/tile/entries/x001/x234/067", Kind::Tile),
         ("own/log/tile/1/x001/067.p/12", Kind::Tile),
@@ -273,6 +284,10 @@ mod tests {
             "own/log/stamped/42",
             "own/log/stamped/x.tsr",
             "own/log/stamped/42.tsr/1",
+            "own/log/entry",
+            "own/log/entry/007",
+            "own/log/entry/7/1",
+            "own/log/entry/x",
             "own/log/tile",
             "own/log/tile/0",
             "own/log/tile/0/0000",

@@ -30,7 +30,11 @@ use crate::evidence::log::entry::PlannedTarget;
 use crate::evidence::statement::Controller;
 use crate::evidence::statement::Issuer;
 use crate::evidence::statement::LogPlace;
+use crate::exit;
+use crate::guard;
+use crate::guard::Guard;
 use crate::job::Job;
+use crate::job::spelling::folded;
 use crate::ledger::entry::RunStarted;
 use crate::ledger::entry::TargetEntry;
 use crate::ledger::log::LogRole;
@@ -53,7 +57,34 @@ pub(super) async fn clients(
         let found = found.map_err(|error| JobError::of_store(&error))?;
         clients.insert(job.cluster.clone(), found);
     }
+    one_spelling(environment, &clients).await?;
     Ok(clients)
+}
+
+/// No log is begun for another spelling of a client that has a log, or is about to have one.
+async fn one_spelling(environment: &Environment<'_>, clients: &Clients) -> Result<(), JobError> {
+    let with_log = environment.ledger.log_clients().await;
+    let with_log = with_log.map_err(|error| {
+        let error = RunError::Ledger(error);
+        JobError::new(error.exit(), error.to_string())
+    })?;
+    let all = all(clients);
+    let new = all.iter().filter(|name| !with_log.contains(name));
+    let mut twins = Vec::new();
+    for name in new {
+        let spelt = folded(name);
+        let mut others = with_log.iter().chain(all.iter().copied());
+        let other = others.find(|other| other != name && folded(other) == spelt);
+        twins.extend(other.map(|other| {
+            format!(
+                "clients `{other}` and `{name}` differ only in case, width or blanks: each would have a log and certificates of its own\nhint: write the client in one way in all rows and jobs"
+            )
+        }));
+    }
+    if twins.is_empty() || !guard::stands(Guard::ClientNames) {
+        return Ok(());
+    }
+    Err(JobError::new(exit::SCHEMA_MISMATCH, twins.join("\n")))
 }
 
 /// Compares the log of each client with what was published before. Writes nothing: a ledger that was
@@ -126,6 +157,7 @@ impl Announcement<'_> {
         let issuer = certified::issuer(&self.config.issuer, env!("CARGO_PKG_VERSION"));
         let controller = certified::controller(&self.config.clients, self.client);
         log.announce_keys(&issuer, &controller, now).await?;
+        let named = log.named_plan().await?;
         let mark = EntryMark {
             role: LogRole::Plan,
             run_id: Some(self.run_id),
@@ -134,6 +166,10 @@ impl Announcement<'_> {
         };
         let make = |place: LogPlace, at: Timestamp| -> Result<NewPayload, RunError> {
             let plan = self.plan(place, at, issuer, controller)?;
+            let plan = match named {
+                Some((place, earlier)) => plan.shortened(&earlier, place),
+                None => plan,
+            };
             let payload = entry::to_payload(&plan);
             Ok(NewPayload {
                 payload: payload.map_err(|error| ClientLogError::Entry {
@@ -180,6 +216,7 @@ impl Announcement<'_> {
             trigger: certified::trigger(self.started),
             run: certified::run(self.run_id, self.started.day_of(&first.job), first),
             recorded_at,
+            like: None,
             targets,
         })
     }

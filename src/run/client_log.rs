@@ -7,6 +7,7 @@ mod error;
 mod head;
 mod keys;
 mod notices;
+mod plans;
 mod publish;
 
 use std::time::Duration;
@@ -42,6 +43,7 @@ use crate::publish::log_origin;
 pub use error::ClientLogError;
 pub(super) use head::PublishedHead;
 pub(super) use keys::log_key_file;
+pub(super) use plans::with_targets;
 
 /// How often the lock of a log is asked for again, and how long in between: other jobs' runs hold
 /// it while they publish.

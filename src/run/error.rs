@@ -107,6 +107,7 @@ fn of_place(error: &PublishError) -> u8 {
         | PublishError::NotLocked { .. }
         | PublishError::TooLarge { .. }
         | PublishError::TooLong { .. }
+        | PublishError::NotAFile { .. }
         | PublishError::Vanished { .. } => exit::ACCESS_REFUSED,
     }
 }

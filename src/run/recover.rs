@@ -173,12 +173,13 @@ pub(super) async fn certify(
         work_folder: &config.certificates.work_folder,
         read_back: config.read_back,
         jobs,
+        now: environment.now,
         version: env!("CARGO_PKG_VERSION"),
         progress: environment.progress,
     };
     tracing::debug!(run.id = %run_id, "certifying the run");
     let grace = grace_of(&run);
-    let sealing = seal::seal(&context, run_id, (environment.now)());
+    let sealing = seal::seal(&context, run_id);
     let sealed = tokio::select! {
         biased;
         // Dropped where it waits, as if the process had died there: each step is repeatable.

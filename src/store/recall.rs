@@ -3,6 +3,8 @@
 //! A restored backup brings back what was removed since. Who holds the leaves and the keys of those
 //! runs can tell such a record from all others; the store only shows what is there.
 
+use jiff::civil::Date;
+
 use crate::domain::value::Value;
 
 use super::error::StoreError;
@@ -19,6 +21,9 @@ pub struct PresentRecord {
     pub subjects: Vec<Value>,
     /// For each stage of the job, whether every column that it changes looks as it leaves it.
     pub pseudonymized: Vec<bool>,
+    /// For each stage of the job, the first day on which the record's own dates make it due; none if
+    /// they never do.
+    pub due_from: Vec<Option<Date>>,
 }
 
 /// A row of another table that goes with a record. Personal data: it cannot be printed.

@@ -192,9 +192,9 @@ impl Check<'_> {
 /// An outage of the place is no finding about the certificate; a file that cannot be read is.
 fn in_place<T>(file: &'static str, read: Result<T, PublishError>) -> Result<T, Stop> {
     read.map_err(|error| match error {
-        PublishError::Folder { .. } | PublishError::Denied { .. } => {
-            PublishedProblem::Unreadable { file, error }.into()
-        }
+        PublishError::Folder { .. }
+        | PublishError::Denied { .. }
+        | PublishError::NotAFile { .. } => PublishedProblem::Unreadable { file, error }.into(),
         error => Stop::Failed(error.into()),
     })
 }

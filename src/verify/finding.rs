@@ -231,8 +231,16 @@ pub enum PublishedProblem {
     Misplaced { belongs: String },
     #[error("`{path}` is no file that kigen publishes")]
     Foreign { path: String },
-    #[error("`{path}` is a link or a device, and no file")]
+    #[error(
+        "`{path}` is a link or a device, and no file, or a folder deeper than any: it was not read"
+    )]
     NotAFile { path: String },
+    #[error("`{path}` has {bytes} bytes, more than any such file can have, and was not read")]
+    TooLong { path: String, bytes: u64 },
+    #[error(
+        "you kept a head over {size} entries of the log `{origin}`, which is not here: the whole log was taken away, or hidden"
+    )]
+    LogHidden { origin: String, size: u64 },
     #[error(
         "`{path}` is hidden by a delete marker; its versions are still there, and come back when the marker is removed"
     )]
@@ -298,6 +306,8 @@ pub enum PublishedProblem {
     NoTile { path: String },
     #[error("the tiles below `{folder}` do not hold: {what}")]
     Tile { folder: String, what: String },
+    #[error("`{path}` is not the entry that the log has at its place")]
+    OtherEntry { path: String },
     #[error("`{path}` is not the beginning of what was published later")]
     OtherTile { path: String },
     #[error("the head that is kept beside the log does not hold, {path}: {why}")]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::publish::Kind;
+use crate::publish::LONGEST_READ;
 use crate::publish::Listed;
 use crate::publish::Standing;
 
@@ -51,6 +52,7 @@ impl Layout {
                 | Kind::Stamped
                 | Kind::Stamp
                 | Kind::Tile
+                | Kind::Entry
                 | Kind::Policy,
             ) => {
                 self.clients.entry(client).or_default().log.push(file);
@@ -91,6 +93,11 @@ pub(super) fn of_file(file: &Listed) -> Vec<PublishedFinding> {
     };
     if is_foreign {
         findings.push(PublishedProblem::Foreign { path: path.clone() }.into());
+    }
+    let is_leaves = Kind::of(&file.path) == Some(Kind::Leaves);
+    if file.size > LONGEST_READ && !is_leaves && !is_foreign {
+        let (path, bytes) = (path.clone(), file.size);
+        findings.push(PublishedProblem::TooLong { path, bytes }.into());
     }
     if file.rewritten > 0 {
         let versions = file.rewritten;

@@ -21,6 +21,10 @@ use crate::evidence::log::vkey::KeyType;
 use crate::evidence::log::vkey::NoteKey;
 use crate::evidence::merkle::Hash;
 use crate::evidence::public_key::key_id;
+use crate::guard;
+use crate::guard::Guard;
+use crate::publish::EvidencePlace;
+use crate::publish::Kind;
 use crate::publish::LOG;
 use crate::publish::Standing;
 use crate::publish::client_folder;
@@ -60,6 +64,32 @@ impl ClientCheck for LogHolds {
         check.run().await?;
         Ok(check.findings)
     }
+}
+
+/// Those of the heads that the caller kept whose log is not in the place: a client that was hidden as a
+/// whole leaves nothing else behind.
+pub(super) async fn hidden(
+    place: &Arc<dyn EvidencePlace>,
+    held: &[Checkpoint],
+) -> Result<Vec<PublishedFinding>, VerifyError> {
+    let mut findings = Vec::new();
+    for head in held {
+        let origin = head.origin();
+        // The origin ends with the client's folder.
+        let client = origin.rsplit('/').next().unwrap_or(origin);
+        let path = format!("{client}/{LOG}/{CHECKPOINT}");
+        let note = match Kind::of(&path) {
+            Some(_) => place.get(&path).await?,
+            None => None,
+        };
+        let note = note.unwrap_or_default();
+        let is_there = String::from_utf8_lossy(&note).lines().next() == Some(origin);
+        if !is_there && guard::stands(Guard::KeptHeads) {
+            let (origin, size) = (origin.to_owned(), head.size());
+            findings.push(PublishedProblem::LogHidden { origin, size }.into());
+        }
+    }
+    Ok(findings)
 }
 
 /// The checks of one log, on their way.

@@ -10,6 +10,7 @@ mod finding;
 mod keys;
 mod layout;
 mod log;
+mod plain;
 mod reader;
 
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub(crate) use log::ReadLog;
 pub(crate) use log::read_log;
 
 use layout::Layout;
+use plain::PlainFiles;
 
 /// Whose signatures count.
 #[derive(Clone, Debug)]
@@ -140,6 +142,7 @@ pub async fn verify_place(
     progress: &Progress,
 ) -> Result<PlaceVerification, VerifyError> {
     let basis = basis.into();
+    let place: &Arc<dyn EvidencePlace> = &(Arc::new(PlainFiles(Arc::clone(place))) as _);
     let listing = place.list("").await?;
     let keys = match basis.certificates {
         Trust::Given(keys) => keys,
@@ -156,6 +159,7 @@ pub async fn verify_place(
     }
     findings.extend(keys::check(&**place, &layout.keys, &keys, &log_keys).await?);
     findings.extend(layout.findings());
+    findings.extend(log::hidden(place, &basis.held).await?);
     let mut clients = Vec::new();
     let runs = layout.clients.values().map(|files| files.runs.len() as u64);
     progress.step(runs.sum(), "verifying");

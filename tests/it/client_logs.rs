@@ -31,17 +31,11 @@ fn head(scene: &Scene, client: &str) -> Checkpoint {
 
 /// The published entries of a client's log, of which there are less than 256.
 fn entries(scene: &Scene, client: &str) -> Vec<Entry> {
-    let size = head(scene, client).size();
-    let path = format!("certificates/{client}/log/tile/entries/000.p/{size}");
-    let bytes = fs::read(scene.path(&path)).unwrap();
-    let mut entries = Vec::new();
-    let mut rest = bytes.as_slice();
-    while let [high, low, after @ ..] = rest {
-        let length = usize::from(u16::from_be_bytes([*high, *low]));
-        entries.push(Entry::read(&after[..length]).unwrap());
-        rest = &after[length..];
-    }
-    entries
+    let entry = |index: u64| {
+        let path = format!("certificates/{client}/log/entry/{index}");
+        Entry::read(&fs::read(scene.path(&path)).unwrap()).unwrap()
+    };
+    (0..head(scene, client).size()).map(entry).collect()
 }
 
 fn kinds(scene: &Scene, client: &str) -> Vec<&'static str> {

@@ -31,6 +31,7 @@ pub use closing::NoopKind;
 pub use key_rotation::KeyRole;
 pub use key_rotation::KeyRotation;
 pub use key_rotation::RotatedKey;
+pub use plan::LikePlan;
 pub use plan::Plan;
 pub use plan::PlannedLimit;
 pub use plan::PlannedTarget;

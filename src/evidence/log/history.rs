@@ -80,6 +80,8 @@ pub struct OpenPlan {
 struct KnownPlan {
     plan: Plan,
     payload: Sha256,
+    /// Whether the entry itself names the targets.
+    names_targets: bool,
     closed_by: Option<u64>,
 }
 
@@ -222,9 +224,23 @@ impl History {
             let problem = Problem::RunPlannedTwice { first: *first };
             self.note(problem);
         }
+        let mut plan = plan.clone();
+        let names_targets = plan.like.is_none();
+        if let Some(like) = plan.like.take() {
+            let named = self.plans.get(&like.plan.index);
+            let named = named
+                .filter(|known| known.names_targets && known.payload == like.plan.payload_sha256);
+            match named.and_then(|known| known.plan.targets_on(&like)) {
+                Some(targets) => plan.targets = targets,
+                None => self.note(Problem::NotLikeAPlan {
+                    index: like.plan.index,
+                }),
+            }
+        }
         let known = KnownPlan {
-            plan: plan.clone(),
+            plan,
             payload: Sha256::of(payload),
+            names_targets,
             closed_by: None,
         };
         self.plans.insert(index, known);

@@ -1,5 +1,9 @@
 //! The published layout of a log: hash tiles and entry bundles, after C2SP tlog-tiles v0.1.0.
 //!
+//! Only full tiles are published. The entries behind them, which a partial tile would repeat with each
+//! new one, are files of their own: so what is published grows with the entries and not with the
+//! square of them. Partial tiles of older places are read as before.
+//!
 //! Nothing here touches a file: a [`Tile`] has a path and bytes, and a tree is read back through
 //! whatever function fetches a tile.
 
@@ -18,6 +22,7 @@ use crate::evidence::merkle::Hash;
 pub use read::ReadError;
 pub use read::read_back;
 pub use read::root_of;
+pub use read::split;
 
 /// Hashes in a full tile, and entries in a full bundle.
 pub const FULL: u16 = 256;
@@ -32,6 +37,17 @@ const HEIGHT: u32 = 8;
 const TOP: u8 = 7;
 
 const ENTRIES: &str = "entries";
+
+/// The path of one entry below the log's folder: `entry/42`.
+pub fn entry_path(index: u64) -> String {
+    format!("entry/{index}")
+}
+
+/// The entry that a path below the log's folder is of.
+pub fn entry_index(path: &str) -> Option<u64> {
+    let index = path.strip_prefix("entry/")?.parse().ok()?;
+    (entry_path(index) == path).then_some(index)
+}
 
 /// What a tile holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -178,7 +178,7 @@ fn journal_statements() -> Vec<(String, bool)> {
         ),
         ("delete from intent".to_owned(), true),
         (
-            "insert into marker values ('t', 's', 'k', 'r', '2025-04-01T00:00:00.000000Z')"
+            "insert into marker (object, stage, record_key, run_id, at) values ('t', 's', 'k', 'r', '2025-04-01T00:00:00.000000Z')"
                 .to_owned(),
             true,
         ),
@@ -194,12 +194,12 @@ async fn a_journal_in_sqlite_is_append_only_and_its_fence_only_closes() {
         migrator::pending_sqlite(&mut connection, set)
             .await
             .unwrap(),
-        ["0001_journal", "0002_retention"]
+        ["0001_journal", "0002_retention", "0003_marks"]
     );
     let applied = migrator::migrate_sqlite(&mut connection, set, at(0))
         .await
         .unwrap();
-    assert_eq!(applied, ["0001_journal", "0002_retention"]);
+    assert_eq!(applied, ["0001_journal", "0002_retention", "0003_marks"]);
     assert!(
         migrator::pending_sqlite(&mut connection, set)
             .await
@@ -234,8 +234,8 @@ async fn a_journal_in_postgres_is_append_only_and_its_fence_only_closes() {
     let pending = migrator::pending_postgres(&mut connection, set, schema_name)
         .await
         .unwrap();
-    assert_eq!(pending, ["0001_journal", "0002_retention"]);
-    for applied in [vec!["0001_journal", "0002_retention"], vec![]] {
+    assert_eq!(pending, ["0001_journal", "0002_retention", "0003_marks"]);
+    for applied in [vec!["0001_journal", "0002_retention", "0003_marks"], vec![]] {
         let done = migrator::migrate_postgres(&mut connection, set, schema_name, at(0)).await;
         assert_eq!(done.unwrap(), applied);
     }

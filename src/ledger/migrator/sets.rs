@@ -55,6 +55,11 @@ pub const JOURNAL_POSTGRES: MigrationSet = MigrationSet {
             "0002_retention",
             include_str!("../../../migrations/journal/postgres/0002_retention.sql"),
         ),
+        script(
+            3,
+            "0003_marks",
+            include_str!("../../../migrations/journal/postgres/0003_marks.sql"),
+        ),
     ],
 };
 
@@ -71,6 +76,11 @@ pub const JOURNAL_SQLITE: MigrationSet = MigrationSet {
             2,
             "0002_retention",
             include_str!("../../../migrations/journal/sqlite/0002_retention.sql"),
+        ),
+        script(
+            3,
+            "0003_marks",
+            include_str!("../../../migrations/journal/sqlite/0003_marks.sql"),
         ),
     ],
 };

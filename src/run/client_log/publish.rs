@@ -11,6 +11,8 @@ use crate::evidence::log::tiles::FULL;
 use crate::evidence::log::tiles::Tile;
 use crate::evidence::log::tiles::TileKind;
 use crate::evidence::merkle::Hash;
+use crate::guard;
+use crate::guard::Guard;
 use crate::ledger::error::LedgerError;
 use crate::ledger::log::LogCheckpoint;
 use crate::publish::Content;
@@ -34,7 +36,11 @@ impl ClientLog<'_> {
     ) -> Result<Note, ClientLogError> {
         let note = self.signed(hashes, now).await?;
         fail::fail_point!("log.signed");
-        for tile in tiles::added(from, size_of(hashes)) {
+        self.publish_entries(from, size_of(hashes)).await?;
+        // A partial tile would repeat with each entry what stands in the file of each.
+        let added = tiles::added(from, size_of(hashes)).into_iter();
+        let is_wanted = |tile: &Tile| tile.is_full() || !guard::stands(Guard::EntriesOnce);
+        for tile in added.filter(is_wanted) {
             let bytes = self.tile_bytes(tile, hashes).await?;
             self.put(&self.path(&tile.to_string()), &bytes).await?;
             fail::fail_point!("log.after-tile");
@@ -45,6 +51,34 @@ impl ClientLog<'_> {
         self.keeper.place.put_head(&path, head.as_bytes()).await?;
         fail::fail_point!("log.after-head");
         Ok(note)
+    }
+
+    /// Publishes each entry behind the first `from` as a file of its own.
+    async fn publish_entries(&self, from: u64, size: u64) -> Result<(), ClientLogError> {
+        let from = self.first_to_publish(from).await?;
+        let ledger = self.keeper.ledger;
+        for entry in ledger.log_entries(self.client, from, size).await? {
+            // A full bundle holds it by its length, which has 16 bits.
+            tiles::bundle(&[&entry.payload]).map_err(|error| ClientLogError::Tile {
+                client: self.client.to_owned(),
+                error,
+            })?;
+            let path = self.path(&tiles::entry_path(entry.index));
+            self.put(&path, &entry.payload).await?;
+            fail::fail_point!("log.after-entry");
+        }
+        Ok(())
+    }
+
+    /// Where an older kigen has published the entries behind the last full tile together, they are
+    /// published one by one from the first of them on.
+    async fn first_to_publish(&self, from: u64) -> Result<u64, ClientLogError> {
+        let first = from - from % u64::from(FULL);
+        let path = self.path(&tiles::entry_path(first));
+        if first == from || self.keeper.place.get_range(&path, 0..1).await?.is_some() {
+            return Ok(from);
+        }
+        Ok(first)
     }
 
     async fn publish_policy(&self) -> Result<(), ClientLogError> {

@@ -24,7 +24,8 @@ pub(super) enum Verdict {
     KeyReused,
     /// Pseudonymized, and still so.
     Pseudonymized,
-    /// Evidence is lost that may concern it, or nobody can tell whose it is.
+    /// Evidence is lost that may concern it, nobody can tell whose it is, or its own dates say that it
+    /// was not due when a record with its key and person was removed.
     Undecided,
 }
 
@@ -56,7 +57,7 @@ pub(super) fn judge(
     for (row, of_row) in batch.rows.iter().zip(&hits.rows) {
         let owner = &batch.records[row.owner];
         let mut found = found(known, &mut encoders, owner, of_row)?;
-        found.add_of_pseudonymized(owner, &hits.records[row.owner], of_row);
+        found.add_of_pseudonymized(known, owner, &hits.records[row.owner], of_row);
         said_by.extend_from_slice(&found.said_by);
         open.extend_from_slice(&found.open);
         rows.push(found.verdict(known.is_open(&owner.client)));
@@ -83,7 +84,13 @@ impl Found {
     /// A row that went when its record was pseudonymized belonged to a person whom the record does not
     /// name any more. It is back if the same stage of the same run met them both, and the record is
     /// as that stage left it.
-    fn add_of_pseudonymized(&mut self, owner: &PresentRecord, of_owner: &[Hit], of_row: &[Hit]) {
+    fn add_of_pseudonymized(
+        &mut self,
+        known: &Known<'_>,
+        owner: &PresentRecord,
+        of_owner: &[Hit],
+        of_row: &[Hit],
+    ) {
         for hit in of_row.iter().copied() {
             if self.said_by.contains(&hit) {
                 continue;
@@ -94,7 +101,7 @@ impl Found {
                     && owner.source == hit.source
                     && owner.stage == hit.stage
             });
-            if is_done && met_both {
+            if is_done && met_both && known.was_due(hit, owner) {
                 self.back = self.back.max(Some(hit.stage));
                 self.open.retain(|open| *open != hit);
                 self.said_by.push(hit);
@@ -133,6 +140,8 @@ fn found(
             continue;
         }
         match fit(known, encoders, *hit, &record.subjects)? {
+            // Another record under its key, or one that was there before its end was known.
+            Fit::Fits if !known.was_due(*hit, record) => found.open.push(*hit),
             Fit::Fits => {
                 // A later stage removes what an earlier one only rewrote.
                 found.back = found.back.max(Some(hit.stage));

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use crate::domain::value::Value;
 use crate::evidence::leaf::Action;
+use crate::guard;
+use crate::guard::Guard;
 use crate::job::Job;
 use crate::job::OnDispose;
 use crate::job::Reference;
@@ -195,6 +197,16 @@ impl<'a> Known<'a> {
     /// The table of a reference whose rows go with the record.
     pub(super) fn table(&self, reference: usize) -> String {
         self.references[reference].table.to_string()
+    }
+
+    /// Whether the record's own dates made it due when the run of `hit` removed what has its key.
+    ///
+    /// A key may have been given again, to the same person even: what was not due then was not removed
+    /// then.
+    pub(super) fn was_due(&self, hit: Hit, record: &PresentRecord) -> bool {
+        let removed_on = self.knowledge.sources[hit.source].as_of;
+        let due_from = record.due_from.get(hit.stage).copied().flatten();
+        due_from.is_some_and(|first| first <= removed_on) || !guard::stands(Guard::OwnDates)
     }
 
     /// Whether some evidence is lost that may concern a record of `client`.

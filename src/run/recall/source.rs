@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use sha2::Digest;
 
 use crate::evidence::digest::Sha256;
@@ -41,6 +42,8 @@ use super::shelf::Shelf;
 /// What one run removed for one client, ready to be known again.
 pub(in crate::run) struct Source {
     pub(in crate::run) run_id: String,
+    /// The latest day for which the run decided what is due.
+    pub(in crate::run) as_of: Date,
     pub(in crate::run) certificate_id: String,
     pub(in crate::run) client: String,
     pub(in crate::run) payload_sha256: Sha256,
@@ -318,6 +321,7 @@ async fn source(
     let targets = statement.predicate.targets.iter();
     Ok(Ok(Source {
         run_id: run.run_id.clone(),
+        as_of: run.started.last_day(),
         certificate_id: summary.certificate_id.clone(),
         client: summary.client.clone(),
         payload_sha256: Sha256::of(&certificate.payload),

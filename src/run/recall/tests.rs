@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use jiff::civil::Date;
+use jiff::civil::date;
 use tempfile::TempDir;
 
 use super::known::Knowledge;
@@ -61,6 +62,7 @@ fn attempt(number: i64, learner: i64) -> PresentRecord {
         client: CLIENT.to_owned(),
         subjects: vec![Value::Int(learner)],
         pseudonymized: vec![false, false],
+        due_from: vec![Some(date(2020, 4, 1)); 2],
     }
 }
 
@@ -109,6 +111,7 @@ impl Runs {
         let part = self.shelf.add(&bytes[..]).unwrap();
         self.sources.push(Source {
             run_id: format!("run-{number}"),
+            as_of: date(2026, 4, 1),
             certificate_id: format!("certificate-{number}"),
             client: CLIENT.to_owned(),
             payload_sha256: Sha256::of(&[number]),

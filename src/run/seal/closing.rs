@@ -30,6 +30,7 @@ use crate::run::client_log::EntryMark;
 use crate::run::client_log::NewPayload;
 use crate::run::client_log::OpenLog;
 use crate::run::client_log::place_of;
+use crate::run::client_log::with_targets;
 
 use super::certificate::CertificateWriter;
 use super::certificate::Closing;
@@ -123,6 +124,10 @@ async fn announced(
             return Err(facts.damaged("have a plan in a log that is none".to_owned()));
         };
         let place = place_of(&entry);
+        let Some(plan) = with_targets(context.ledger, &client, plan).await? else {
+            let what = "have a plan in a log whose targets are named nowhere";
+            return Err(facts.damaged(what.to_owned()));
+        };
         announced.insert(client, Announcement { plan, place });
     }
     Ok(announced)

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::config::Client;
 use crate::config::Issuer;
 use crate::config::ReadBack;
@@ -40,6 +42,8 @@ pub struct SealContext<'a> {
     pub read_back: ReadBack,
     /// Every job of the folder: they say where records lie.
     pub jobs: &'a [Job],
+    /// What time it is.
+    pub now: &'a (dyn Fn() -> Timestamp + Sync),
     /// Version of kigen.
     pub version: &'a str,
     pub progress: &'a Progress,

@@ -44,20 +44,17 @@ const ENVELOPE: &str = "cert.dsse.json";
 /// Seals the finished run `run_id`, or goes on where an earlier attempt ended.
 ///
 /// Closes the run's fences first, so that nothing can join it any more. A run that removed nothing
-/// is sealed without a certificate. `now` is the time of sealing of certificates that do not stand
-/// in the ledger yet. Memory does not grow with the leaves.
+/// is sealed without a certificate. Memory does not grow with the leaves.
 ///
 /// The caller holds the lock of the run.
-pub async fn seal(
-    context: &SealContext<'_>,
-    run_id: &str,
-    now: Timestamp,
-) -> Result<SealedRun, SealError> {
+pub async fn seal(context: &SealContext<'_>, run_id: &str) -> Result<SealedRun, SealError> {
     let facts = RunFacts::read(context.ledger, run_id).await?;
     close_fences(context, &facts).await?;
     fail::fail_point!("seal.after-fence");
     let (drafts, evidence_key) = draft(context, &facts).await?;
-    let looked_back = look_back::look_back(context, &facts, &drafts, now).await?;
+    let looked_back = look_back::look_back(context, &facts, &drafts).await?;
+    // What was looked at was looked at before the certificate is fixed.
+    let now = (context.now)();
     fail::fail_point!("seal.after-look-back");
     publish_keys(context.keeper()).await?;
     let before = BeforeTheLog {

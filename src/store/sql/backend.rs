@@ -6,6 +6,8 @@ use async_trait::async_trait;
 
 use super::catalog::TableFacts;
 use super::dialect::Dialect;
+use super::marks::Marks;
+use super::pass::uses_marker_table;
 use super::resolved::Tables;
 use super::session::SqlSession;
 use super::whole::Reading;
@@ -35,6 +37,14 @@ pub(crate) trait Backend: Send + Sync {
         session: &mut dyn SqlSession,
         name: &TableName,
     ) -> Result<Option<TableFacts>, StoreError>;
+
+    /// The name of a table as the database itself writes it, whatever its spelling; `None` if there
+    /// is no such table.
+    async fn relation(
+        &self,
+        session: &mut dyn SqlSession,
+        name: &TableName,
+    ) -> Result<Option<String>, StoreError>;
 
     /// The number of physical blocks of a table; 0 where the engine has no such thing.
     async fn blocks(
@@ -68,5 +78,9 @@ pub(crate) async fn tables_of(
             facts.insert(name, table);
         }
     }
-    Ok(Tables::new(facts))
+    let marks = match uses_marker_table(job) {
+        true => Some(Marks::load(backend, session, job).await?),
+        false => None,
+    };
+    Ok(Tables::new(facts, marks))
 }

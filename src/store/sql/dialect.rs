@@ -82,6 +82,15 @@ pub(crate) trait Dialect: Send + Sync {
     /// One text for the values of a record's key, for the marker table.
     fn key_text(&self, expressions: &[String]) -> String;
 
+    /// One document of columns with what stands in them: pairs of a name and an expression.
+    fn content(&self, columns: &[(&str, String)]) -> String;
+
+    /// Whether the document `whole` has every column of `part`, with what `part` has in it.
+    fn content_holds(&self, whole: &str, part: &str) -> String;
+
+    /// Whether a text has the shape of a token.
+    fn looks_like_token(&self, text: &str) -> String;
+
     /// A derived table `alias(c0, c1, …)` of rows handed over in arguments from `$first` on.
     fn rows(&self, alias: &str, columns: &[&ColumnFacts], first: usize) -> String;
 

@@ -23,6 +23,7 @@ mod goes_with;
 mod intent;
 mod journal;
 mod leftovers;
+mod marks;
 mod named_objects;
 mod objects_walk;
 mod orphans;

@@ -70,6 +70,10 @@ pub(crate) struct PreparedChange<'a> {
     pub replacement: Replacement,
     /// Where the select list has its present value; none for constants.
     pub selected: Option<usize>,
+    /// Where it says whether that is what the stage wrote before, and is to stay.
+    pub kept: Option<usize>,
+    /// Whether another stage of the job puts tokens there, too.
+    pub is_shared: bool,
 }
 
 impl<'a> Pass<'a> {
@@ -122,7 +126,15 @@ impl<'a> Pass<'a> {
             selection,
             starts,
             due,
-            from: text.from(),
+            from: match &recalled {
+                // Evidence of every stage may know the rows.
+                Some(_) => {
+                    let stages = job.stages.iter();
+                    let stages = stages.map(|stage| StageText { stage, ..text });
+                    StageText::from_of(&stages.collect::<Vec<_>>())
+                }
+                None => text.from(),
+            },
             key_columns,
             changes,
             direct: can_go_direct(&text) && recalled.is_none(),
@@ -171,36 +183,12 @@ impl<'a> Pass<'a> {
     /// Decides a row again, by the pure rule.
     pub(crate) fn decide(&self, row: &Row) -> Decision {
         let stage = self.stage();
-        let purposes = stage
-            .sources
-            .iter()
-            .enumerate()
-            .map(|(index, source)| PurposeState {
-                applies: source
-                    .applies_when
-                    .as_ref()
-                    .map_or(Applies::Yes, |condition| {
-                        let at = self.selection.conditions[index];
-                        let text = at.and_then(|at| row[at].store_text());
-                        match condition.holds(text.as_deref()) {
-                            Applies::Unknown if !guard::stands(Guard::NullIsNoAnswer) => {
-                                Applies::Yes
-                            }
-                            applies => applies,
-                        }
-                    }),
-                start: day_of(
-                    &row[self.selection.starts[index]],
-                    &self.starts[index],
-                    &self.job().time_zone,
-                ),
-            })
-            .collect();
-        let candidate = Candidate {
-            purposes,
-            already_disposed: false,
-            referenced: false,
+        let read = Read {
+            starts: &self.selection.starts,
+            types: &self.starts,
+            conditions: &self.selection.conditions,
         };
+        let candidate = read.candidate(self.job(), stage, row);
         stage.rule.decide(&candidate, self.as_of())
     }
 
@@ -228,6 +216,45 @@ impl<'a> Pass<'a> {
         let facts = self.tables.column(&self.job().table, column)?;
         let expression = self.dialect.readable(&own(column), facts);
         self.selection.position(&expression)
+    }
+}
+
+/// Where a row has what the rule of a stage reads.
+pub(super) struct Read<'r> {
+    pub(super) starts: &'r [usize],
+    pub(super) types: &'r [StartType],
+    pub(super) conditions: &'r [Option<usize>],
+}
+
+impl Read<'_> {
+    /// The record as the pure rule sees it.
+    pub(super) fn candidate(&self, job: &Job, stage: &Stage, row: &Row) -> Candidate {
+        let purposes = stage
+            .sources
+            .iter()
+            .enumerate()
+            .map(|(index, source)| PurposeState {
+                applies: source
+                    .applies_when
+                    .as_ref()
+                    .map_or(Applies::Yes, |condition| {
+                        let at = self.conditions[index];
+                        let text = at.and_then(|at| row[at].store_text());
+                        match condition.holds(text.as_deref()) {
+                            Applies::Unknown if !guard::stands(Guard::NullIsNoAnswer) => {
+                                Applies::Yes
+                            }
+                            applies => applies,
+                        }
+                    }),
+                start: day_of(&row[self.starts[index]], &self.types[index], &job.time_zone),
+            })
+            .collect();
+        Candidate {
+            purposes,
+            already_disposed: false,
+            referenced: false,
+        }
     }
 }
 
@@ -273,7 +300,7 @@ fn prepare_changes<'a>(
     order: &StageWork<'_>,
     selection: &mut Selection,
 ) -> Result<Vec<PreparedChange<'a>>, StoreError> {
-    let Disposal::Pseudonymize { changes, .. } = &text.stage.disposal else {
+    let Disposal::Pseudonymize { changes, marker } = &text.stage.disposal else {
         return Ok(Vec::new());
     };
     let mut prepared = Vec::new();
@@ -284,13 +311,29 @@ fn prepare_changes<'a>(
             Some(_) => None,
             None => Some(selection.add_unpadded(text, &change.column)?),
         };
+        let kept = (selected.is_some() && *marker == Marker::Table)
+            .then(|| selection.add_flag(text, &text.is_kept(change)));
         prepared.push(PreparedChange {
             column,
             replacement,
             selected,
+            kept,
+            is_shared: is_shared(text, &change.column),
         });
     }
     Ok(prepared)
+}
+
+/// Whether another stage than this one puts tokens into `column`.
+pub(super) fn is_shared(text: &StageText<'_>, column: &str) -> bool {
+    let others = text.job.stages.iter();
+    let others = others.filter(|stage| stage.name != text.stage.name);
+    let mut changes = others.flat_map(|stage| match &stage.disposal {
+        Disposal::Delete => &[],
+        Disposal::Pseudonymize { changes, .. } => changes.as_slice(),
+    });
+    changes
+        .any(|change| change.column == column && matches!(change.strategy, Strategy::Token { .. }))
 }
 
 pub(super) fn replacement(

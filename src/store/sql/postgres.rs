@@ -225,6 +225,14 @@ impl Backend for PostgresBackend {
         postgres_catalog::table(session, name).await
     }
 
+    async fn relation(
+        &self,
+        session: &mut dyn SqlSession,
+        name: &TableName,
+    ) -> Result<Option<String>, StoreError> {
+        postgres_catalog::relation(session, name).await
+    }
+
     async fn blocks(
         &self,
         session: &mut dyn SqlSession,

@@ -236,7 +236,7 @@ pub(crate) async fn blocks(
     Ok(most)
 }
 
-/// Whether kigen's own tables are there.
+/// Whether kigen's own tables are there, in this version.
 pub(crate) async fn has_journal(
     session: &mut dyn SqlSession,
     schema: &str,
@@ -255,5 +255,37 @@ pub(crate) async fn has_journal(
         let rows = session.query(&statement).await?;
         present &= rows.first().is_some_and(|row| is_true(row, 0));
     }
-    Ok(present)
+    let marker = TableName {
+        schema: Some(schema.to_owned()),
+        name: "marker".to_owned(),
+    };
+    let statement = Statement::new(
+        "look for the journal",
+        "select exists (select 1 from pg_attribute where attrelid = to_regclass($1) \
+         and attname = 'content' and not attisdropped)",
+        vec![regclass(&marker)],
+    );
+    let rows = session.query(&statement).await?;
+    Ok(present && rows.first().is_some_and(|row| is_true(row, 0)))
+}
+
+/// The name of a table with its schema, as the database writes it, or `None` if there is none.
+pub(crate) async fn relation(
+    session: &mut dyn SqlSession,
+    name: &TableName,
+) -> Result<Option<String>, StoreError> {
+    let statement = Statement::new(
+        format!("look for `{name}`"),
+        "select n.nspname::text, c.relname::text from pg_class c \
+         join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass($1)",
+        vec![regclass(name)],
+    );
+    let rows = session.query(&statement).await?;
+    Ok(rows.first().map(|row| {
+        let name = TableName {
+            schema: Some(text(row, 0)),
+            name: text(row, 1),
+        };
+        name.to_string()
+    }))
 }

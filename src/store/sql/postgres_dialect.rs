@@ -8,6 +8,7 @@ use super::catalog::ColumnType;
 use super::dialect::Dialect;
 use super::dialect::StartType;
 use super::dialect::WalkKind;
+use super::dialect::literal;
 use super::dialect::quote;
 use super::session::Arg;
 use super::start::END_OF_CALENDAR;
@@ -17,6 +18,7 @@ use super::start::local_start_of;
 use super::start::offset_seconds;
 use super::start::start_of;
 use crate::domain::value::Value;
+use crate::pseudonym::token::TEXT_TOKEN_CHARACTERS;
 
 /// Statements for PostgreSQL 14 and later.
 pub(crate) struct PostgresDialect {
@@ -126,6 +128,26 @@ impl Dialect for PostgresDialect {
 
     fn key_text(&self, expressions: &[String]) -> String {
         format!("jsonb_build_array({})::text", expressions.join(", "))
+    }
+
+    fn content(&self, columns: &[(&str, String)]) -> String {
+        let object = |pairs: &[(&str, String)]| {
+            let pairs = pairs.iter();
+            let pairs = pairs.map(|(name, value)| format!("{}, {value}::text", literal(name)));
+            let pairs: Vec<String> = pairs.collect();
+            format!("jsonb_build_object({})", pairs.join(", "))
+        };
+        // A function takes 100 arguments.
+        let objects: Vec<String> = columns.chunks(50).map(object).collect();
+        format!("({})", objects.join(" || "))
+    }
+
+    fn content_holds(&self, whole: &str, part: &str) -> String {
+        format!("{whole} @> {part}")
+    }
+
+    fn looks_like_token(&self, text: &str) -> String {
+        format!("{text} ~ '^[a-z2-7]{{{TEXT_TOKEN_CHARACTERS}}}$'")
     }
 
     fn rows(&self, alias: &str, columns: &[&ColumnFacts], first: usize) -> String {

@@ -1,10 +1,14 @@
 //! Rows as evidence may know them: their key, their client, their person, and whether they look
 //! pseudonymized.
 
+use jiff::civil::Date;
+
 use super::catalog::ColumnFacts;
 use super::pass::Pass;
+use super::pass::Read;
 use super::pass::replacement;
 use super::pass::value_at;
+use super::selection::RuleColumns;
 use super::selection::Selection;
 use super::session::Row;
 use super::text::StageText;
@@ -12,6 +16,7 @@ use super::typed::padded;
 use crate::domain::value::Value;
 use crate::job::Change;
 use crate::job::Disposal;
+use crate::job::Job;
 use crate::job::OnDispose;
 use crate::pseudonym::Replacement;
 use crate::store::PresentBatch;
@@ -25,6 +30,8 @@ pub(crate) struct Recalled<'a> {
     by: &'a dyn Recall,
     /// For each stage of the job, the columns that it changes; none for a stage that deletes.
     stages: Vec<Vec<Changed>>,
+    /// For each stage of the job, what its rule reads.
+    rules: Vec<RuleColumns>,
     /// The column that names the person.
     subject: ColumnFacts,
     /// Where the select list has it without its padding: what tokens are made of.
@@ -49,7 +56,9 @@ impl<'a> Recalled<'a> {
         selection: &mut Selection,
     ) -> Result<Self, StoreError> {
         let mut stages = Vec::with_capacity(text.job.stages.len());
+        let mut rules = Vec::with_capacity(text.job.stages.len());
         for stage in &text.job.stages {
+            rules.push(selection.add_rule(&StageText { stage, ..*text })?);
             let mut changed = Vec::new();
             for change in changes(&stage.disposal) {
                 changed.push(Changed {
@@ -73,6 +82,7 @@ impl<'a> Recalled<'a> {
         Ok(Self {
             by,
             stages,
+            rules,
             subject: text.own_column(&text.job.subject.column)?.clone(),
             unpadded: selection.add_unpadded(text, &text.job.subject.column)?,
         })
@@ -111,7 +121,23 @@ impl<'a> Recalled<'a> {
                 .iter()
                 .map(|stage| self.is_done(stage, row))
                 .collect(),
+            due_from: self.due_from(pass.job(), row),
         }
+    }
+
+    /// For each stage, the first day on which the row's own dates make it due.
+    fn due_from(&self, job: &Job, row: &Row) -> Vec<Option<Date>> {
+        let stages = job.stages.iter().zip(&self.rules);
+        let first_days = stages.map(|(stage, rule)| {
+            let read = Read {
+                starts: &rule.starts,
+                types: &rule.types,
+                conditions: &rule.conditions,
+            };
+            let ends = stage.rule.ends(&read.candidate(job, stage, row))?;
+            ends.last_day_kept.tomorrow().ok()
+        });
+        first_days.collect()
     }
 
     /// Whether the record looks as the stage leaves it: its person is a token, or, where the stage

@@ -1,16 +1,18 @@
 //! Removing the locked rows of a batch: delete, or rewrite and mark.
 
+use super::dialect::literal;
 use super::dialect::quote;
 use super::journal;
+use super::marks::Marks;
 use super::pass::Pass;
 use super::pass::PreparedChange;
 use super::pass::own_table;
-use super::pass::uses_marker_table;
 use super::pass::value_at;
 use super::session::Arg;
 use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
+use super::survey::count;
 use super::text::StageText;
 use super::text::missing;
 use super::undone;
@@ -18,6 +20,8 @@ use super::window::in_rows;
 use super::window::key_args;
 use crate::domain::value::RecordKey;
 use crate::domain::value::Value;
+use crate::guard;
+use crate::guard::Guard;
 use crate::job::Disposal;
 use crate::job::Marker;
 use crate::job::Operation;
@@ -32,25 +36,21 @@ pub(crate) async fn remove(
     let keys: Vec<RecordKey> = rows.iter().map(|row| pass.key_of(row)).collect();
     match &pass.stage().disposal {
         Disposal::Delete => {
-            if uses_marker_table(pass.job()) {
-                session.execute(&forget_markers(pass, &keys)).await?;
-            }
+            forget_marks(session, pass, &keys, true).await?;
             let deleted = session.execute(&delete_keys(pass, &keys)).await?;
             all_gone(pass, &keys, deleted)?;
             undone::check_deleted(session, pass, &keys).await
         }
         Disposal::Pseudonymize { marker, .. } => {
-            if *marker == Marker::Table {
-                if pass.recalled.is_some() {
-                    // A table that was restored alone brings values back that are still marked.
-                    session.execute(&forget_markers(pass, &keys)).await?;
-                }
-                session.execute(&set_markers(pass, &keys)).await?;
-            }
             let changed = session
                 .execute(&rewrite(pass, rows, &keys, marker)?)
                 .await?;
             all_gone(pass, &keys, changed)?;
+            if *marker == Marker::Table {
+                // A table that was restored alone brings values back that are still marked.
+                forget_marks(session, pass, &keys, pass.recalled.is_some()).await?;
+                session.execute(&set_marks(pass, &keys)).await?;
+            }
             undone::check_rewritten(session, pass, rows, &keys).await
         }
     }
@@ -61,13 +61,41 @@ pub(super) fn replacements(pass: &Pass<'_>, rows: &[Row]) -> Result<Vec<Vec<Valu
     let replace = |row: &Row| {
         let changing = pass.changes.iter().filter_map(|change| {
             let present = value_at(row, change.selected?);
-            Some(change.replacement.replace(&change.column.name, &present))
+            Some(replacement(pass, row, change, present))
         });
         changing.collect::<Result<Vec<_>, _>>()
     };
-    rows.iter()
-        .map(|row| replace(row).map_err(|error| StoreError::Unusable(error.to_string())))
-        .collect()
+    rows.iter().map(replace).collect()
+}
+
+/// What one column of a row gets. What the stage wrote there before stays: a token of a token would
+/// cut the person's rows apart.
+fn replacement(
+    pass: &Pass<'_>,
+    row: &Row,
+    change: &PreparedChange<'_>,
+    present: Value,
+) -> Result<Value, StoreError> {
+    let is_kept = change.kept.and_then(|at| count(&value_at(row, at))) == Some(1);
+    if is_kept && guard::stands(Guard::TokenOfToken) {
+        return Ok(present);
+    }
+    let is_token = change.replacement.is_text_token(&present) && !change.is_shared;
+    if is_token && guard::stands(Guard::TokenOfToken) {
+        return Err(StoreError::Unusable(token_of_token(
+            &pass.job().table.to_string(),
+            &change.column.name,
+        )));
+    }
+    let replaced = change.replacement.replace(&change.column.name, &present);
+    replaced.map_err(|error| StoreError::Unusable(error.to_string()))
+}
+
+/// What is said of values that look like tokens in records that bear no mark.
+pub(super) fn token_of_token(table: &str, column: &str) -> String {
+    format!(
+        "records of `{table}` bear no mark and hold tokens in `{column}`: they were pseudonymized before, and a token of a token would cut the rows of a person apart\nhint: was the column, or table and cluster, renamed, or the marker table lost? jobs/README.md, \"A record is pseudonymized once\", says how the marks are set right"
+    )
 }
 
 fn all_gone(pass: &Pass<'_>, keys: &[RecordKey], changed: u64) -> Result<(), StoreError> {
@@ -92,51 +120,59 @@ fn delete_keys(pass: &Pass<'_>, keys: &[RecordKey]) -> Statement {
         .writing(own_table(pass.job()), Operation::Delete)
 }
 
-fn marker_text(pass: &Pass<'_>) -> String {
+fn text<'p>(pass: &'p Pass<'_>) -> StageText<'p> {
     StageText {
         dialect: pass.dialect,
         job: pass.job(),
         stage: pass.stage(),
         tables: pass.tables,
     }
-    .key_text()
 }
 
-fn forget_markers(pass: &Pass<'_>, keys: &[RecordKey]) -> Statement {
-    let args = key_args(pass, keys);
-    let sql = format!(
-        "delete from {} where object = ${} and record_key in (select {} from {} as t where {})",
-        pass.dialect.internal("marker"),
-        args.len() + 1,
-        marker_text(pass),
+/// Drops the marks of the records: of this stage, or of all stages.
+async fn forget_marks(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    keys: &[RecordKey],
+    all_stages: bool,
+) -> Result<(), StoreError> {
+    let records = format!(
+        "from {} as t where {}",
         own_table(pass.job()),
         in_rows(pass)
     );
-    let args = args
-        .into_iter()
-        .chain([Arg::Text(pass.job().table.to_string())])
-        .collect();
-    Statement::new(pass.doing("drop the markers of a batch"), sql, args)
-        .writing(pass.dialect.internal("marker"), Operation::Delete)
+    let Some(marks) = text(pass).marks_of(all_stages, &records) else {
+        return Ok(());
+    };
+    let marker = pass.dialect.internal("marker");
+    let sql = format!("delete from {marker} where {marks}");
+    let doing = pass.doing("drop the marks of a batch");
+    let statement = Statement::new(doing, sql, key_args(pass, keys));
+    session
+        .execute(&statement.writing(marker, Operation::Delete))
+        .await?;
+    Ok(())
 }
 
-fn set_markers(pass: &Pass<'_>, keys: &[RecordKey]) -> Statement {
-    let mut args = key_args(pass, keys);
-    let first = args.len() + 1;
+/// Marks the records as they stand now, after the stage has written into them.
+fn set_marks(pass: &Pass<'_>, keys: &[RecordKey]) -> Statement {
+    let text = text(pass);
+    let own = pass.tables.marks().map_or("", Marks::own);
     let sql = format!(
-        "insert into {} (object, stage, record_key, run_id, at) select ${first}, ${}, {}, ${}, {} from {} as t where {}",
+        "insert into {} (object, stage, record_key, run_id, at, cluster, content) \
+         select {}, {}, {}, {}, {}, {}, {} from {} as t where {}",
         pass.dialect.internal("marker"),
-        first + 1,
-        marker_text(pass),
-        first + 2,
+        literal(own),
+        literal(&pass.stage().name),
+        text.key_text(),
+        literal(&pass.order.run.run_id),
         journal::now(pass),
+        literal(&pass.job().cluster),
+        text.content(),
         own_table(pass.job()),
         in_rows(pass)
     );
-    args.push(Arg::Text(pass.job().table.to_string()));
-    args.push(Arg::Text(pass.stage().name.clone()));
-    args.push(Arg::Text(pass.order.run.run_id.clone()));
-    Statement::new(pass.doing("mark a batch"), sql, args)
+    Statement::new(pass.doing("mark a batch"), sql, key_args(pass, keys))
         .writing(pass.dialect.internal("marker"), Operation::Insert)
 }
 

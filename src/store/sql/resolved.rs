@@ -6,6 +6,7 @@ use super::catalog::ColumnFacts;
 use super::catalog::ColumnType;
 use super::catalog::TableFacts;
 use super::dialect::StartType;
+use super::marks::Marks;
 use crate::job::ColumnRef;
 use crate::job::Job;
 use crate::job::PurposeSource;
@@ -18,11 +19,18 @@ use crate::store::error::StoreError;
 pub(crate) struct Tables {
     /// By the name written in the job.
     facts: BTreeMap<TableName, TableFacts>,
+    /// Where marks of the records may stand; none if the job needs no marker table.
+    marks: Option<Marks>,
 }
 
 impl Tables {
-    pub(crate) fn new(facts: BTreeMap<TableName, TableFacts>) -> Self {
-        Self { facts }
+    pub(crate) fn new(facts: BTreeMap<TableName, TableFacts>, marks: Option<Marks>) -> Self {
+        Self { facts, marks }
+    }
+
+    /// Where marks of the records may stand; none if the job needs no marker table.
+    pub(crate) fn marks(&self) -> Option<&Marks> {
+        self.marks.as_ref()
     }
 
     /// Every table that `job` names: its own, its joins, its references, and where an audit looks.

@@ -3,6 +3,7 @@
 use super::catalog::ColumnFacts;
 use super::catalog::ColumnType;
 use super::dialect::Dialect;
+use super::dialect::StartType;
 use super::session::Row;
 use super::text::StageText;
 use super::text::expression;
@@ -20,6 +21,14 @@ pub(crate) struct Selection {
     pub subject: usize,
     pub client: Option<usize>,
     pub starts: Vec<usize>,
+    pub conditions: Vec<Option<usize>>,
+}
+
+/// Where a select list has what the rule of a stage reads, purpose by purpose.
+#[derive(Default)]
+pub(crate) struct RuleColumns {
+    pub starts: Vec<usize>,
+    pub types: Vec<StartType>,
     pub conditions: Vec<Option<usize>>,
 }
 
@@ -86,6 +95,35 @@ impl Selection {
         Ok(self.add_readable(unpadded, facts))
     }
 
+    /// Adds whether `condition` is met: 1 or 0.
+    pub(super) fn add_flag(&mut self, text: &StageText<'_>, condition: &str) -> usize {
+        let facts = ColumnFacts {
+            name: "flag".to_owned(),
+            column_type: ColumnType::Int { bits: 32 },
+            type_name: "integer".to_owned(),
+            nullable: false,
+            generated: false,
+            family: "number".to_owned(),
+            collation: None,
+        };
+        let flag = format!("case when {condition} then 1 else 0 end");
+        self.add(text.dialect, &flag, &facts)
+    }
+
+    /// Adds what the rule of the text's stage reads.
+    pub(super) fn add_rule(&mut self, text: &StageText<'_>) -> Result<RuleColumns, StoreError> {
+        let mut rule = RuleColumns::default();
+        for (index, source) in text.stage.sources.iter().enumerate() {
+            rule.starts.push(self.add_ref(text, &source.starts_at)?);
+            rule.types.push(text.start_type(index)?);
+            rule.conditions.push(match &source.applies_when {
+                Some(condition) => Some(self.add_text(text, &condition.column)?),
+                None => None,
+            });
+        }
+        Ok(rule)
+    }
+
     fn add_ref(&mut self, text: &StageText<'_>, column: &ColumnRef) -> Result<usize, StoreError> {
         let facts = text
             .tables
@@ -119,14 +157,8 @@ pub(super) fn select(text: &StageText<'_>) -> Result<Selection, StoreError> {
     if let ClientSource::Column(column) = &text.job.client {
         selection.client = Some(selection.add_own(text, column)?);
     }
-    for source in &text.stage.sources {
-        let at = selection.add_ref(text, &source.starts_at)?;
-        selection.starts.push(at);
-        let condition = match &source.applies_when {
-            Some(condition) => Some(selection.add_text(text, &condition.column)?),
-            None => None,
-        };
-        selection.conditions.push(condition);
-    }
+    let rule = selection.add_rule(text)?;
+    selection.starts = rule.starts;
+    selection.conditions = rule.conditions;
     Ok(selection)
 }

@@ -201,6 +201,14 @@ impl Backend for SqliteBackend {
         sqlite_catalog::table(session, name).await
     }
 
+    async fn relation(
+        &self,
+        session: &mut dyn SqlSession,
+        name: &TableName,
+    ) -> Result<Option<String>, StoreError> {
+        sqlite_catalog::relation(session, name).await
+    }
+
     async fn blocks(
         &self,
         _session: &mut dyn SqlSession,

@@ -247,14 +247,36 @@ fn foreign_keys(rows: &[Row], primary: &[String], own: &[ColumnFacts]) -> Vec<Fo
     keys.into_iter().map(|(_, facts)| facts).collect()
 }
 
-/// Whether kigen's own tables are there.
+/// Whether kigen's own tables are there, in this version.
 pub(crate) async fn has_journal(session: &mut dyn SqlSession) -> Result<bool, StoreError> {
     let statement = Statement::new(
         "look for the journal",
-        "select count(*) from sqlite_master where type = 'table' \
-         and name in ('kigen_fence', 'kigen_journal', 'kigen_intent', 'kigen_marker')",
+        "select (select count(*) from sqlite_master where type = 'table' \
+         and name in ('kigen_fence', 'kigen_journal', 'kigen_intent', 'kigen_marker')) \
+         + (select count(*) from pragma_table_info('kigen_marker') where name = 'content')",
         Vec::new(),
     );
     let rows = session.query(&statement).await?;
-    Ok(rows.first().is_some_and(|row| integer(row, 0) == 4))
+    Ok(rows.first().is_some_and(|row| integer(row, 0) == 5))
+}
+
+/// The name of a table as the database writes it, or `None` if there is none.
+pub(crate) async fn relation(
+    session: &mut dyn SqlSession,
+    name: &TableName,
+) -> Result<Option<String>, StoreError> {
+    if name
+        .schema
+        .as_deref()
+        .is_some_and(|schema| schema != "main")
+    {
+        return Ok(None);
+    }
+    let statement = Statement::new(
+        format!("look for `{name}`"),
+        "select name from pragma_table_list where lower(name) = lower($1) and schema = 'main'",
+        vec![Arg::Text(name.name.clone())],
+    );
+    let rows = session.query(&statement).await?;
+    Ok(rows.first().map(|row| text(row, 0)))
 }

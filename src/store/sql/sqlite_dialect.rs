@@ -11,6 +11,7 @@ use super::catalog::ColumnType;
 use super::dialect::Dialect;
 use super::dialect::StartType;
 use super::dialect::WalkKind;
+use super::dialect::literal;
 use super::dialect::quote;
 use super::session::Arg;
 use super::sqlite_catalog::NUMBER;
@@ -21,6 +22,7 @@ use super::start::local_start_of;
 use super::start::offset_seconds;
 use super::start::start_of;
 use crate::domain::value::Value;
+use crate::pseudonym::token::TEXT_TOKEN_CHARACTERS;
 
 /// Statements for SQLite 3.41 and later (the bundled one).
 pub(crate) struct SqliteDialect;
@@ -134,6 +136,29 @@ impl Dialect for SqliteDialect {
 
     fn key_text(&self, expressions: &[String]) -> String {
         format!("json_array({})", expressions.join(", "))
+    }
+
+    fn content(&self, columns: &[(&str, String)]) -> String {
+        let object = |pairs: &[(&str, String)]| {
+            let pairs = pairs.iter();
+            // `quote` also writes what JSON does not have.
+            let pairs = pairs.map(|(name, value)| format!("{}, quote({value})", literal(name)));
+            let pairs: Vec<String> = pairs.collect();
+            format!("json_object({})", pairs.join(", "))
+        };
+        // A function takes 127 arguments.
+        let objects = columns.chunks(50).map(object);
+        let whole = objects.reduce(|whole, part| format!("json_patch({whole}, {part})"));
+        whole.unwrap_or_else(|| "json_object()".to_owned())
+    }
+
+    fn content_holds(&self, whole: &str, part: &str) -> String {
+        // A patch that changes nothing was in it. No value is a JSON null, which would take away.
+        format!("json_patch({whole}, {part}) = {whole}")
+    }
+
+    fn looks_like_token(&self, text: &str) -> String {
+        format!("(length({text}) = {TEXT_TOKEN_CHARACTERS} and {text} not glob '*[^a-z2-7]*')")
     }
 
     fn rows(&self, alias: &str, columns: &[&ColumnFacts], first: usize) -> String {

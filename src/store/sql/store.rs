@@ -26,7 +26,6 @@ use super::leftovers;
 use super::named_objects;
 use super::objects_walk;
 use super::pass::Pass;
-use super::pass::uses_marker_table;
 use super::present;
 use super::recall_walk;
 use super::resolved::Tables;
@@ -123,10 +122,6 @@ impl Inventory for SqlStore {
         session.begin(Access::Read).await?;
         let tables = tables_of(&*self.backend, &mut *session, job).await?;
         let mut fit = fit::compare(job, &tables, self.backend.dialect());
-        // Which records an earlier stage has changed stands in kigen's own table.
-        if uses_marker_table(job) && !self.backend.journal_is_migrated(&mut *session).await? {
-            return Err(self.not_migrated());
-        }
         if fit.problems.is_empty() {
             let clients =
                 clients::clients(&mut *session, self.backend.dialect(), job, &tables).await?;

@@ -269,22 +269,29 @@ impl<'a> StageText<'a> {
         };
         Some(match marker {
             Marker::Column(column) => format!("({} is not null)", own(column)),
-            // Within `case` PostgreSQL looks each record up by the marker's whole key. As a join it
-            // may scan all markers for each record while its statistics still say there are none.
-            Marker::Table => format!(
-                "(case when exists (select 1 from {} as m where m.object = {} and m.stage = {} \
-                 and m.record_key = {}) then 1 else 0 end = 1)",
-                self.dialect.internal("marker"),
-                literal(&self.job.table.to_string()),
-                literal(&self.stage.name),
-                self.key_text()
-            ),
+            Marker::Table => self.is_marked(),
         })
     }
 
-    /// The text by which the marker table knows a record.
+    /// The text by which new marks know a record: its key in the order of the table's columns, which
+    /// the job's order does not change.
     pub(crate) fn key_text(&self) -> String {
-        let key: Vec<String> = self.job.key.iter().map(|column| own(column)).collect();
+        let mut key = self.job.key.clone();
+        if let Some(own) = self.tables.get(&self.job.table) {
+            key.sort_by_key(|name| own.columns.iter().position(|column| column.name == *name));
+        }
+        self.key_text_of(&key)
+    }
+
+    /// The texts by which marks may know a record: those of an older kigen in the job's order.
+    pub(crate) fn key_texts(&self) -> Vec<String> {
+        let mut texts = vec![self.key_text(), self.key_text_of(&self.job.key)];
+        texts.dedup();
+        texts
+    }
+
+    fn key_text_of(&self, key: &[String]) -> String {
+        let key: Vec<String> = key.iter().map(|column| own(column)).collect();
         self.dialect.key_text(&key)
     }
 

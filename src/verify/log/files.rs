@@ -4,8 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::evidence::log::tiles;
+use crate::evidence::log::tiles::FULL;
 use crate::evidence::log::tiles::Tile;
 use crate::evidence::log::tiles::TileKind;
+use crate::evidence::merkle::leaf_hash;
 use crate::publish::LOG;
 use crate::publish::Standing;
 use crate::verify::VerifyError;
@@ -25,9 +28,18 @@ pub(super) async fn check(
     let prefix = format!("{}/{LOG}/", client.folder);
     let mut tiles: BTreeMap<(TileKind, u64), Vec<Tile>> = BTreeMap::new();
     let mut findings = Vec::new();
+    let mut ahead = 0;
     for file in client.log {
         let name = file.path.strip_prefix(&prefix).unwrap_or(&file.path);
-        if file.standing != Standing::Visible || !name.starts_with("tile/") {
+        if file.standing != Standing::Visible {
+            continue;
+        }
+        if let Some(index) = tiles::entry_index(name) {
+            ahead += usize::from(index >= size);
+            findings.extend(same_entry(client, read, &file.path, index).await?);
+            continue;
+        }
+        if !name.starts_with("tile/") {
             continue;
         }
         match name.parse::<Tile>() {
@@ -44,7 +56,6 @@ pub(super) async fn check(
             ),
         }
     }
-    let mut ahead = 0;
     for ((kind, index), mut tiles) in tiles {
         tiles.sort_by_key(Tile::width);
         let of_tree = Tile::of_tree(kind, index, size);
@@ -58,6 +69,40 @@ pub(super) async fn check(
     Ok(findings)
 }
 
+/// Whether the file of one entry holds what the log has at its place.
+async fn same_entry(
+    client: &PublishedClient<'_>,
+    read: &ReadLog,
+    path: &str,
+    index: u64,
+) -> Result<Option<PublishedFinding>, VerifyError> {
+    let Some(expected) = usize::try_from(index)
+        .ok()
+        .and_then(|at| read.hashes.get(at))
+    else {
+        return Ok(None);
+    };
+    let bytes = client.place.get(path).await?.unwrap_or_default();
+    if leaf_hash(&bytes) == *expected {
+        return Ok(None);
+    }
+    let path = path.to_owned();
+    Ok(Some(PublishedProblem::OtherEntry { path }.into()))
+}
+
+/// Whether a bundle holds the entries of the log, as far as the log goes.
+fn holds_entries(tile: &Tile, bytes: &[u8], read: &ReadLog) -> bool {
+    let Ok(entries) = tiles::split(*tile, bytes) else {
+        return false;
+    };
+    let first = usize::try_from(tile.index() * u64::from(FULL)).unwrap_or(usize::MAX);
+    let expected = read.hashes.iter().skip(first);
+    entries
+        .iter()
+        .zip(expected)
+        .all(|(entry, hash)| leaf_hash(entry) == *hash)
+}
+
 /// Whether `tiles` of one place, the narrowest first, are beginnings of each other, and that of the
 /// tree is one of them.
 async fn fit(
@@ -69,7 +114,7 @@ async fn fit(
 ) -> Result<Vec<PublishedFinding>, VerifyError> {
     let mut findings = Vec::new();
     let mut wider: Option<Vec<u8>> = None;
-    // The one of the tree was compared with the entries already; hashes are compared here too.
+    // The one that was read is right; others of older places are compared with it.
     for tile in tiles.iter().rev() {
         let path = format!("{prefix}{tile}");
         let Some(bytes) = client.place.get(&path).await? else {
@@ -81,7 +126,8 @@ async fn fit(
             TileKind::Hashes { .. } if is_within => tile.hash_bytes(&read.hashes).ok(),
             TileKind::Hashes { .. } | TileKind::Entries => None,
         };
-        if !is_beginning || expected.is_some_and(|expected| expected != bytes) {
+        let other_entries = tile.kind() == TileKind::Entries && !holds_entries(tile, &bytes, read);
+        if !is_beginning || other_entries || expected.is_some_and(|expected| expected != bytes) {
             findings.push(PublishedProblem::OtherTile { path }.into());
             continue;
         }

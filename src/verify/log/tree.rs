@@ -12,8 +12,11 @@ use crate::evidence::log::entry::Entry;
 use crate::evidence::log::history::History;
 use crate::evidence::log::history::HistoryReport;
 use crate::evidence::log::tiles;
+use crate::evidence::log::tiles::FULL;
+use crate::evidence::log::tiles::LONGEST_ENTRY;
 use crate::evidence::log::tiles::ReadError;
 use crate::evidence::log::tiles::Tile;
+use crate::evidence::log::tiles::TileKind;
 use crate::evidence::merkle::Hash;
 use crate::evidence::merkle::RootBuilder;
 use crate::publish::EvidencePlace;
@@ -37,9 +40,9 @@ pub(crate) struct Logged {
     pub(crate) run: String,
 }
 
-/// Why a tile was not read.
+/// Why something of the log was not read.
 enum Fetch {
-    Missing,
+    Missing { path: String },
     Failed(PublishError),
 }
 
@@ -54,9 +57,13 @@ pub(crate) async fn read(
     let runtime = Handle::current();
     // Hashing keeps a thread busy, and reading waits for the place.
     let reading = task::spawn_blocking(move || {
-        let fetch = |tile: &Tile| {
-            let read = runtime.block_on(place.get(&format!("{folder}/{tile}")));
-            read.map_err(Fetch::Failed)?.ok_or(Fetch::Missing)
+        let get = |path: &str| {
+            let read = runtime.block_on(place.get(&format!("{folder}/{path}")));
+            read.map_err(Fetch::Failed)
+        };
+        let fetch = |tile: &Tile| match one_by_one(tile, &get)? {
+            Some(bundle) => Ok(Some(bundle)),
+            None => get(&tile.to_string()),
         };
         let mut reader = Reader::new(&origin, sizes);
         let root = tiles::read_back(size, fetch, |entry, hash| reader.take(entry, hash));
@@ -75,10 +82,14 @@ pub(crate) async fn read(
         Err((
             folder,
             ReadError::Fetch {
-                tile,
-                source: Fetch::Missing,
+                source: Fetch::Missing { path },
+                ..
             },
         )) => {
+            let path = format!("{folder}/{path}");
+            Ok(Err(PublishedProblem::NoTile { path }))
+        }
+        Err((folder, ReadError::Missing(tile))) => {
             let path = format!("{folder}/{tile}");
             Ok(Err(PublishedProblem::NoTile { path }))
         }
@@ -91,6 +102,29 @@ pub(crate) async fn read(
             Ok(Err(PublishedProblem::Tile { folder, what }))
         }
     }
+}
+
+/// The entries of a partial bundle, each out of its own file; `None` where they are published together,
+/// as an older kigen did.
+fn one_by_one(
+    tile: &Tile,
+    get: &impl Fn(&str) -> Result<Option<Vec<u8>>, Fetch>,
+) -> Result<Option<Vec<u8>>, Fetch> {
+    if tile.kind() != TileKind::Entries || tile.is_full() {
+        return Ok(None);
+    }
+    let first = tile.index() * u64::from(FULL);
+    let mut entries = Vec::new();
+    for index in first..first + u64::from(tile.width()) {
+        let path = tiles::entry_path(index);
+        match get(&path)? {
+            // One that is too long for a bundle is none of the log.
+            Some(entry) if entry.len() <= LONGEST_ENTRY => entries.push(entry),
+            None if index == first => return Ok(None),
+            Some(_) | None => return Err(Fetch::Missing { path }),
+        }
+    }
+    Ok(tiles::bundle(&entries).ok())
 }
 
 /// Takes the entries in their order.

@@ -79,7 +79,7 @@ async fn a_suspension_that_was_killed_holds_and_is_written_into_the_logs_by_the_
     }
     assert_eq!(kinds(&scene, "own"), ["suspension", "suspension"]);
     let mut command = scene.command(&["resume", "--all"]);
-    command.env("KIGEN_KILL_AT", "log.after-tile:3");
+    command.env("KIGEN_KILL_AT", "log.after-entry:2");
     assert!(!command.output().unwrap().status.success());
     assert_eq!(scene.kigen(&["resume", "--all"]).code, 0);
     assert_eq!(

@@ -23,7 +23,7 @@ const POINTS: [(&str, &[u32]); 22] = [
     ("run.started", &[1]),
     ("run.planned", &[1, 2]),
     ("log.signed", &[1, 3]),
-    ("log.after-tile", &[1, 2, 5, 6]),
+    ("log.after-entry", &[1, 2, 3, 4]),
     ("log.after-head", &[1, 2, 3]),
     ("run.announced", &[1, 2]),
     ("batch.after-lock", &[1, 6]),
@@ -141,7 +141,7 @@ async fn killed_in_a_night_without_removals_a_run_is_finished_by_the_next() {
     for place in [
         IN_QUIET_RUNS,
         "seal.after-noop:2",
-        "log.after-tile:1",
+        "log.after-entry:1",
         "log.after-head:3",
     ] {
         kill_and_recover(&workplace, place).await;

@@ -13,13 +13,18 @@ mod k07_conditions;
 mod k08_clock;
 mod k09_limits;
 mod k11_objects;
+mod k12_marks;
 mod k13_sessions;
 mod k15_names;
 mod k17_stopping;
+mod k18_restore;
 mod k19_sqlite_files;
 mod k20_messages;
+mod k21_evidence_edges;
 mod k21_spellings;
+mod k22_hidden_clients;
 mod k23_silent_servers;
+mod k24_growth;
 mod k25_restored_store;
 mod k26_dry_run;
 mod s3_proxy;
@@ -167,6 +172,15 @@ impl Case {
         let mut command = self.scene.command(&arguments);
         self.scene
             .finish(command.env("KIGEN_WITHOUT_GUARD", names.join(",")))
+    }
+
+    /// Any command on the day of the scene, by a program of which `guard` is switched off.
+    pub(crate) fn without(&self, guard: Guard, arguments: &[&str]) -> Answer {
+        let mut all = arguments.to_vec();
+        all.extend(["--as-of", crate::scene::AS_OF, "--log", "error"]);
+        let mut command = self.scene.command(&all);
+        self.scene
+            .finish(command.env("KIGEN_WITHOUT_GUARD", guard.name()))
     }
 
     /// Asserts that `check --connect` and `run` refuse with `code`, that each says every one of

@@ -31,30 +31,39 @@ impl Published {
     }
 
     fn entries(&self) -> Vec<Vec<u8>> {
-        let bytes = fs::read(self.log().join("tile/entries/000.p/2")).unwrap();
-        let mut entries = Vec::new();
-        let mut rest = bytes.as_slice();
-        while let [high, low, after @ ..] = rest {
-            let length = usize::from(u16::from_be_bytes([*high, *low]));
-            entries.push(after[..length].to_vec());
-            rest = &after[length..];
+        let entry = |index: usize| fs::read(self.log().join(format!("entry/{index}"))).unwrap();
+        [0, 1].map(entry).to_vec()
+    }
+
+    /// The log as an older kigen published it: partial tiles, each time all entries again.
+    fn in_the_older_layout(&self) {
+        let log = self.log();
+        let entries = self.entries();
+        fs::remove_dir_all(log.join("entry")).unwrap();
+        for size in [1, 2] {
+            let entries = &entries[..size];
+            let hashes: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
+            for (tile, bytes) in [
+                ("entries", tiles::bundle(entries).unwrap()),
+                ("0", hashes.concat()),
+            ] {
+                let path = log.join(format!("tile/{tile}/000.p/{size}"));
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, bytes).unwrap();
+            }
         }
-        entries
     }
 
     /// Who holds the log's key writes another log in the place of this one.
     fn rewrite(&self, entries: &[Vec<u8>]) {
         let log = self.log();
-        fs::remove_dir_all(log.join("tile")).unwrap();
+        fs::remove_dir_all(log.join("entry")).unwrap();
+        fs::create_dir(log.join("entry")).unwrap();
         let hashes: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
         let size = entries.len();
-        let write = |path: &str, bytes: Vec<u8>| {
-            let path = log.join(format!("tile/{path}/000.p/{size}"));
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, bytes).unwrap();
-        };
-        write("entries", tiles::bundle(entries).unwrap());
-        write("0", hashes.concat());
+        for (index, entry) in entries.iter().enumerate() {
+            fs::write(log.join(format!("entry/{index}")), entry).unwrap();
+        }
         let note: Note = fs::read_to_string(log.join("checkpoint"))
             .unwrap()
             .parse()
@@ -100,6 +109,21 @@ const TAMPERINGS: &[Tampering] = &[
         script: Some("`log/checkpoint` is missing"),
     },
     Tampering {
+        name: "a client hidden as a whole",
+        does: |published| fs::remove_dir_all(published.root.join("own")).unwrap(),
+        kigen: None,
+        script: None,
+    },
+    Tampering {
+        name: "the same, and its head was kept",
+        does: |published| {
+            published.keep_head();
+            fs::remove_dir_all(published.root.join("own")).unwrap();
+        },
+        kigen: Some("which is not here: the whole log was taken away, or hidden"),
+        script: Some("which is not here: the whole log was taken away, or hidden"),
+    },
+    Tampering {
         name: "the log of another client in the place of a log",
         does: |published| {
             fs::remove_dir_all(published.log()).unwrap();
@@ -110,28 +134,53 @@ const TAMPERINGS: &[Tampering] = &[
     },
     Tampering {
         name: "an entry of a log altered",
-        does: |published| flip_last(&published.log().join("tile/entries/000.p/2")),
-        kigen: Some("does not hold the hashes of what lies below it"),
+        does: |published| flip_last(&published.log().join("entry/1")),
+        kigen: Some("do not have the root that was signed"),
         script: Some("do not have the root that was signed"),
     },
     Tampering {
-        name: "the entries of a log removed",
-        does: |published| {
-            fs::remove_file(published.log().join("tile/entries/000.p/2")).unwrap();
-        },
+        name: "an entry of a log removed",
+        does: |published| fs::remove_file(published.log().join("entry/1")).unwrap(),
         kigen: Some("is missing: the log is not whole"),
         script: Some("is missing: the log is not whole"),
     },
     Tampering {
+        name: "the entries of a log removed",
+        does: |published| fs::remove_dir_all(published.log().join("entry")).unwrap(),
+        kigen: Some("is missing: the log is not whole"),
+        script: Some("is missing: the log is not whole"),
+    },
+    Tampering {
+        name: "a log in the older layout",
+        does: Published::in_the_older_layout,
+        kigen: None,
+        script: None,
+    },
+    Tampering {
+        name: "an entry of a log in the older layout altered",
+        does: |published| {
+            published.in_the_older_layout();
+            flip_last(&published.log().join("tile/entries/000.p/2"));
+        },
+        kigen: Some("does not hold the hashes of what lies below it"),
+        script: Some("do not have the root that was signed"),
+    },
+    Tampering {
         name: "the hashes of a log altered",
-        does: |published| flip_last(&published.log().join("tile/0/000.p/2")),
+        does: |published| {
+            published.in_the_older_layout();
+            flip_last(&published.log().join("tile/0/000.p/2"));
+        },
         kigen: Some("does not hold the hashes of what lies below it"),
         // It computes them itself.
         script: None,
     },
     Tampering {
         name: "entries altered that were published again since",
-        does: |published| flip_last(&published.log().join("tile/entries/000.p/1")),
+        does: |published| {
+            published.in_the_older_layout();
+            flip_last(&published.log().join("tile/entries/000.p/1"));
+        },
         kigen: Some("is not the beginning of what was published later"),
         script: None,
     },

@@ -2,13 +2,23 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
 
+use super::Published;
 use super::Tampering;
 use super::copy;
 use super::each_is_found;
 use super::other_key;
 use super::pem;
 use super::signer;
+
+/// Replaces the leaves of the certificate by something else.
+fn replaced(published: &Published, by: impl FnOnce(&Path)) {
+    let leaves = published.file("leaves.bin");
+    fs::remove_file(&leaves).unwrap();
+    by(&leaves);
+}
 
 #[tokio::test]
 async fn tampering_with_the_place_is_found() {
@@ -54,7 +64,78 @@ async fn tampering_with_the_place_is_found() {
                 symlink(elsewhere, published.file("statement.json")).unwrap();
             },
             kigen: Some("is a link or a device, and no file"),
-            script: Some("is a link, and no file"),
+            script: Some("is a link or a device, and no file"),
+        },
+        Tampering {
+            name: "a file replaced by a link to a device without end",
+            does: |published| replaced(published, |leaves| symlink("/dev/zero", leaves).unwrap()),
+            kigen: Some("is a link or a device, and no file"),
+            script: Some("is a link or a device, and no file"),
+        },
+        Tampering {
+            name: "a file replaced by a pipe that nobody writes into",
+            does: |published| {
+                replaced(published, |leaves| {
+                    let made = Command::new("mkfifo").arg(leaves).status().unwrap();
+                    assert!(made.success());
+                });
+            },
+            kigen: Some("is a link or a device, and no file"),
+            script: Some("is a link or a device, and no file"),
+        },
+        Tampering {
+            name: "a published key replaced by a pipe",
+            does: |published| {
+                let keys = published.root.join("keys");
+                let made = Command::new("mkfifo")
+                    .arg(keys.join("log-0.pub.pem"))
+                    .status();
+                assert!(made.unwrap().success());
+            },
+            kigen: Some("log-0.pub.pem` is a link or a device, and no file"),
+            script: Some("log-0.pub.pem is a link or a device, and no file"),
+        },
+        Tampering {
+            name: "the folder of a log replaced by a link to a copy of it",
+            does: |published| {
+                let log = published.root.join("own/log");
+                let elsewhere = published.scene.path("elsewhere-log");
+                if !elsewhere.exists() {
+                    copy(&log, &elsewhere);
+                }
+                fs::remove_dir_all(&log).unwrap();
+                symlink(elsewhere, log).unwrap();
+            },
+            kigen: Some("`own/log` is a link or a device, and no file"),
+            script: Some("own/log is a link or a device, and no file"),
+        },
+        Tampering {
+            name: "leaves without end",
+            does: |published| {
+                replaced(published, |leaves| {
+                    fs::File::create(leaves).unwrap().set_len(1 << 40).unwrap();
+                });
+            },
+            kigen: Some("leaves.bin"),
+            script: Some("`leaves.bin` has 1099511627776 bytes"),
+        },
+        Tampering {
+            name: "a head of a log that is longer than any",
+            does: |published| {
+                let head = published.root.join("own/log/checkpoint");
+                fs::File::create(head).unwrap().set_len(1 << 40).unwrap();
+            },
+            kigen: Some("more than any such file can have"),
+            script: Some("own/log/checkpoint is longer than any such file can be"),
+        },
+        Tampering {
+            name: "folders in folders, deeper than anything that is published",
+            does: |published| {
+                let deep = "deeper/".repeat(400);
+                fs::create_dir_all(published.root.join(deep)).unwrap();
+            },
+            kigen: Some("a folder deeper than any"),
+            script: Some("lies deeper than anything that is published"),
         },
         Tampering {
             name: "the published key replaced",

@@ -3,11 +3,13 @@
 //! A run that was left out, or that died, stays behind as an open plan that everybody sees.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Deserialize;
 use serde::Serialize;
 
 use crate::evidence::statement::CertifiedRule;
 use crate::evidence::statement::Controller;
+use crate::evidence::statement::EntryPlace;
 use crate::evidence::statement::Issuer;
 use crate::evidence::statement::LogPlace;
 use crate::evidence::statement::Method;
@@ -34,7 +36,53 @@ pub struct Plan {
     pub run: Run,
     #[serde(with = "utc")]
     pub recorded_at: Timestamp,
+    /// The earlier plan that names the targets: then `targets` is empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub like: Option<LikePlan>,
     pub targets: Vec<PlannedTarget>,
+}
+
+/// The targets of an earlier plan of the same log, on another day. Most nights have the same targets as
+/// the night before, and a log that named all of them each time would be little else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LikePlan {
+    /// A plan that names its targets itself.
+    pub plan: EntryPlace,
+    /// For each of its targets the cutoffs of the purposes, in their order.
+    pub cutoffs: Vec<Vec<Date>>,
+}
+
+impl Plan {
+    /// The same plan without its targets, if `earlier`, which stands at `place`, names the same ones.
+    #[must_use]
+    pub fn shortened(self, earlier: &Self, place: EntryPlace) -> Self {
+        let cutoffs: Vec<Vec<Date>> = self.targets.iter().map(PlannedTarget::cutoffs).collect();
+        let like = LikePlan {
+            plan: place,
+            cutoffs,
+        };
+        if earlier.targets_on(&like).as_ref() != Some(&self.targets) {
+            return self;
+        }
+        Self {
+            like: Some(like),
+            targets: Vec::new(),
+            ..self
+        }
+    }
+
+    /// The targets of this plan on the day that `like` tells by its cutoffs; `None` if it names none
+    /// itself, or if they do not fit.
+    pub fn targets_on(&self, like: &LikePlan) -> Option<Vec<PlannedTarget>> {
+        if self.like.is_some() || self.targets.len() != like.cutoffs.len() {
+            return None;
+        }
+        let targets = self.targets.iter().zip(&like.cutoffs);
+        targets
+            .map(|(target, cutoffs)| target.clone().with_cutoffs(cutoffs))
+            .collect()
+    }
 }
 
 /// One stage of one job: which rule would be carried out where, with which cutoffs and limits.
@@ -64,6 +112,21 @@ pub struct PlannedLimit {
 }
 
 impl PlannedTarget {
+    fn cutoffs(&self) -> Vec<Date> {
+        let purposes = self.rule.purposes.iter();
+        purposes.map(|purpose| purpose.cutoff).collect()
+    }
+
+    fn with_cutoffs(mut self, cutoffs: &[Date]) -> Option<Self> {
+        if self.rule.purposes.len() != cutoffs.len() {
+            return None;
+        }
+        for (purpose, cutoff) in self.rule.purposes.iter_mut().zip(cutoffs) {
+            purpose.cutoff = *cutoff;
+        }
+        Some(self)
+    }
+
     /// Whether `target` of a certificate is what this announced: the same rule at the same place.
     pub fn announces(&self, target: &Target) -> bool {
         let place = (
@@ -87,9 +150,11 @@ impl PlannedTarget {
 impl Predicate for Plan {
     const TYPE: EntryType = EntryType::Plan;
 
-    /// The files of the jobs, by their digests.
+    /// The files of the jobs, by their digests; or the earlier plan that names them.
     fn artifacts(&self) -> Vec<NamedArtifact> {
-        let mut artifacts: Vec<NamedArtifact> = Vec::new();
+        let like = self.like.iter();
+        let like = like.map(|like| NamedArtifact::new("plan", like.plan.payload_sha256));
+        let mut artifacts: Vec<NamedArtifact> = like.collect();
         for target in &self.targets {
             let artifact = NamedArtifact::new(&target.job, target.rule.sha256);
             if !artifacts.contains(&artifact) {

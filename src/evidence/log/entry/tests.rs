@@ -69,6 +69,7 @@ fn plan() -> Plan {
         trigger: predicate.trigger,
         run: predicate.run,
         recorded_at: "2026-11-22T00:00:00Z".parse().unwrap(),
+        like: None,
         targets: targets.collect(),
     }
 }

@@ -24,6 +24,10 @@ pub enum Problem {
     Client,
     #[error("the run was planned before, at {first}")]
     RunPlannedTwice { first: u64 },
+    #[error(
+        "the plan has the targets of entry {index}, which is no plan before it that names as many"
+    )]
+    NotLikeAPlan { index: u64 },
     #[error("the entry closes no plan: nothing was announced before the removal")]
     NoPlan,
     #[error("the entry closes entry {index}, which is no plan before it")]

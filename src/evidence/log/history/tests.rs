@@ -7,6 +7,8 @@ use crate::evidence::digest::Sha256;
 use crate::evidence::log::checkpoint::Checkpoint;
 use crate::evidence::log::entry::Abort;
 use crate::evidence::log::entry::AbortReason;
+use crate::evidence::log::entry::Entry;
+use crate::evidence::log::entry::LikePlan;
 use crate::evidence::log::entry::Noop;
 use crate::evidence::log::entry::NoopKind;
 use crate::evidence::log::entry::Plan;
@@ -101,8 +103,27 @@ impl Writer {
             trigger: predicate.trigger,
             run: run(id),
             recorded_at: self.now(),
+            like: None,
             targets: targets.collect(),
         };
+        self.push(to_payload(&plan).unwrap())
+    }
+
+    /// A plan with the targets of the one at `index`.
+    fn plan_like(&mut self, index: u64, id: &str, change: impl Fn(&mut LikePlan)) -> u64 {
+        let place = self.entry(index);
+        let Ok(Entry::Plan(earlier)) = Entry::read(&self.entries[index as usize]) else {
+            panic!("no plan");
+        };
+        let plan = Plan {
+            log: self.place(None),
+            run: run(id),
+            recorded_at: self.now(),
+            ..earlier.clone()
+        };
+        let mut plan = plan.shortened(&earlier, place);
+        assert!(plan.targets.is_empty());
+        change(plan.like.as_mut().unwrap());
         self.push(to_payload(&plan).unwrap())
     }
 
@@ -376,4 +397,45 @@ fn a_suspension_ends_once() {
         "9: the entry ends entry 0, which is no suspension before it",
     ];
     assert_eq!(log.problems(), expected);
+}
+
+#[test]
+fn a_plan_like_an_earlier_one_has_its_targets() {
+    let mut log = Writer::default();
+    let first = log.plan("run-1");
+    log.certificate(Some(first), "run-1", |_| {});
+    let second = log.plan_like(first, "run-2", |_| {});
+    log.certificate(Some(second), "run-2", |_| {});
+    let report = log.report();
+    assert!(report.holds(), "{:?}", report.problems);
+    // What is told by no plan is not planned.
+    let changes: [fn(&mut LikePlan); 3] = [
+        |like| like.plan.index = 1,
+        |like| like.plan.payload_sha256 = Sha256::of(b"another"),
+        |like| like.cutoffs.clear(),
+    ];
+    for change in changes {
+        let mut log = Writer::default();
+        let first = log.plan("run-1");
+        log.certificate(Some(first), "run-1", |_| {});
+        let second = log.plan_like(first, "run-2", change);
+        log.certificate(Some(second), "run-2", |_| {});
+        let problems = log.report().problems;
+        assert!(
+            matches!(problems[0], (2, Problem::NotLikeAPlan { .. })),
+            "{problems:?}"
+        );
+        assert!(
+            matches!(problems[1], (3, Problem::NotPlanned { .. })),
+            "{problems:?}"
+        );
+    }
+    // Only a plan that names its targets itself can be meant.
+    let mut log = Writer::default();
+    let first = log.plan("run-1");
+    log.certificate(Some(first), "run-1", |_| {});
+    let second = log.plan_like(first, "run-2", |_| {});
+    let place = log.entry(second);
+    let third = log.plan_like(first, "run-3", |like| like.plan = place);
+    assert_eq!(log.report().problems[0].0, third);
 }

@@ -20,6 +20,8 @@ use super::TileKind;
 pub enum ReadError<E> {
     #[error("`{tile}` cannot be read")]
     Fetch { tile: Tile, source: E },
+    #[error("`{0}` is missing")]
+    Missing(Tile),
     #[error(transparent)]
     Tile(#[from] TileError),
     #[error("`{0}` does not hold the hashes of what lies below it")]
@@ -36,12 +38,12 @@ struct Level {
 
 /// Reads all entries of the published log of `size` entries and returns the root of its tree.
 ///
-/// Every hash tile is compared with the entries below it. `take` sees each entry with the hash of
+/// Every hash tile is compared with the entries below it; partial ones need not be there. `take` sees each entry with the hash of
 /// its leaf, in order; nothing of it is to be believed before the root is that of a signed
 /// checkpoint. No more than one tile of each level is held.
 pub fn read_back<E>(
     size: u64,
-    mut fetch: impl FnMut(&Tile) -> Result<Vec<u8>, E>,
+    mut fetch: impl FnMut(&Tile) -> Result<Option<Vec<u8>>, E>,
     mut take: impl FnMut(&[u8], &Hash),
 ) -> Result<Hash, ReadError<E>> {
     let mut tree = RootBuilder::new();
@@ -68,7 +70,7 @@ pub fn read_back<E>(
 /// The root of the published tree of `size` leaves, out of a few hash tiles and no entry.
 pub fn root_of<E>(
     size: u64,
-    mut fetch: impl FnMut(&Tile) -> Result<Vec<u8>, E>,
+    mut fetch: impl FnMut(&Tile) -> Result<Option<Vec<u8>>, E>,
 ) -> Result<Hash, ReadError<E>> {
     let full = u64::from(FULL);
     let mut start = 0;
@@ -96,7 +98,7 @@ pub fn root_of<E>(
 fn compare_full<E>(
     levels: &mut Vec<Level>,
     size: u64,
-    fetch: &mut impl FnMut(&Tile) -> Result<Vec<u8>, E>,
+    fetch: &mut impl FnMut(&Tile) -> Result<Option<Vec<u8>>, E>,
 ) -> Result<(), ReadError<E>> {
     for level in 0..=TOP {
         let place = usize::from(level);
@@ -124,12 +126,16 @@ fn compare<E>(
     level: u8,
     read: &Level,
     size: u64,
-    fetch: &mut impl FnMut(&Tile) -> Result<Vec<u8>, E>,
+    fetch: &mut impl FnMut(&Tile) -> Result<Option<Vec<u8>>, E>,
 ) -> Result<(), ReadError<E>> {
     let Some(tile) = Tile::of_tree(TileKind::Hashes { level }, read.tiles, size) else {
         return Ok(());
     };
-    let bytes = fetched(fetch, tile)?;
+    let bytes = match fetched(fetch, tile) {
+        // It holds nothing that the entries do not say.
+        Err(ReadError::Missing(tile)) if !tile.is_full() => return Ok(()),
+        bytes => bytes?,
+    };
     if hashes(tile, &bytes)? != read.hashes {
         return Err(ReadError::Hashes(tile));
     }
@@ -137,10 +143,11 @@ fn compare<E>(
 }
 
 fn fetched<E>(
-    fetch: &mut impl FnMut(&Tile) -> Result<Vec<u8>, E>,
+    fetch: &mut impl FnMut(&Tile) -> Result<Option<Vec<u8>>, E>,
     tile: Tile,
 ) -> Result<Vec<u8>, ReadError<E>> {
-    fetch(&tile).map_err(|source| ReadError::Fetch { tile, source })
+    let found = fetch(&tile).map_err(|source| ReadError::Fetch { tile, source })?;
+    found.ok_or(ReadError::Missing(tile))
 }
 
 /// The hashes of a tile.
@@ -154,7 +161,7 @@ fn hashes(tile: Tile, bytes: &[u8]) -> Result<&[Hash], TileError> {
 }
 
 /// The entries of a bundle.
-fn split(tile: Tile, bytes: &[u8]) -> Result<Vec<&[u8]>, TileError> {
+pub fn split(tile: Tile, bytes: &[u8]) -> Result<Vec<&[u8]>, TileError> {
     let wrong = TileError::Length {
         tile,
         length: bytes.len(),

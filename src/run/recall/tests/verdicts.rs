@@ -1,5 +1,7 @@
 //! What each record is judged to be.
 
+use jiff::civil::date;
+
 use super::Present;
 use super::Runs;
 use super::attempt;
@@ -83,4 +85,18 @@ async fn a_record_that_several_runs_removed_is_counted_once() {
         .await;
     assert_eq!((look.present, look.back), (1, 1));
     assert_eq!(look.by_source.len(), 2);
+}
+
+#[tokio::test]
+async fn a_record_that_was_not_due_by_its_own_dates_is_not_the_one_that_was_removed() {
+    let (job, mut runs) = (job(), Runs::new());
+    runs.delete(&job, [(1, 10), (2, 10), (3, 10)].into_iter());
+    let mut later = attempt(2, 10);
+    later.due_from[1] = Some(date(2026, 4, 2));
+    let mut never = attempt(3, 10);
+    never.due_from[1] = None;
+    let present = Present::of(vec![attempt(1, 10), later, never]);
+    let look = runs.look(&job, &[], &present).await;
+    assert_eq!((look.back, look.undecided), (1, 2), "{look:?}");
+    assert_eq!(look.open_by_source[&0][&0], 2);
 }

@@ -76,6 +76,7 @@ impl Fixture {
             trigger: statement::Trigger::ScheduledRetention,
             run: certified::run(run, started.as_of, &started.jobs[0]),
             recorded_at,
+            like: None,
             targets: targets.collect(),
         }
     }

@@ -194,10 +194,11 @@ impl Fixture {
             work_folder: &self.work(),
             read_back: ReadBack::Off,
             jobs: &[],
+            now: &|| at(second),
             version: "0.1.0",
             progress: &Progress::in_log(),
         };
-        seal(&context, RUN, at(second)).await
+        seal(&context, RUN).await
     }
 }
 

@@ -1,18 +1,23 @@
-//! The ranges of integer tokens against the values that are there.
+//! The columns that tokens are to stand in against the values that are there.
 
+use crate::guard;
+use crate::guard::Guard;
 use crate::job::Disposal;
 use crate::job::Job;
 use crate::job::Strategy;
 use crate::store::error::StoreError;
 use crate::store::sql::dialect::Dialect;
 use crate::store::sql::dialect::quote;
+use crate::store::sql::pass::is_shared;
 use crate::store::sql::pass::own_table;
+use crate::store::sql::remove::token_of_token;
 use crate::store::sql::resolved::Tables;
 use crate::store::sql::session::SqlSession;
 use crate::store::sql::session::Statement;
 use crate::store::sql::text::StageText;
 
-/// Looks for real values in the ranges of integer tokens: a token must not meet one.
+/// Looks for what must not be where tokens are to stand: real values in the ranges of integer tokens,
+/// and tokens in records that bear no mark.
 pub(crate) async fn tokens_in_use(
     session: &mut dyn SqlSession,
     dialect: &dyn Dialect,
@@ -30,35 +35,34 @@ pub(crate) async fn tokens_in_use(
             stage,
             tables,
         };
-        let unmarked = text
-            .already_disposed()
-            .map_or_else(String::new, |marked| format!(" and not {marked}"));
         for change in changes {
-            let Strategy::Token {
-                range: Some((least, greatest)),
-                ..
-            } = &change.strategy
-            else {
+            let Strategy::Token { range, .. } = &change.strategy else {
                 continue;
             };
+            let column = quote(&change.column);
+            let is_shared = is_shared(&text, &change.column);
+            let (sign, problem) = match (range, text.is_text_token(change)) {
+                (Some((least, greatest)), _) => (
+                    format!("t.{column} between {least} and {greatest}"),
+                    format!(
+                        "real values of `{}` lie between {least} and {greatest}, where its tokens are to lie\nhint: choose a range that no real value uses",
+                        change.column
+                    ),
+                ),
+                (None, Some(sign)) if guard::stands(Guard::TokenOfToken) && !is_shared => {
+                    (sign, token_of_token(&job.table.to_string(), &change.column))
+                }
+                (None, _) => continue,
+            };
             let sql = format!(
-                "select 1 from {} as t where t.{} between {least} and {greatest}{unmarked} limit 1",
+                "select 1 from {} as t where {sign} and not {} limit 1",
                 own_table(job),
-                quote(&change.column)
+                text.is_known(change)
             );
-            let doing = format!(
-                "look for real values in the token range of `{}`",
-                change.column
-            );
-            if !session
-                .query(&Statement::new(doing, sql, Vec::new()))
-                .await?
-                .is_empty()
-            {
-                problems.push(format!(
-                    "real values of `{}` lie between {least} and {greatest}, where its tokens are to lie\nhint: choose a range that no real value uses",
-                    change.column
-                ));
+            let doing = format!("look for tokens without marks in `{}`", change.column);
+            let statement = Statement::new(doing, sql, Vec::new());
+            if !session.query(&statement).await?.is_empty() {
+                problems.push(problem);
             }
         }
     }
