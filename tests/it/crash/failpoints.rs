@@ -56,6 +56,9 @@ const IN_SUSPENSIONS: &str = "suspend.after-entry";
 /// Those that only large files in a bucket reach: `src/publish/contract/on_s3.rs` kills there.
 const IN_BUCKETS: [&str; 2] = ["publish.before-part", "publish.before-parts-are-joined"];
 
+/// Hand a value to the program: no places to die at.
+const SETTINGS: [&str; 2] = ["clock.days-ahead", "signals.grace"];
+
 #[test]
 fn the_list_names_every_failpoint_of_the_program() {
     let mut found = BTreeSet::new();
@@ -67,6 +70,7 @@ fn the_list_names_every_failpoint_of_the_program() {
     let names = points()
         .map(|(name, _)| name)
         .chain(IN_BUCKETS)
+        .chain(SETTINGS)
         .chain([IN_QUIET_RUNS, IN_SUSPENSIONS]);
     let listed: BTreeSet<String> = names.chain(of_keys).map(str::to_owned).collect();
     assert_eq!(found, listed);
