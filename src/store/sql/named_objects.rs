@@ -60,7 +60,8 @@ pub(super) async fn sample(
                 .zip(&selected)
                 .map(|(value, facts)| dialect.adopt(value, facts))
                 .collect();
-            let key = row.pop().as_ref().and_then(key_in);
+            let key = row.pop().zip(selected.last());
+            let key = key.and_then(|(value, facts)| key_in(&value, facts));
             let objects = found.entry(row).or_default();
             // Small tables are read from both ends.
             if let Some(key) = key.filter(|key| !objects.contains(key)) {

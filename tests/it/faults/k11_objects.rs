@@ -184,6 +184,25 @@ async fn an_empty_key_is_no_object() {
     }
 }
 
+#[tokio::test]
+async fn the_padding_of_a_column_is_no_part_of_a_key() {
+    let sql = SCANS.replace("scan text", "scan char(40)");
+    let files = ["scan-1.pdf", "scan-2.pdf", "scan-3.pdf"];
+    let case = Case::with_scans(Engine::Postgres, &sql, &job_with_scans(""), &files).await;
+    let Some(case) = case else { return };
+    let shared = "update learner set scan = 'scan-2.pdf' where learner_id = 3";
+    case.scene.database.execute(shared).await;
+    let (code, run) = case.run_json(&[]);
+    assert_eq!(code, 0, "{run}");
+    // The kept row names the second, too.
+    let left = case.scans(&files);
+    assert_eq!(
+        (case.count("learner").await, left),
+        (1, vec!["scan-2.pdf", "scan-3.pdf"])
+    );
+    case.remove().await;
+}
+
 /// Cards that are kept until 2099, and name a scan in another column.
 const CARDS: &str = "
 create table card (card_id bigint not null primary key, learner_id bigint, valid_until date, photo CARD_TYPE);

@@ -75,7 +75,11 @@ impl Mentions {
     }
 
     fn add(&mut self, pass: &Pass<'_>, record: usize, link: usize, value: Value) {
-        let Some(key) = key_in(&value) else {
+        let job = pass.job();
+        let object = &job.objects[link];
+        let named = object.table.as_ref().unwrap_or(&job.table);
+        let facts = pass.tables.column(named, &object.key_column);
+        let Some(key) = facts.and_then(|facts| key_in(&value, facts)) else {
             return;
         };
         let store = store_of(pass.job(), link);
@@ -109,7 +113,12 @@ impl Mentions {
 
 /// The key that a column holds; `None` if the row names no object. An empty text is what null is: a
 /// column that may not be null holds it where there is no file.
-pub(in crate::store::sql) fn key_in(value: &Value) -> Option<Result<ObjectKey, KeyError>> {
+///
+/// The padding of `character(n)` is no part of a key.
+pub(in crate::store::sql) fn key_in(
+    value: &Value,
+    column: &ColumnFacts,
+) -> Option<Result<ObjectKey, KeyError>> {
     match value {
         Value::Bytes(_) => Some(Err(KeyError::Unwritable)),
         Value::Null
@@ -120,8 +129,13 @@ pub(in crate::store::sql) fn key_in(value: &Value) -> Option<Result<ObjectKey, K
         | Value::Instant(_)
         | Value::Local(_)
         | Value::Decimal(_) => {
-            let text = value.store_text().filter(|text| !text.is_empty())?;
-            Some(ObjectKey::parse(text))
+            let text = value.store_text()?;
+            let text = if column.is_padded() {
+                text.trim_end_matches(' ')
+            } else {
+                text.as_str()
+            };
+            (!text.is_empty()).then(|| ObjectKey::parse(text))
         }
     }
 }
@@ -152,13 +166,17 @@ pub(in crate::store::sql) async fn named_by_staying_rows(
         if values.is_empty() {
             continue;
         }
+        let object = &pass.job().objects[link];
+        let named = object.table.as_ref().unwrap_or(&pass.job().table);
+        let facts = pass.tables.column(named, &object.key_column);
+        let facts = facts.ok_or_else(|| missing(&named.to_string(), &object.key_column))?;
         let asked: Vec<&Value> = values.keys().copied().collect();
         for row in session.query(&how_often(pass, link, &asked)?).await? {
             let found = row.get(1).and_then(count);
-            let text = row.first().and_then(Value::store_text);
+            let key = row.first().and_then(|value| key_in(value, facts));
             let known = values
                 .values()
-                .find(|(address, _)| text.as_deref() == Some(address.key.as_str()));
+                .find(|(address, _)| key.as_ref() == Some(&Ok(address.key.clone())));
             if let (Some((address, own)), Some(found)) = (known, found)
                 && found > *own
             {
