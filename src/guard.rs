@@ -111,6 +111,18 @@ guards! {
     MarkedRelation = "marked-relation",
     /// No token is made of a token.
     TokenOfToken = "token-of-token",
+    /// What keeps a record is asked again under its lock.
+    AskedAgainUnderLock = "asked-again-under-lock",
+    /// A row that still names its record after it was unlinked rolls the batch back.
+    UnlinkIsReadBack = "unlink-is-read-back",
+    /// A record that cannot go fails alone, and those beside it go.
+    FailsAlone = "fails-alone",
+    /// No transaction removes more rows than `batch-size`.
+    BatchSizeHolds = "batch-size-holds",
+    /// What a batch reads is bounded in bytes.
+    BatchIsBoundedInBytes = "batch-is-bounded-in-bytes",
+    /// Rows that go with records count against `max-rows`.
+    RowsAreLimited = "rows-are-limited",
 }
 
 impl fmt::Display for Guard {

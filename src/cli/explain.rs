@@ -13,13 +13,18 @@ use crate::domain::rule::Candidate;
 use crate::domain::rule::Decision;
 use crate::domain::rule::StartingPoint;
 use crate::domain::rule::Undatable;
+use crate::domain::value::RecordKey;
+use crate::domain::value::Value;
 use crate::exit;
 use crate::job::Job;
 use crate::job::Stage;
 use crate::progress::Progress;
+use crate::pseudonym::record_reference;
 use crate::run::open::Inventories;
 use crate::run::outcome::JobError;
 use crate::store::Found;
+use crate::store::Inventory;
+use crate::store::TokenKey;
 
 /// Options of `kigen explain`.
 #[derive(Debug, clap::Args)]
@@ -27,8 +32,11 @@ pub(super) struct Arguments {
     /// The cluster, as its job names it
     cluster: String,
     /// The record's key: one value for each key column, in the job's order
-    #[arg(required = true)]
+    #[arg(required_unless_present = "reference")]
     key: Vec<String>,
+    /// Instead of the key: the reference by which a run names a record that failed; shows its key
+    #[arg(long, value_name = "r-…", conflicts_with = "key")]
+    reference: Option<String>,
 }
 
 /// A record, and every stage's decision about it.
@@ -36,6 +44,9 @@ pub(super) struct Arguments {
 pub(super) struct Explained {
     cluster: String,
     as_of: Date,
+    /// The record's key, where it was asked for by its reference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<Vec<String>>,
     stages: Vec<ExplainedStage>,
 }
 
@@ -86,8 +97,16 @@ pub(super) async fn explain(global: &Global, arguments: &Arguments) -> Result<u8
         .rows(&config, &job.store)
         .await
         .map_err(|error| failed(&error))?;
+    let key = match &arguments.reference {
+        None => arguments.key.clone(),
+        Some(reference) => {
+            let keyring = load::keyring(&config).await?;
+            let tokens = TokenKey(*keyring.token_key());
+            key_of(&*store, job, &tokens, reference).await?
+        }
+    };
     let found = store
-        .find(job, &arguments.key)
+        .find(job, &key)
         .await
         .map_err(|error| failed(&error))?;
     let Some(found) = found else {
@@ -95,11 +114,38 @@ pub(super) async fn explain(global: &Global, arguments: &Arguments) -> Result<u8
         let message = format!("cluster `{}` has no record of this key", job.cluster);
         return Err(Failure::new(exit::USAGE, message));
     };
-    let explained = explained(job, &found, as_of);
+    let mut explained = explained(job, &found, as_of);
+    explained.key = arguments.reference.as_ref().map(|_| key);
     output::print(global.format, &explained, |explained| {
         render(job, explained)
     })?;
     Ok(exit::DONE)
+}
+
+/// The key of the record that `reference` names. Who asks may see it: it goes to nobody else.
+async fn key_of(
+    store: &dyn Inventory,
+    job: &Job,
+    tokens: &TokenKey,
+    reference: &str,
+) -> Result<Vec<String>, Failure> {
+    let mut found = None;
+    let mut look = |key: RecordKey| {
+        if record_reference(&tokens.0, &job.cluster, &key) == reference {
+            let texts = key.values().iter().map(Value::store_text);
+            found = Some(texts.map(Option::unwrap_or_default).collect());
+        }
+        Ok(())
+    };
+    let looked = store.keys(job, &mut look).await;
+    looked.map_err(|error| failed(&error))?;
+    found.ok_or_else(|| {
+        let message = format!(
+            "cluster `{}` has no record of the reference {reference}\nhint: it is gone, or the reference is of another cluster",
+            job.cluster
+        );
+        Failure::new(exit::USAGE, message)
+    })
 }
 
 /// What every stage of `job` decides about the record that was `found`.
@@ -108,6 +154,7 @@ pub(super) fn explained(job: &Job, found: &Found, as_of: Date) -> Explained {
     Explained {
         cluster: job.cluster.clone(),
         as_of,
+        key: None,
         stages: stages
             .map(|(stage, candidate)| derive(stage, candidate, as_of))
             .collect(),
@@ -172,6 +219,9 @@ pub(super) fn render(job: &Job, explained: &Explained) -> String {
         "{} ({}, {}), as of {}",
         explained.cluster, job.title.ja, job.title.en, explained.as_of
     )];
+    if let Some(key) = &explained.key {
+        lines.push(format!("key ({}): {}", job.key.join(", "), key.join(", ")));
+    }
     for stage in &explained.stages {
         lines.push(String::new());
         lines.push(format!("stage {} ({})", stage.stage, stage.disposal));

@@ -114,6 +114,7 @@ pub(super) fn run(run: &FinishedRun) -> String {
     }
     lines.push(aligned(table, 3));
     lines.extend(disposed(&run.jobs));
+    lines.extend(failed(&run.jobs));
     lines.extend(kept(&run.jobs));
     lines.extend(suspended(&run.jobs));
     lines.extend(errors(&run.jobs));
@@ -199,6 +200,28 @@ fn disposed(jobs: &[JobOutcome]) -> Vec<String> {
             lines.push(format!(
                 "  objects that were absent before  {}",
                 stage.objects_absent
+            ));
+        }
+    }
+    lines
+}
+
+/// The records that failed, by their references: a person has to look at them.
+fn failed(jobs: &[JobOutcome]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (job, stage) in stages(jobs).filter(|(_, stage)| stage.failed > 0) {
+        lines.push(format!("failed in {}, {}:", job.job, stage.stage));
+        for failed in &stage.failed_records {
+            lines.push(format!("  {}  {}", failed.record, failed.reason));
+        }
+        let named = u64::try_from(stage.failed_records.len()).unwrap_or(u64::MAX);
+        if stage.failed > named {
+            lines.push(format!("  and {} more", stage.failed - named));
+        }
+        if named > 0 {
+            lines.push(format!(
+                "  `kigen explain {} --reference r-…` shows the key of one",
+                job.job
             ));
         }
     }

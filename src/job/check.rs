@@ -42,8 +42,11 @@ use columns::Classified;
 use findings::Findings;
 use joins::Ground;
 
-/// Records in one transaction where the job does not say.
+/// Rows in one transaction where the job does not say.
 const DEFAULT_BATCH_SIZE: u32 = 5000;
+
+/// Rows of all tables for each record that may go, where the job does not say.
+const DEFAULT_ROWS_PER_RECORD: u64 = 100;
 
 /// Reads and checks the text of one job file.
 ///
@@ -205,6 +208,11 @@ fn limit(raw: &RawJob) -> Limit {
         max_records: raw.limit.max_records,
         max_percent: raw.limit.max_percent,
         max_persons: raw.limit.max_persons,
+        max_rows: raw.limit.max_rows.unwrap_or(
+            raw.limit
+                .max_records
+                .saturating_mul(DEFAULT_ROWS_PER_RECORD),
+        ),
         batch_size: raw.limit.batch_size.unwrap_or(DEFAULT_BATCH_SIZE),
     }
 }

@@ -165,6 +165,8 @@ pub struct Reference {
     pub of: Option<TableName>,
     pub on: Vec<Match>,
     pub on_dispose: OnDispose,
+    /// The columns that `unlink` sets to null: those that name the person. Empty for the others.
+    pub clear: Vec<String>,
     /// Names of the stages it takes part in.
     pub stages: Vec<String>,
 }
@@ -179,7 +181,7 @@ pub enum OnDispose {
         /// Every column of the table.
         columns: Vec<ClassifiedColumn>,
     },
-    /// The naming columns are set to null.
+    /// The columns of [`Reference::clear`] are set to null.
     Unlink,
     /// As long as such a row exists the record is kept.
     Blocks,
@@ -432,7 +434,9 @@ pub struct Limit {
     /// Percent of the cluster's records, 0 to 100.
     pub max_percent: f64,
     pub max_persons: u64,
-    /// Records in one transaction.
+    /// Rows of all tables: the records and what goes with them.
+    pub max_rows: u64,
+    /// Rows in one transaction: the records and what goes with them.
     pub batch_size: u32,
 }
 

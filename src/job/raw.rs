@@ -157,7 +157,11 @@ pub(super) struct RawLimit {
     pub max_percent: f64,
     #[schemars(extend("minimum" = 1))]
     pub max_persons: u64,
-    /// Records in one transaction; 5000 if it is not given.
+    /// Rows of all tables, the records and what goes with them; 100 for each of `max-records` if it
+    /// is not given.
+    #[schemars(extend("minimum" = 1))]
+    pub max_rows: Option<u64>,
+    /// Rows in one transaction, the records and what goes with them; 5000 if it is not given.
     #[schemars(extend("minimum" = 1, "maximum" = 10_000))]
     pub batch_size: Option<u32>,
 }
@@ -184,6 +188,9 @@ pub(super) struct RawReference {
     /// Its column = the named table's column.
     pub on: BTreeMap<String, String>,
     pub on_dispose: RawOnDispose,
+    /// Columns that are set to null, for `unlink` only: those that name the person. The column of
+    /// `on` if there is but one beside the client's.
+    pub clear: Option<Vec<String>>,
     /// Stages it takes part in; all that delete if it is not given.
     pub stages: Option<Vec<String>>,
     /// Columns that identify one of its rows; for `goes-with` only.

@@ -53,6 +53,7 @@ pub struct ApprovedStage<'a> {
     stage: usize,
     as_of: Date,
     max_records: u64,
+    max_rows: u64,
 }
 
 impl<'a> ApprovedPlan<'a> {
@@ -75,7 +76,13 @@ impl<'a> ApprovedPlan<'a> {
             stage,
             as_of: self.plan.as_of,
             max_records: self.max_records,
+            max_rows: self.plan.job.limit.max_rows,
         })
+    }
+
+    /// The most rows of all tables that may go in all stages together.
+    pub fn max_rows(&self) -> u64 {
+        self.plan.job.limit.max_rows
     }
 }
 
@@ -98,6 +105,11 @@ impl<'a> ApprovedStage<'a> {
     /// The most records that may go in all stages of the plan together.
     pub fn max_records(&self) -> u64 {
         self.max_records
+    }
+
+    /// The most rows of all tables that may go in all stages of the plan together.
+    pub fn max_rows(&self) -> u64 {
+        self.max_rows
     }
 }
 
@@ -242,6 +254,7 @@ mod tests {
             max_records,
             max_percent,
             max_persons,
+            max_rows: 100 * max_records,
             batch_size: 1000,
         };
         job

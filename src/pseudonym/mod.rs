@@ -4,6 +4,7 @@
 //! regularity that allows restoring it.
 
 mod generalize;
+mod reference;
 pub mod token;
 
 use thiserror::Error;
@@ -12,6 +13,8 @@ use crate::domain::value::Value;
 use crate::job::Strategy;
 use token::TokenShape;
 use token::Tokenizer;
+
+pub use reference::record_reference;
 
 /// Why a value cannot be replaced. Holds no value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -10,6 +10,7 @@ use crate::exit;
 use crate::ledger::suspension::Suspended;
 use crate::plan::OverLimit;
 use crate::store::Due;
+use crate::store::FailedRecord;
 use crate::store::FrequentDay;
 use crate::store::PassOutcome;
 use crate::store::Survey;
@@ -127,6 +128,9 @@ pub struct StageOutcome {
     pub deferred: BTreeMap<String, u64>,
     /// Records that failed, by reason.
     pub failures: BTreeMap<String, u64>,
+    /// The first of the records that failed: a reference that is the same in every run, and the
+    /// reason.
+    pub failed_records: Vec<FailedRecord>,
 }
 
 /// Why a job stopped.
@@ -307,6 +311,7 @@ impl StageOutcome {
         self.failed = pass.failed;
         self.deferred = pass.deferred;
         self.failures = pass.failures;
+        self.failed_records = pass.failed_records;
         self.objects_absent += pass.objects_absent;
         crate::store::add_counts(&mut self.ended_by, pass.ended_by);
         crate::store::add_counts(&mut self.by_client, pass.by_client);
@@ -348,6 +353,10 @@ impl JobError {
             | StoreError::FenceClosed { .. }
             | StoreError::Vetoed { .. }
             | StoreError::Undone { .. }
+            | StoreError::StillNamed { .. }
+            | StoreError::TooLarge { .. }
+            | StoreError::TooMany { .. }
+            | StoreError::Unfit { .. }
             | StoreError::NotAnnounced { .. } => exit::INCOMPLETE,
             StoreError::Disagreement { .. } => exit::UNEXPECTED,
         };

@@ -26,6 +26,7 @@ use crate::store::Disposer;
 use crate::store::Inventory;
 use crate::store::JobObjects;
 use crate::store::JobSurvey;
+use crate::store::PassOutcome;
 use crate::store::Recall;
 use crate::store::RunContext;
 use crate::store::StageOrder;
@@ -33,8 +34,9 @@ use crate::store::Survey;
 use crate::store::error::StoreError;
 use crate::store::may_go_on;
 
-/// How often a stage's table is walked: rows that moved or were locked are met again.
-const PASSES: u32 = 3;
+/// How often a stage's table is walked, if each time something went: rows that moved or were locked
+/// are met again, and so are those that nothing blocks any more.
+const PASSES: u32 = 20;
 
 /// What the stages of one job work with.
 pub(super) struct JobRun<'a> {
@@ -57,13 +59,16 @@ struct Room {
     left: u64,
     /// Records that are met again in the present stage.
     again: u64,
+    /// Rows of all tables that may still go.
+    rows: u64,
 }
 
 impl Room {
-    fn of(max_records: u64) -> Self {
+    fn of(approved: &ApprovedPlan<'_>) -> Self {
         Self {
-            left: max_records,
+            left: approved.max_records(),
             again: 0,
+            rows: approved.max_rows(),
         }
     }
 
@@ -77,7 +82,9 @@ impl Room {
         self.left.saturating_add(self.again)
     }
 
-    fn take(&mut self, records: u64) {
+    fn take(&mut self, walked: &PassOutcome) {
+        let records = walked.disposed;
+        self.rows = self.rows.saturating_sub(walked.rows());
         let again = records.min(self.again);
         self.again -= again;
         self.left = self.left.saturating_sub(records - again);
@@ -102,7 +109,7 @@ impl JobRun<'_> {
     pub(super) async fn execute(&self, outcome: &mut JobOutcome) -> Result<(), JobError> {
         let surveyed = self.survey_all().await?;
         let approved = self.approve(&surveyed, outcome).await?;
-        let mut room = Room::of(approved.max_records());
+        let mut room = Room::of(&approved);
         for (index, first) in surveyed.stages.into_iter().enumerate() {
             let Some(stage) = approved.stage(index) else {
                 continue;
@@ -294,16 +301,21 @@ impl JobRun<'_> {
             if left.due.records == 0 {
                 break;
             }
+            if room.records() == 0 {
+                // An earlier pass, or stage, has taken all: what it unblocked is for another run.
+                return Ok((left, Some(self.over_limit())));
+            }
             let targets = self.targets.stage(&self.job.cluster, index);
             let order = StageOrder::new(approved, self.run, targets, left.clone())
                 .at_most(room.records())
+                .at_most_rows(room.rows)
                 .after_passes(pass);
             let order = match self.again {
                 Some(again) => order.again(again.recall),
                 None => order,
             };
             let mut walked = self.walk(&order).await;
-            room.take(walked.disposed);
+            room.take(&walked);
             let error = walked.stopped_by.take();
             tracing::debug!(
                 job.name = %self.job.cluster,
@@ -339,7 +351,15 @@ impl JobRun<'_> {
         Ok((left, None))
     }
 
-    async fn walk(&self, order: &StageOrder<'_>) -> crate::store::PassOutcome {
+    fn over_limit(&self) -> StoreError {
+        StoreError::OverLimit {
+            cluster: self.job.cluster.clone(),
+            what: "records",
+            limit: self.job.limit.max_records,
+        }
+    }
+
+    async fn walk(&self, order: &StageOrder<'_>) -> PassOutcome {
         if order.has_objects() {
             return self
                 .store

@@ -84,13 +84,28 @@ pub enum StoreError {
         effects: String,
     },
     #[error(
+        "{rows} rows of `{table}` still name a record that they were unlinked from (a trigger, a rule or row-level security?); the batch was rolled back"
+    )]
+    StillNamed { table: String, rows: u64 },
+    #[error("{doing}: the values take more than {megabytes} MiB")]
+    TooLarge { doing: String, megabytes: usize },
+    #[error("{doing}: more rows than one transaction takes")]
+    TooMany { doing: String },
+    #[error("{doing}: {reason}")]
+    Unfit { doing: String, reason: String },
+    #[error(
         "cluster `{cluster}`: the batch has records of a client whose log does not announce this run; it was rolled back\nhint: the client is new since the run began; the next run announces itself to it"
     )]
     NotAnnounced { cluster: String },
     #[error(
-        "cluster `{cluster}`: the batch would pass the limit of {limit} records; it was rolled back"
+        "cluster `{cluster}`: the next batch would pass the limit of {limit} {what}; it was rolled back\nhint: look at `kigen plan`; if what is due is right, raise `max-{what}` in the job file"
     )]
-    OverLimit { cluster: String, limit: u64 },
+    OverLimit {
+        cluster: String,
+        /// `records` or `rows`.
+        what: &'static str,
+        limit: u64,
+    },
     #[error("cluster `{cluster}`: {what}")]
     ObjectsAbsent {
         cluster: String,
@@ -119,6 +134,10 @@ impl StoreError {
             | Self::Vetoed { .. }
             | Self::Undone { .. }
             | Self::Unaccounted { .. }
+            | Self::StillNamed { .. }
+            | Self::TooLarge { .. }
+            | Self::TooMany { .. }
+            | Self::Unfit { .. }
             | Self::NotAnnounced { .. }
             | Self::OverLimit { .. }
             | Self::ObjectsAbsent { .. }

@@ -47,6 +47,7 @@ pub use job_objects::KeyChange;
 pub use order::Resumption;
 pub use order::StageOrder;
 pub use recall::BackAgain;
+pub use recall::KeySink;
 pub use recall::PersonSink;
 pub use recall::PresentBatch;
 pub use recall::PresentRecord;
@@ -225,6 +226,9 @@ pub trait Inventory: Send + Sync {
     /// Looks one record up by the text of its key columns.
     async fn find(&self, job: &Job, key: &[String]) -> Result<Option<Found>, StoreError>;
 
+    /// Shows the key of every record of the cluster of `job` to `sink`.
+    async fn keys(&self, job: &Job, sink: KeySink<'_>) -> Result<(), StoreError>;
+
     /// The values that `texts` are in the columns of `table`, as a row that held them would be read
     /// back: typed, with the column's scale and padding. `table` is one that `job` names.
     async fn typed(
@@ -311,6 +315,8 @@ pub struct PassOutcome {
     pub failed: u64,
     /// The failed records by what stood in the way.
     pub failures: BTreeMap<String, u64>,
+    /// The first of the failed records, by their references.
+    pub failed_records: Vec<FailedRecord>,
     /// Records that stay because an object store locks a version of theirs, by the day of the
     /// job's time zone on which the last lock ends; `unknown` if the store sets no end. No failure.
     pub deferred: BTreeMap<String, u64>,
@@ -327,7 +333,20 @@ pub struct PassOutcome {
     pub stopped_by: Option<StoreError>,
 }
 
+/// A record that could not go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FailedRecord {
+    /// A keyed digest of its key, the same in every run: it names the record and nobody.
+    pub record: String,
+    pub reason: String,
+}
+
 impl PassOutcome {
+    /// Rows of all tables that went.
+    pub fn rows(&self) -> u64 {
+        self.disposed + self.gone_with.values().sum::<u64>()
+    }
+
     /// Adds what another worker of the same pass did.
     pub fn add(&mut self, other: Self) {
         self.disposed += other.disposed;
@@ -336,6 +355,7 @@ impl PassOutcome {
         self.failed += other.failed;
         self.batches += other.batches;
         add_counts(&mut self.failures, other.failures);
+        self.failed_records.extend(other.failed_records);
         add_counts(&mut self.deferred, other.deferred);
         add_counts(&mut self.ended_by, other.ended_by);
         add_counts(&mut self.by_client, other.by_client);

@@ -21,6 +21,8 @@ pub(in crate::store) struct StageWork<'a> {
     pub targets: StageTargets,
     /// The most records that may go, whatever the survey said.
     pub max_records: u64,
+    /// The most rows of all tables that may go: the records and what goes with them.
+    pub max_rows: u64,
     /// Records of the cluster and how many are due, to size the batches.
     pub surveyed: Survey,
     /// How many earlier passes of this run have walked the table; numbers the batches.
@@ -45,7 +47,7 @@ pub(in crate::store) struct StageWork<'a> {
 /// use kigen::plan::ApprovedStage;
 /// use kigen::store::{RunContext, StageOrder, StageTargets, Survey};
 /// fn order<'a>(job: &'a kigen::job::Job, run: &'a RunContext) -> StageOrder<'a> {
-///     let approved = ApprovedStage { job, stage: 0, as_of: jiff::civil::date(2026, 4, 1), max_records: 1 };
+///     let approved = ApprovedStage { job, stage: 0, as_of: jiff::civil::date(2026, 4, 1), max_records: 1, max_rows: 1 };
 ///     StageOrder::new(approved, run, StageTargets::default(), Survey::default())
 /// }
 /// ```
@@ -68,6 +70,7 @@ impl<'a> StageOrder<'a> {
             run,
             targets,
             max_records: approved.max_records(),
+            max_rows: approved.max_rows(),
             surveyed,
             pass: 0,
             recall: None,
@@ -78,6 +81,13 @@ impl<'a> StageOrder<'a> {
     #[must_use]
     pub fn at_most(mut self, records: u64) -> Self {
         self.0.max_records = self.0.max_records.min(records);
+        self
+    }
+
+    /// The same for at most so many `rows` of all tables, if that is less than what was approved.
+    #[must_use]
+    pub fn at_most_rows(mut self, rows: u64) -> Self {
+        self.0.max_rows = self.0.max_rows.min(rows);
         self
     }
 
@@ -129,6 +139,7 @@ impl<'a> Resumption<'a> {
             run,
             targets,
             max_records: job.limit.max_records,
+            max_rows: job.limit.max_rows,
             surveyed: Survey::default(),
             pass: 0,
             recall: None,

@@ -5,6 +5,7 @@
 
 use jiff::civil::Date;
 
+use crate::domain::value::RecordKey;
 use crate::domain::value::Value;
 
 use super::error::StoreError;
@@ -43,6 +44,9 @@ pub struct PresentBatch {
     /// All records of the snapshot, of which these are some.
     pub total: u64,
     pub records: Vec<PresentRecord>,
+    /// Whether the records were shown before, and are here for the rows alone: more rows go with
+    /// them than one batch shows.
+    pub records_again: bool,
     pub rows: Vec<PresentRow>,
     /// Rows that go with records and name none that is there, each by the index of its reference
     /// and its key: nobody knows whose they are.
@@ -51,6 +55,9 @@ pub struct PresentBatch {
 
 /// Takes what is present, some records at a time.
 pub type PresentSink<'a> = &'a mut (dyn FnMut(PresentBatch) -> Result<(), StoreError> + Send);
+
+/// Takes the keys of records, one by one.
+pub type KeySink<'a> = &'a mut (dyn FnMut(RecordKey) -> Result<(), StoreError> + Send);
 
 /// Takes the ids of persons, one by one.
 pub type PersonSink<'a> = &'a mut (dyn FnMut(Value) -> Result<(), StoreError> + Send);

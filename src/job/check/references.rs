@@ -176,6 +176,7 @@ fn reference(
         },
     );
     let on_dispose = on_dispose(path, raw, findings);
+    let clear = clear(path, raw, ground, findings);
     let stages = stages(&path.key("stages"), raw, ground, findings);
     Some(Reference {
         of: match &raw.of {
@@ -185,6 +186,7 @@ fn reference(
         table: table?,
         on,
         on_dispose: on_dispose?,
+        clear,
         stages,
     })
 }
@@ -259,6 +261,52 @@ fn on_dispose(path: &Path, raw: &RawReference, findings: &mut Findings) -> Optio
         }
     }
     Some(other)
+}
+
+/// The columns that `unlink` sets to null: what ties the row to the person, and to nobody else.
+fn clear(path: &Path, raw: &RawReference, ground: &Ground, findings: &mut Findings) -> Vec<String> {
+    let unlinks = raw.on_dispose == RawOnDispose::Unlink;
+    let path = path.key("clear");
+    let Some(clear) = &raw.clear else {
+        if !unlinks {
+            return Vec::new();
+        }
+        let client = ground.raw.client.column.as_ref();
+        let of_person = raw.on.iter().filter(|(_, ours)| Some(*ours) != client);
+        let of_person: Vec<String> = of_person.map(|(theirs, _)| theirs.clone()).collect();
+        // Which of several columns is the person's, only the author of the rule can say.
+        if of_person.len() != 1 && !raw.on.is_empty() {
+            let message = format!(
+                "the reference names its record by {} columns: say which of them `unlink` clears",
+                raw.on.len()
+            );
+            let hint =
+                "`clear = [\"…\"]` with the columns that name the person; the row keeps the others";
+            findings.hint(&path, message, hint);
+        }
+        return of_person;
+    };
+    if !unlinks {
+        findings.key(
+            &path,
+            "`clear` belongs to `unlink` only",
+            "other rows keep their columns, or go",
+        );
+    } else if clear.is_empty() {
+        findings.hint(
+            &path,
+            "`clear` names no column",
+            "the row would go on naming its record; name a column of `on`",
+        );
+    }
+    for (index, column) in clear.iter().enumerate() {
+        if !raw.on.contains_key(column) {
+            let hint = near_miss::hint(column, raw.on.keys().map(String::as_str));
+            let message = format!("`{column}` is no column of `on`");
+            findings.maybe_hint(&path.at(index), message, hint);
+        }
+    }
+    clear.clone()
 }
 
 fn rows_that_go_with(

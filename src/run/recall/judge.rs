@@ -49,8 +49,10 @@ pub(super) fn judge(
     let mut records = Vec::with_capacity(batch.records.len());
     for (record, hits) in batch.records.iter().zip(&hits.records) {
         let found = found(known, &mut encoders, record, hits)?;
-        said_by.extend_from_slice(&found.said_by);
-        open.extend_from_slice(&found.open);
+        if !batch.records_again {
+            said_by.extend_from_slice(&found.said_by);
+            open.extend_from_slice(&found.open);
+        }
         records.push(found.verdict(known.is_open(&record.client)));
     }
     let mut rows = Vec::with_capacity(batch.rows.len());

@@ -194,7 +194,8 @@ impl Meeting<'_, '_> {
     fn take(&mut self, batch: &PresentBatch) -> Result<(), RecallError> {
         let hits = self.known.hits(batch)?;
         let mut encoders = Encoders::new(self.known);
-        for (record, hits) in batch.records.iter().zip(&hits.records) {
+        let records = batch.records.iter().zip(&hits.records);
+        for (record, hits) in records.filter(|_| !batch.records_again) {
             // What is as its stage left it is not back: whose it was is nobody's question.
             let done = |hit: &&Hit| hit.is_done(record);
             self.met |= !hits.is_empty();
@@ -256,7 +257,8 @@ impl Judging<'_, '_> {
             *of_source.entry(hit.target).or_default() += 1;
         }
         let mut encoders = Encoders::new(self.known);
-        for (record, verdict) in batch.records.iter().zip(&judged.records) {
+        let records = batch.records.iter().zip(&judged.records);
+        for (record, verdict) in records.filter(|_| !batch.records_again) {
             count(&mut self.look, self.known, *verdict);
             if let Verdict::Back { stage } = *verdict {
                 let subject = record.subjects.first();

@@ -38,6 +38,7 @@ use crate::store::FrequentDay;
 use crate::store::Inventory;
 use crate::store::JobSurvey;
 use crate::store::JournalSink;
+use crate::store::KeySink;
 use crate::store::NamedObjects;
 use crate::store::PersonSink;
 use crate::store::PresentBatch;
@@ -216,6 +217,10 @@ impl Inventory for Present {
     }
 
     async fn journal(&self, _: &str, _: JournalSink<'_>) -> Result<(), StoreError> {
+        Err(not_here())
+    }
+
+    async fn keys(&self, _: &Job, _: KeySink<'_>) -> Result<(), StoreError> {
         Err(not_here())
     }
 

@@ -8,17 +8,27 @@ use super::effects;
 use super::evidence::BatchEvidence;
 use super::evidence::EvidenceWriter;
 use super::goes_with;
+use super::goes_with::Look;
+use super::goes_with::Share;
 use super::journal;
 use super::pass::Pass;
 use super::remove::remove;
+use super::session::MEGABYTE;
 use super::session::Row;
 use super::session::SqlSession;
+use super::session::bytes_of;
+use super::session::collect;
 use super::window::Window;
 use super::window::delete_window;
+use super::window::find_window;
 use super::window::lock_window;
+use super::window::read_window;
 use crate::domain::rule::Decision;
 use crate::domain::value::RecordKey;
+use crate::guard;
+use crate::guard::Guard;
 use crate::store::error::StoreError;
+use crate::store::order::StageWork;
 
 /// What one committed batch did.
 #[derive(Debug, Default)]
@@ -26,11 +36,28 @@ pub(crate) struct Batch {
     pub disposed: u64,
     pub ended_by: BTreeMap<String, u64>,
     pub by_client: BTreeMap<String, u64>,
+    /// Rows of other tables that went, by table.
     pub gone_with: BTreeMap<String, u64>,
     /// Declared effects of the database, by `Effect::key`.
     pub effects: BTreeMap<String, u64>,
+    /// Rows of other tables that were unlinked, by table.
+    pub unlinked: BTreeMap<String, u64>,
+    /// Locked, and no longer due when it was asked again.
+    pub no_longer_due: u64,
+    /// What its records took in memory.
+    pub bytes: usize,
     /// The last key seen, where the pass goes in key order.
     pub last_key: Option<RecordKey>,
+    /// Whether more rows go with the one record than one transaction takes: it stays until they are
+    /// gone.
+    pub is_part: bool,
+}
+
+impl Batch {
+    /// Rows of all tables that went.
+    pub(crate) fn rows(&self) -> u64 {
+        self.disposed + self.gone_with.values().sum::<u64>()
+    }
 }
 
 /// Numbers a batch within its run: the journal's key.
@@ -40,38 +67,113 @@ pub(crate) struct BatchId {
     pub batch: i64,
 }
 
-/// How many records may still go: shared by the workers of a pass.
+/// What may still go: shared by the workers of a pass.
 pub(crate) struct Room {
-    left: AtomicU64,
-    limit: u64,
+    records: AtomicU64,
+    rows: AtomicU64,
 }
 
 impl Room {
-    pub(crate) fn new(limit: u64) -> Self {
+    pub(crate) fn of(order: &StageWork<'_>) -> Self {
         Self {
-            left: AtomicU64::new(limit),
-            limit,
+            records: AtomicU64::new(order.max_records),
+            rows: AtomicU64::new(order.max_rows),
         }
     }
 
     /// Takes room for a batch before it is committed, so that two workers cannot both take the last.
-    fn take(&self, records: u64) -> bool {
-        let taken = self
-            .left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(records)
-            });
-        taken.is_ok()
+    fn take(&self, batch: &Batch, order: &StageWork<'_>) -> Result<(), StoreError> {
+        let over = |what, limit| StoreError::OverLimit {
+            cluster: order.job.cluster.clone(),
+            what,
+            limit,
+        };
+        if !take(&self.records, batch.disposed) {
+            return Err(over("records", order.max_records));
+        }
+        if !take(&self.rows, batch.rows()) && guard::stands(Guard::RowsAreLimited) {
+            self.records.fetch_add(batch.disposed, Ordering::Relaxed);
+            return Err(over("rows", order.max_rows));
+        }
+        Ok(())
     }
 
-    fn give_back(&self, records: u64) {
-        self.left.fetch_add(records, Ordering::Relaxed);
+    /// Rows that may still go.
+    fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    fn has(&self, rows: u64, order: &StageWork<'_>) -> Result<(), StoreError> {
+        if rows <= self.rows() || !guard::stands(Guard::RowsAreLimited) {
+            return Ok(());
+        }
+        Err(StoreError::OverLimit {
+            cluster: order.job.cluster.clone(),
+            what: "rows",
+            limit: order.max_rows,
+        })
+    }
+
+    fn give_back(&self, batch: &Batch) {
+        self.records.fetch_add(batch.disposed, Ordering::Relaxed);
+        self.rows.fetch_add(batch.rows(), Ordering::Relaxed);
+    }
+}
+
+fn take(left: &AtomicU64, amount: u64) -> bool {
+    let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+        left.checked_sub(amount)
+    });
+    taken.is_ok()
+}
+
+/// How much one batch takes.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Rows of all tables.
+    pub rows: usize,
+    /// Bytes of memory for what it reads of one table.
+    pub bytes: usize,
+    /// Passes over rows that others have locked, instead of waiting for them.
+    pub around_locks: bool,
+    /// Whether rows of the one record went before: it was counted then how many there are.
+    pub goes_on: bool,
+}
+
+/// What a batch reads of one table takes at most this much memory. It is held a few times: as read,
+/// as replaced, and as the arguments of a statement.
+pub(crate) const MOST_BYTES: usize = 8 * MEGABYTE;
+
+/// One record may take more: it cannot be made smaller.
+const MOST_BYTES_OF_A_RECORD: usize = 32 * MEGABYTE;
+
+impl Bounds {
+    pub(crate) fn of(pass: &Pass<'_>, window: &Window) -> Self {
+        let rows = usize::try_from(pass.job().limit.batch_size.max(1)).unwrap_or(usize::MAX);
+        let alone = matches!(window, Window::Keys(keys) if keys.len() == 1);
+        let bytes = if alone {
+            MOST_BYTES_OF_A_RECORD
+        } else {
+            MOST_BYTES
+        };
+        Self {
+            rows: bound(rows, Guard::BatchSizeHolds),
+            bytes: bound(bytes, Guard::BatchIsBoundedInBytes),
+            around_locks: false,
+            goes_on: false,
+        }
+    }
+}
+
+fn bound(most: usize, guard: Guard) -> usize {
+    if guard::stands(guard) {
+        most
+    } else {
+        usize::MAX
     }
 }
 
 /// Disposes of what is due in `window`. On an error nothing of it was done.
-///
-/// `around_locks` passes over rows that others have locked, instead of waiting for them.
 pub(crate) async fn dispose(
     session: &mut dyn SqlSession,
     pass: &Pass<'_>,
@@ -79,113 +181,224 @@ pub(crate) async fn dispose(
     window: &Window,
     id: BatchId,
     room: &Room,
-    around_locks: bool,
+    bounds: Bounds,
 ) -> Result<Batch, StoreError> {
-    let direct = pass.direct && !around_locks;
     effects::begin(session).await?;
-    let mut done = in_transaction(session, pass, evidence, window, id, room, direct).await;
-    if let Ok(batch) = &mut done {
-        match effects::settle(session, pass).await {
-            Ok(effects) => batch.effects = effects,
-            Err(error) => {
-                room.give_back(batch.disposed);
-                done = Err(error);
-            }
-        }
+    let proof = evidence.batch(id);
+    let batch = match accounted(session, pass, proof, window, room, bounds).await {
+        Ok(batch) => batch,
+        // If even this fails, the transaction ends with its connection; the cause comes first.
+        Err(error) => match session.rollback().await {
+            Ok(()) | Err(_) => return Err(error),
+        },
+    };
+    fail::fail_point!("batch.before-commit");
+    if let Err(error) = session.commit().await {
+        room.give_back(&batch);
+        return Err(error);
     }
-    match done {
-        Ok(batch) => {
-            fail::fail_point!("batch.before-commit");
-            session.commit().await?;
-            fail::fail_point!("batch.after-commit");
-            Ok(batch)
-        }
-        Err(error) => {
-            // If even this fails, the transaction ends with its connection; the cause comes first.
-            match session.rollback().await {
-                Ok(()) | Err(_) => Err(error),
-            }
-        }
-    }
+    fail::fail_point!("batch.after-commit");
+    Ok(batch)
+}
+
+/// What the batch did, if that is all that the database has changed, and no more than may go.
+async fn accounted(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    proof: BatchEvidence<'_, '_>,
+    window: &Window,
+    room: &Room,
+    bounds: Bounds,
+) -> Result<Batch, StoreError> {
+    let mut batch = in_transaction(session, pass, proof, window, room, bounds).await?;
+    batch.effects = effects::settle(session, pass).await?;
+    room.take(&batch, pass.order)?;
+    Ok(batch)
 }
 
 async fn in_transaction(
     session: &mut dyn SqlSession,
     pass: &Pass<'_>,
-    evidence: &mut EvidenceWriter<'_>,
-    window: &Window,
-    id: BatchId,
-    room: &Room,
-    direct: bool,
-) -> Result<Batch, StoreError> {
-    let statement = if direct {
-        delete_window(pass, window)
-    } else {
-        lock_window(pass, window)
-    };
-    let rows = session.query(&statement).await?;
-    if rows.is_empty() {
-        return Ok(Batch::default());
-    }
-    fail::fail_point!("batch.after-lock");
-    let rows: Vec<Row> = rows
-        .into_iter()
-        .map(|row| pass.selection.adopt(pass.dialect, row))
-        .collect();
-    let rows = pass.keep(rows)?;
-    if rows.is_empty() {
-        return Ok(Batch::default());
-    }
-    let ended_by = decide(pass, &rows)?;
-    let records = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-    if !room.take(records) {
-        return Err(StoreError::OverLimit {
-            cluster: pass.job().cluster.clone(),
-            limit: room.limit,
-        });
-    }
-    let removed = remove_rows(session, pass, evidence.batch(id), &rows, &ended_by, direct).await;
-    if removed.is_err() {
-        room.give_back(records);
-    }
-    removed
-}
-
-/// Removes the locked rows with what hangs on them, unless they are gone already, and writes the
-/// evidence.
-async fn remove_rows(
-    session: &mut dyn SqlSession,
-    pass: &Pass<'_>,
     mut proof: BatchEvidence<'_, '_>,
-    rows: &[Row],
-    ended_by: &[usize],
-    gone: bool,
+    window: &Window,
+    room: &Room,
+    bounds: Bounds,
 ) -> Result<Batch, StoreError> {
+    let direct = pass.direct && !bounds.around_locks;
+    let locked = if direct {
+        let rows = collect(session, &delete_window(pass, window), bounds.bytes).await?;
+        Locked::all(adopt(pass, rows), pass)
+    } else {
+        lock_due(session, pass, window, bounds.bytes).await?
+    };
     let mut batch = Batch {
-        disposed: u64::try_from(rows.len()).unwrap_or(u64::MAX),
-        last_key: rows.last().map(|row| pass.key_of(row)),
+        no_longer_due: locked.no_longer_due,
+        last_key: locked.last_key,
         ..Batch::default()
     };
-    if !gone {
-        batch.gone_with = goes_with::remove(session, pass, rows, &mut proof).await?;
+    if locked.rows.is_empty() {
+        return Ok(batch);
+    }
+    if locked.rows.len() > bounds.rows {
+        return Err(too_many(pass));
+    }
+    batch.bytes = bytes_of(&locked.rows);
+    let (rows, ended_by) = (&locked.rows, decide(pass, &locked.rows)?);
+    if !direct {
+        remove_others(session, pass, rows, &mut proof, bounds, &mut batch).await?;
+        if batch.is_part {
+            if !bounds.goes_on {
+                // All that goes with the record, or nothing.
+                let rows = goes_with::count(session, pass, rows, room.rows()).await?;
+                room.has(rows, pass.order)?;
+            }
+            certify_rows(session, pass, &proof).await?;
+            return Ok(batch);
+        }
         remove(session, pass, rows).await?;
     }
     fail::fail_point!("batch.after-removal");
-    let counts = proof.add_own(pass, rows, ended_by).await?;
-    all_are_announced(pass, &counts.by_client)?;
+    batch.disposed = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+    let counts = proof.add_own(pass, rows, &ended_by).await?;
+    all_are_announced(pass, counts.by_client.keys())?;
     batch.ended_by = counts.ended_by;
     batch.by_client = counts.by_client;
     journal::insert(session, pass, &proof).await?;
     Ok(batch)
 }
 
-/// Nothing goes before its client's log says that it may: a client may be new since the run began.
-pub(super) fn all_are_announced(
+/// Removes what goes with the locked rows, or a part of it where that is too much for one
+/// transaction: the record stays until the rest is gone, in further ones.
+async fn remove_others(
+    session: &mut dyn SqlSession,
     pass: &Pass<'_>,
-    by_client: &BTreeMap<String, u64>,
+    rows: &[Row],
+    proof: &mut BatchEvidence<'_, '_>,
+    bounds: Bounds,
+    batch: &mut Batch,
+) -> Result<(), StoreError> {
+    let look = Look::Locked {
+        most: bounds.rows,
+        bytes: bounds.bytes,
+    };
+    let found = goes_with::find_all(session, pass, rows, look).await?;
+    let others = match goes_with::share(rows.len(), found, bounds.rows) {
+        Share::TooMuch => return Err(too_many(pass)),
+        Share::Whole(found) => goes_with::remove_found(session, pass, rows, &found, proof).await?,
+        Share::Rows(found) => {
+            batch.is_part = true;
+            goes_with::remove_alone(session, pass, rows, &found, proof).await?
+        }
+    };
+    batch.gone_with = others.gone;
+    batch.unlinked = others.unlinked;
+    Ok(())
+}
+
+fn too_many(pass: &Pass<'_>) -> StoreError {
+    StoreError::TooMany {
+        doing: pass.doing("remove a batch"),
+    }
+}
+
+/// Locks the due records of `window`, and reads those that are due under the lock.
+///
+/// A statement that waits for a lock goes on with the snapshot from before: a blocking row, or a
+/// joined one, that was committed meanwhile is invisible to it. So what is due is asked again, by a
+/// second statement. Who takes the lock of a record after us cannot add to it any more.
+pub(super) async fn lock_due(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    window: &Window,
+    bytes: usize,
+) -> Result<Locked, StoreError> {
+    let locked = lock_and_read(session, pass, window, bytes).await?;
+    Ok(Locked {
+        rows: pass.keep(locked.rows)?,
+        ..locked
+    })
+}
+
+/// Rows under their locks.
+pub(super) struct Locked {
+    pub rows: Vec<Row>,
+    /// The last key of the window.
+    pub last_key: Option<RecordKey>,
+    /// Records that were due before their lock, and are not under it.
+    pub no_longer_due: u64,
+}
+
+impl Locked {
+    fn all(rows: Vec<Row>, pass: &Pass<'_>) -> Self {
+        Self {
+            last_key: rows.last().map(|row| pass.key_of(row)),
+            no_longer_due: 0,
+            rows,
+        }
+    }
+}
+
+/// The same, whatever evidence says of the records.
+pub(super) async fn lock_and_read(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    window: &Window,
+    bytes: usize,
+) -> Result<Locked, StoreError> {
+    if pass.dialect.lock_rows().is_empty() {
+        // The whole database was locked before the first statement looked at it.
+        let rows = collect(session, &find_window(pass, window), bytes).await?;
+        fail::fail_point!("batch.after-lock");
+        return Ok(Locked::all(adopt(pass, rows), pass));
+    }
+    let locked = collect(session, &lock_window(pass, window), bytes).await?;
+    if locked.is_empty() {
+        return Ok(Locked::all(Vec::new(), pass));
+    }
+    fail::fail_point!("batch.after-lock");
+    let keys: Vec<RecordKey> = locked
+        .into_iter()
+        .map(|row| pass.key_as_read(row))
+        .collect();
+    let (asked, last_key) = (keys.len(), keys.last().cloned());
+    let locked = Window::Keys(keys);
+    let again = if guard::stands(Guard::AskedAgainUnderLock) {
+        find_window(pass, &locked)
+    } else {
+        read_window(pass, &locked)
+    };
+    let rows = adopt(pass, collect(session, &again, bytes).await?);
+    Ok(Locked {
+        last_key,
+        no_longer_due: u64::try_from(asked.saturating_sub(rows.len())).unwrap_or(0),
+        rows,
+    })
+}
+
+/// Types the values of rows as their columns.
+pub(super) fn adopt(pass: &Pass<'_>, rows: Vec<Row>) -> Vec<Row> {
+    rows.into_iter()
+        .map(|row| pass.selection.adopt(pass.dialect, row))
+        .collect()
+}
+
+/// Writes the evidence of rows that went while their records stay.
+pub(super) async fn certify_rows(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    proof: &BatchEvidence<'_, '_>,
+) -> Result<(), StoreError> {
+    all_are_announced(pass, proof.groups.iter().map(|group| &group.client))?;
+    journal::insert(session, pass, proof).await
+}
+
+/// Nothing goes before its client's log says that it may: a client may be new since the run began.
+pub(super) fn all_are_announced<'c>(
+    pass: &Pass<'_>,
+    mut clients: impl Iterator<Item = &'c String>,
 ) -> Result<(), StoreError> {
     let announced = &pass.order.run.announced;
-    if by_client.keys().all(|client| announced.includes(client)) {
+    if clients.all(|client| announced.includes(client)) {
         return Ok(());
     }
     Err(StoreError::NotAnnounced {

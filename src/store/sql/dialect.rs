@@ -91,7 +91,8 @@ pub(crate) trait Dialect: Send + Sync {
     /// Whether a text has the shape of a token.
     fn looks_like_token(&self, text: &str) -> String;
 
-    /// A derived table `alias(c0, c1, …)` of rows handed over in arguments from `$first` on.
+    /// A derived table `alias(c0, c1, …, o)` of rows handed over in arguments from `$first` on; `o`
+    /// numbers them from 1.
     fn rows(&self, alias: &str, columns: &[&ColumnFacts], first: usize) -> String;
 
     /// The arguments of [`Dialect::rows`].
@@ -103,7 +104,7 @@ pub(crate) trait Dialect: Send + Sync {
     /// Locks the rows of `t` and passes over those that are locked by others.
     fn lock_rows(&self) -> &'static str;
 
-    /// Locks rows that go with a record, and waits for those that are locked by others.
+    /// Locks the rows `t` that go with a record, and waits for those that are locked by others.
     fn lock_child_rows(&self) -> &'static str;
 
     /// A text as the database's JSON.

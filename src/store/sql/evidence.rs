@@ -186,7 +186,10 @@ pub(crate) fn gone_with(job: &Job) -> impl Iterator<Item = &crate::job::Referenc
 }
 
 pub(super) fn not_encodable(error: LeafError) -> StoreError {
-    StoreError::Unusable(format!("make the evidence of a batch: {error}"))
+    StoreError::Unfit {
+        doing: "make the evidence of a batch".to_owned(),
+        reason: error.to_string(),
+    }
 }
 
 impl BatchEvidence<'_, '_> {

@@ -2,6 +2,7 @@
 
 use super::dialect::Dialect;
 use super::dialect::quote;
+use super::dialect::table;
 use super::resolved::Tables;
 use super::session::Arg;
 use super::session::Row;
@@ -12,11 +13,14 @@ use super::survey::count;
 use super::text::StageText;
 use super::text::applies_of;
 use super::text::expression;
+use super::typed;
 use crate::domain::rule::Candidate;
 use crate::domain::rule::PurposeState;
 use crate::domain::rule::StartingPoint;
+use crate::domain::value::RecordKey;
 use crate::job::Job;
 use crate::store::Found;
+use crate::store::KeySink;
 use crate::store::error::StoreError;
 
 /// Looks a record up by the text of its key columns, in the job's order.
@@ -49,6 +53,32 @@ pub(crate) async fn find(
         candidates.push(candidate);
     }
     Ok(Some(Found { candidates }))
+}
+
+/// Hands on the key of every record.
+pub(crate) async fn keys(
+    session: &mut dyn SqlSession,
+    dialect: &dyn Dialect,
+    job: &Job,
+    tables: &Tables,
+    sink: KeySink<'_>,
+) -> Result<(), StoreError> {
+    let columns = typed::columns(tables, &job.table, &job.key)?;
+    let list = columns.iter();
+    let list = list.map(|column| dialect.readable(&format!("t.{}", quote(&column.name)), column));
+    let sql = format!(
+        "select {} from {} as t",
+        list.collect::<Vec<_>>().join(", "),
+        table(&job.table)
+    );
+    let doing = format!("read the keys of `{}`", job.cluster);
+    let mut take = |row: Row| {
+        let typed = row.into_iter().zip(&columns);
+        let typed = typed.map(|(value, column)| dialect.adopt(value, column));
+        sink(RecordKey::new(typed.collect()))
+    };
+    let statement = Statement::new(doing, sql, Vec::new());
+    session.stream(&statement, &mut take).await
 }
 
 fn statement(text: &StageText<'_>, key: &[String]) -> Result<Statement, StoreError> {

@@ -1,9 +1,14 @@
 //! Rows of other tables that go with a record, in its own transaction.
+//!
+//! Which row belongs to which record only the database can tell: by its own equality, with its
+//! collations, scales and paddings. So it joins the rows with the records and says the number of the
+//! record with each.
 
 mod found;
+mod share;
+mod show;
 
 use std::collections::BTreeMap;
-use std::collections::HashMap;
 use std::collections::HashSet;
 
 use super::catalog::ColumnFacts;
@@ -12,10 +17,10 @@ use super::dialect::table;
 use super::evidence::BatchEvidence;
 use super::evidence::Part;
 use super::pass::Pass;
-use super::pass::value_at;
 use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
+use super::session::collect;
 use super::text::missing;
 use super::unlink::unlink;
 use crate::domain::value::Value;
@@ -23,90 +28,90 @@ use crate::evidence::leaf::Action;
 use crate::job::OnDispose;
 use crate::job::Operation;
 use crate::job::Reference;
+use crate::job::TableName;
 use crate::store::error::StoreError;
 
 pub(super) use found::Found;
+pub(super) use share::Share;
+pub(super) use share::share;
+pub(super) use show::count;
+pub(super) use show::show;
 
-/// Deletes and unlinks what names the records in `rows`; deepest rows first. Counts by table.
-pub(crate) async fn remove(
-    session: &mut dyn SqlSession,
-    pass: &Pass<'_>,
-    rows: &[Row],
-    proof: &mut BatchEvidence<'_, '_>,
-) -> Result<BTreeMap<String, u64>, StoreError> {
-    let found = find_all(session, pass, rows, true).await?;
-    remove_found(session, pass, rows, &found, proof).await
+/// How rows are looked for.
+#[derive(Clone, Copy)]
+pub(super) enum Look {
+    /// Locks them; reads little more than this many of each table, and no more bytes than these.
+    Locked { most: usize, bytes: usize },
+    /// Locks all of them.
+    AllLocked,
+    /// Reads all of them.
+    All,
 }
 
-/// Finds the rows that go with the records in `rows`, and locks them if asked to; parents first.
+/// Finds the rows that go with the records in `rows` in the stage of the pass; parents first.
 pub(super) async fn find_all<'a>(
     session: &mut dyn SqlSession,
     pass: &Pass<'a>,
     rows: &[Row],
-    lock: bool,
-) -> Result<Vec<Found<'a>>, StoreError> {
-    let of_stage = |reference: &Reference| reference.stages.contains(&pass.stage().name);
-    find_those(session, pass, rows, &of_stage, lock).await
-}
-
-/// Finds the rows that go with the records in `rows` in any stage of the job; locks nothing.
-pub(super) async fn find_everything<'a>(
-    session: &mut dyn SqlSession,
-    pass: &Pass<'a>,
-    rows: &[Row],
-) -> Result<Vec<Found<'a>>, StoreError> {
-    find_those(session, pass, rows, &|_| true, false).await
-}
-
-async fn find_those<'a>(
-    session: &mut dyn SqlSession,
-    pass: &Pass<'a>,
-    rows: &[Row],
-    wanted: &(dyn Fn(&Reference) -> bool + Sync),
-    lock: bool,
+    look: Look,
 ) -> Result<Vec<Found<'a>>, StoreError> {
     let mut found: Vec<Found<'_>> = Vec::new();
     for (index, reference) in super::evidence::gone_with(pass.job()).enumerate() {
-        if !wanted(reference) {
+        if !reference.stages.contains(&pass.stage().name) {
             continue;
         }
-        let next = find(session, pass, rows, &found, reference, index, lock).await?;
+        let next = find(session, pass, rows, &found, (index, reference), look).await?;
         found.push(next);
     }
     Ok(found)
 }
 
-/// Deletes what was found, deepest rows first, and leaves the records themselves. Counts by table.
+/// The most that databases take as a limit, and more than any memory does.
+const MOST_ROWS: usize = 1 << 31;
+
+/// What a batch did to other tables, by table.
+#[derive(Debug, Default)]
+pub(super) struct Others {
+    pub gone: BTreeMap<String, u64>,
+    pub unlinked: BTreeMap<String, u64>,
+}
+
+/// Deletes what was found, deepest rows first, and leaves the records themselves. Unlinks what names
+/// the rows that go.
 pub(super) async fn remove_alone(
     session: &mut dyn SqlSession,
     pass: &Pass<'_>,
     rows: &[Row],
     found: &[Found<'_>],
     proof: &mut BatchEvidence<'_, '_>,
-) -> Result<BTreeMap<String, u64>, StoreError> {
-    let mut counts = BTreeMap::new();
-    for part in found.iter().rev() {
+) -> Result<Others, StoreError> {
+    let mut others = Others::default();
+    for part in found.iter().rev().filter(|part| !part.rows.is_empty()) {
+        let parents = Parents::of_part(part);
+        unlink(session, pass, &parents, &mut others.unlinked).await?;
         delete(session, pass, part).await?;
         certify(pass, rows, part, proof)?;
-        if !part.rows.is_empty() {
-            let records = u64::try_from(part.rows.len()).unwrap_or(u64::MAX);
-            *counts.entry(part.reference.table.to_string()).or_default() += records;
-        }
+        let records = u64::try_from(part.rows.len()).unwrap_or(u64::MAX);
+        *others
+            .gone
+            .entry(part.reference.table.to_string())
+            .or_default() += records;
     }
-    Ok(counts)
+    Ok(others)
 }
 
-/// Deletes what was found for `rows` and unlinks what names them; deepest rows first. Counts by
-/// table.
+/// Deletes what was found for `rows`, deepest rows first, then unlinks what else names them.
 pub(super) async fn remove_found(
     session: &mut dyn SqlSession,
     pass: &Pass<'_>,
     rows: &[Row],
     found: &[Found<'_>],
     proof: &mut BatchEvidence<'_, '_>,
-) -> Result<BTreeMap<String, u64>, StoreError> {
-    unlink(session, pass, rows).await?;
-    remove_alone(session, pass, rows, found, proof).await
+) -> Result<Others, StoreError> {
+    let mut others = remove_alone(session, pass, rows, found, proof).await?;
+    let parents = Parents::own(pass, rows);
+    unlink(session, pass, &parents, &mut others.unlinked).await?;
+    Ok(others)
 }
 
 fn key_columns(reference: &Reference) -> &[String] {
@@ -126,19 +131,12 @@ pub(super) fn facts<'a>(
         .ok_or_else(|| missing(&reference.table.to_string(), column))
 }
 
-/// Every column of a goes-with table that somebody needs: its key, what it is matched on, what
-/// rows of further tables name, keys of objects.
+/// Every column of a goes-with table that somebody needs: its key, and keys of objects.
 fn needed<'a>(
     pass: &Pass<'a>,
     reference: &'a Reference,
 ) -> Result<Vec<&'a ColumnFacts>, StoreError> {
     let mut names: Vec<&str> = key_columns(reference).iter().map(String::as_str).collect();
-    names.extend(reference.on.iter().map(|pair| pair.theirs.as_str()));
-    for child in &pass.job().references {
-        if child.of.as_ref() == Some(&reference.table) {
-            names.extend(child.on.iter().map(|pair| pair.ours.column.as_str()));
-        }
-    }
     let links = pass.job().objects.iter();
     let links = links.filter(|link| link.table.as_ref() == Some(&reference.table));
     names.extend(links.map(|link| link.key_column.as_str()));
@@ -151,155 +149,205 @@ fn needed<'a>(
     Ok(columns)
 }
 
-/// The values that rows of `reference` may name, each with the record it leads to.
-pub(super) fn named_values(
-    pass: &Pass<'_>,
-    rows: &[Row],
-    found: &[Found<'_>],
-    reference: &Reference,
-) -> Result<HashMap<Vec<Value>, usize>, StoreError> {
-    let mut values = HashMap::new();
-    let Some(parent) = &reference.of else {
-        let at: Vec<usize> = reference
-            .on
-            .iter()
-            .filter_map(|pair| pass.selected(&pair.ours.column))
-            .collect();
-        for (owner, row) in rows.iter().enumerate() {
-            values.insert(at.iter().map(|&at| value_at(row, at)).collect(), owner);
-        }
-        return Ok(values);
-    };
-    let Some(parent) = found.iter().find(|part| &part.reference.table == parent) else {
-        return Ok(values);
-    };
-    let mut at = Vec::new();
-    for pair in &reference.on {
-        let position = parent
-            .columns
-            .iter()
-            .position(|column| column.name == pair.ours.column);
-        at.push(
-            position
-                .ok_or_else(|| missing(&parent.reference.table.to_string(), &pair.ours.column))?,
-        );
-    }
-    for (row, owner) in parent.rows.iter().zip(&parent.owners) {
-        values.insert(at.iter().map(|&at| value_at(row, at)).collect(), *owner);
-    }
-    Ok(values)
+/// Rows that other rows may name, by their keys.
+pub(super) struct Parents<'r, 'a> {
+    /// The goes-with table, as the job writes it; none for the cluster's own.
+    pub of: Option<&'r TableName>,
+    table: &'r TableName,
+    columns: &'r [&'a ColumnFacts],
+    keys: Vec<&'r [Value]>,
+    /// For each of them, the index of its record in the batch.
+    owners: Vec<usize>,
 }
 
-/// Finds the rows of `reference` that name one of the records, and locks them if asked to.
+impl<'r, 'a> Parents<'r, 'a> {
+    /// The records of the batch. The key's columns stand first in the select list.
+    fn own(pass: &'r Pass<'a>, rows: &'r [Row]) -> Self {
+        let width = pass.key_columns.len();
+        Self {
+            of: None,
+            table: &pass.job().table,
+            columns: &pass.key_columns,
+            keys: rows.iter().map(|row| &row[..width]).collect(),
+            owners: (0..rows.len()).collect(),
+        }
+    }
+
+    fn of_part(part: &'r Found<'a>) -> Self {
+        let width = key_columns(part.reference).len();
+        Self {
+            of: Some(&part.reference.table),
+            table: &part.reference.table,
+            columns: &part.columns[..width],
+            keys: part.keys().collect(),
+            owners: part.owners.clone(),
+        }
+    }
+
+    /// Those whose rows `reference` names: of several parts, if more than one reference leads there.
+    fn of_reference(
+        pass: &'r Pass<'a>,
+        rows: &'r [Row],
+        found: &'r [Found<'a>],
+        reference: &Reference,
+    ) -> Option<Self> {
+        let Some(named) = &reference.of else {
+            return Some(Self::own(pass, rows));
+        };
+        let mut parents: Option<Self> = None;
+        for part in found.iter().filter(|part| part.reference.table == *named) {
+            let Some(parents) = &mut parents else {
+                parents = Some(Self::of_part(part));
+                continue;
+            };
+            parents.keys.extend(part.keys());
+            parents.owners.extend(&part.owners);
+        }
+        parents
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// `<rows> as u, parent as p`, with the arguments of [`args`](Self::args) from `$1` on.
+    pub(super) fn from(&self, pass: &Pass<'_>) -> String {
+        format!(
+            "{}, {} as p",
+            pass.dialect.rows("u", self.columns, 1),
+            table(self.table)
+        )
+    }
+
+    pub(super) fn args(&self, pass: &Pass<'_>) -> Vec<super::session::Arg> {
+        pass.dialect.row_args(self.columns, &self.keys)
+    }
+
+    /// That `p` is a parent.
+    fn is_parent(&self) -> String {
+        let key = self.columns.iter().enumerate();
+        let key = key.map(|(index, column)| format!("p.{} = u.c{index}", quote(&column.name)));
+        key.collect::<Vec<_>>().join(" and ")
+    }
+
+    /// That `p` is a parent and `t` names it.
+    pub(super) fn named_by(&self, reference: &Reference) -> String {
+        let on = reference.on.iter().map(|pair| {
+            let (theirs, ours) = (quote(&pair.theirs), quote(&pair.ours.column));
+            // SQLite compares by the collation of what stands first; so do its foreign keys.
+            format!("p.{ours} = t.{theirs}")
+        });
+        let on: Vec<String> = std::iter::once(self.is_parent()).chain(on).collect();
+        on.join(" and ")
+    }
+}
+
+/// Finds the rows of `reference` that name one of the records, or of the rows found before.
 async fn find<'a>(
     session: &mut dyn SqlSession,
     pass: &Pass<'a>,
     rows: &[Row],
     found: &[Found<'a>],
-    reference: &'a Reference,
-    index: usize,
-    lock: bool,
+    (index, reference): (usize, &'a Reference),
+    look: Look,
 ) -> Result<Found<'a>, StoreError> {
-    let columns = needed(pass, reference)?;
-    let values = named_values(pass, rows, found, reference)?;
     let mut part = Found {
         reference,
         index,
-        columns,
+        columns: needed(pass, reference)?,
         rows: Vec::new(),
         owners: Vec::new(),
+        is_whole: true,
     };
-    if values.is_empty() {
+    let parents = Parents::of_reference(pass, rows, found, reference);
+    let Some(parents) = parents.filter(|parents| !parents.is_empty()) else {
         return Ok(part);
+    };
+    let statement = find_statement(pass, &part, &parents, look);
+    let bytes = match look {
+        Look::Locked { bytes, .. } => bytes,
+        Look::AllLocked | Look::All => usize::MAX,
+    };
+    let rows = collect(session, &statement, bytes).await?;
+    if let Look::Locked { most, .. } = look {
+        part.is_whole = rows.len() <= most;
     }
-    let statement = find_statement(pass, &part, &values, lock)?;
+    let mut known = keys_known(found, reference);
     let width = key_columns(reference).len();
-    let on: Vec<usize> = reference
-        .on
-        .iter()
-        .filter_map(|pair| {
-            part.columns
-                .iter()
-                .position(|column| column.name == pair.theirs)
-        })
-        .collect();
-    let known = rows_known(found, reference);
-    for row in session.query(&statement).await? {
+    for mut row in rows {
+        let number = row.pop();
+        let owner = number.and_then(|number| parents.owner(&number));
+        let owner = owner.ok_or_else(|| {
+            StoreError::Unusable(format!("a row of `{}` has no record", reference.table))
+        })?;
         let row: Row = row
             .into_iter()
             .zip(&part.columns)
             .map(|(value, column)| pass.dialect.adopt(value, column))
             .collect();
-        if known.contains(&row[..width]) {
-            continue;
+        if known.insert(row[..width].to_vec()) {
+            part.owners.push(owner);
+            part.rows.push(row);
         }
-        let named: Vec<Value> = on.iter().map(|&at| value_at(&row, at)).collect();
-        let owner = values.get(&named).copied().ok_or_else(|| {
-            StoreError::Unusable(format!(
-                "a row of `{}` names a record in another spelling than the record's own key",
-                reference.table
-            ))
-        })?;
-        part.owners.push(owner);
-        part.rows.push(row);
     }
     Ok(part)
 }
 
+impl Parents<'_, '_> {
+    /// Whose row has this number, counted from 1.
+    fn owner(&self, number: &Value) -> Option<usize> {
+        let Value::Int(number) = number else {
+            return None;
+        };
+        let at = usize::try_from(*number).ok()?.checked_sub(1)?;
+        self.owners.get(at).copied()
+    }
+}
+
 /// The keys of rows of the same table that an earlier reference has led to: they go only once.
-fn rows_known<'r>(found: &'r [Found<'_>], reference: &Reference) -> HashSet<&'r [Value]> {
-    let width = key_columns(reference).len();
+fn keys_known(found: &[Found<'_>], reference: &Reference) -> HashSet<Vec<Value>> {
     found
         .iter()
         .filter(|part| part.reference.table == reference.table)
-        .flat_map(|part| part.rows.iter().map(|row| &row[..width]))
+        .flat_map(|part| part.keys().map(<[Value]>::to_vec))
         .collect()
 }
 
 fn find_statement(
     pass: &Pass<'_>,
     part: &Found<'_>,
-    values: &HashMap<Vec<Value>, usize>,
-    lock: bool,
-) -> Result<Statement, StoreError> {
+    parents: &Parents<'_, '_>,
+    look: Look,
+) -> Statement {
     let reference = part.reference;
-    let named = reference
-        .on
-        .iter()
-        .map(|pair| facts(pass, reference, &pair.theirs))
-        .collect::<Result<Vec<_>, _>>()?;
-    let list: Vec<String> = part
-        .columns
-        .iter()
-        .map(|column| {
-            pass.dialect
-                .readable(&format!("t.{}", quote(&column.name)), column)
-        })
-        .collect();
-    let rows: Vec<&[Value]> = values.keys().map(Vec::as_slice).collect();
-    let lock = if lock {
-        pass.dialect.lock_child_rows()
-    } else {
-        ""
+    let list = part.columns.iter();
+    let list = list.map(|column| {
+        pass.dialect
+            .readable(&format!("t.{}", quote(&column.name)), column)
+    });
+    let list: Vec<String> = list.chain(["u.o".to_owned()]).collect();
+    let (limit, lock) = match look {
+        Look::Locked { most, .. } => (
+            // One more says that there are more.
+            format!(" limit {}", most.saturating_add(1).min(MOST_ROWS)),
+            pass.dialect.lock_child_rows(),
+        ),
+        Look::AllLocked => (String::new(), pass.dialect.lock_child_rows()),
+        Look::All => (String::new(), ""),
     };
     let sql = format!(
-        "select {} from {} as t where {}{lock}",
+        "select {} from {}, {} as t where {}{limit}{lock}",
         list.join(", "),
+        parents.from(pass),
         table(&reference.table),
-        naming(pass, &named)
+        parents.named_by(reference)
     );
-    Ok(Statement::new(
-        pass.doing(&format!(
-            "find rows of `{}` that go with a batch",
-            reference.table
-        )),
-        sql,
-        pass.dialect.row_args(&named, &rows),
-    ))
+    let doing = format!("find rows of `{}` that go with a batch", reference.table);
+    Statement::new(pass.doing(&doing), sql, parents.args(pass))
 }
 
 /// `(t.a, t.b) in (select c0, c1 from …)`
-pub(super) fn naming(pass: &Pass<'_>, columns: &[&ColumnFacts]) -> String {
+fn naming(pass: &Pass<'_>, columns: &[&ColumnFacts]) -> String {
     let own: Vec<String> = columns
         .iter()
         .map(|column| format!("t.{}", quote(&column.name)))
@@ -320,12 +368,9 @@ async fn delete(
     pass: &Pass<'_>,
     part: &Found<'_>,
 ) -> Result<(), StoreError> {
-    if part.rows.is_empty() {
-        return Ok(());
-    }
     let width = key_columns(part.reference).len();
     let key = &part.columns[..width];
-    let rows: Vec<&[Value]> = part.rows.iter().map(|row| &row[..width]).collect();
+    let rows: Vec<&[Value]> = part.keys().collect();
     let sql = format!(
         "delete from {} as t where {}",
         table(&part.reference.table),
@@ -355,14 +400,13 @@ fn certify(
     part: &Found<'_>,
     proof: &mut BatchEvidence<'_, '_>,
 ) -> Result<(), StoreError> {
-    let width = key_columns(part.reference).len();
-    for (row, owner) in part.rows.iter().zip(&part.owners) {
+    for (key, owner) in part.keys().zip(&part.owners) {
         let record = &records[*owner];
         proof.add_part(
             Part::GoesWith(part.index),
             Action::RowDeleted,
             &pass.client_of(record),
-            &row[..width],
+            key,
             &record[pass.selection.subject],
         )?;
     }

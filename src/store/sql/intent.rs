@@ -37,7 +37,6 @@ use crate::store::objects::ObjectPart;
 pub(super) use again::decide_again;
 pub(super) use finish::Finish;
 pub(super) use finish::finish;
-pub(super) use kept::count_failed;
 pub(super) use listing::Listing;
 pub(super) use listing::list;
 pub(super) use named::Mentions;

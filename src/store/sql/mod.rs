@@ -1,8 +1,9 @@
 //! Stores of rows. One set of statements for every engine; a dialect spells, a session carries.
 //!
 //! Read in this order: `resolved` (names become columns), `text` (the rule as SQL), `survey`
-//! (count), `pass` and `walk` (go over the table once), `batch` (one transaction) with `window`
-//! (find and lock) and `remove` (delete or rewrite), `goes_with` (rows of other tables),
+//! (count), `pass` and `walk` (go over the table once), `worker` (a window as one batch or in parts;
+//! `failed`: records that cannot go), `batch` (one transaction) with `window` (find and lock) and
+//! `remove` (delete or rewrite), `goes_with` (rows of other tables),
 //! `evidence` and `journal` (what proves it), `effects` (nothing else changed); `objects_walk` and `intent` (rows that name objects).
 
 mod backend;
@@ -16,6 +17,7 @@ mod dialect;
 mod effects;
 mod elsewhere;
 mod evidence;
+mod failed;
 mod find;
 mod fit;
 mod foreseen;
@@ -27,6 +29,7 @@ mod marks;
 mod named_objects;
 mod objects_walk;
 mod orphans;
+mod pace;
 mod pass;
 mod postgres;
 mod postgres_catalog;
@@ -56,6 +59,7 @@ mod unlink;
 mod walk;
 mod whole;
 mod window;
+mod worker;
 
 pub use postgres::PostgresOptions;
 pub use postgres::open_postgres;

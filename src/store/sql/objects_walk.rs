@@ -9,9 +9,12 @@ use std::collections::HashMap;
 
 use super::backend::Backend;
 use super::batch;
+use super::batch::adopt;
 use super::effects;
 use super::evidence::EvidenceWriter;
+use super::failed;
 use super::goes_with;
+use super::goes_with::Look;
 use super::intent;
 use super::intent::Address;
 use super::intent::Finish;
@@ -24,13 +27,13 @@ use super::intent::Patience;
 use super::intent::Stores;
 use super::pass::Pass;
 use super::session::Access;
-use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
 use super::window::Window;
-use super::window::find_window;
 use super::window::own_key;
 use crate::domain::value::RecordKey;
+use crate::guard;
+use crate::guard::Guard;
 use crate::store::PassOutcome;
 use crate::store::RunControl;
 use crate::store::error::StoreError;
@@ -167,7 +170,9 @@ impl<'p, 'a> Worker<'p, 'a> {
         let mut listed = HashMap::new();
         for record in offered {
             match why_not(&record, &listing) {
-                Some(reason) => intent::count_failed(&mut self.outcome, reason),
+                Some(reason) => {
+                    failed::count(self.pass, &mut self.outcome, &record.key, reason);
+                }
                 None => {
                     listed.insert(record.key, record.names);
                 }
@@ -216,10 +221,10 @@ impl<'p, 'a> Worker<'p, 'a> {
     ) -> Result<Vec<Intent>, StoreError> {
         let pass = self.pass;
         let window = Window::Keys(listed.keys().cloned().collect());
-        let rows = session.query(&find_window(pass, &window, true)).await?;
-        let rows = pass.keep(adopt(pass, rows))?;
+        let rows = batch::lock_due(session, pass, &window, usize::MAX).await?;
+        let rows = rows.rows;
         batch::decide(pass, &rows)?;
-        let found = goes_with::find_all(session, pass, &rows, true).await?;
+        let found = goes_with::find_all(session, pass, &rows, Look::AllLocked).await?;
         let mentions = Mentions::of(pass, &rows, &found)?;
         let mut going = BTreeMap::new();
         for (record, names) in mentions.by_record(rows.len()).into_iter().enumerate() {
@@ -229,7 +234,9 @@ impl<'p, 'a> Worker<'p, 'a> {
                 going.insert(record, names);
             }
         }
-        self.check_room(going.len())?;
+        let with_them = found.iter().flat_map(|part| &part.owners);
+        let with_them = with_them.filter(|record| going.contains_key(record));
+        self.check_room(going.len(), with_them.count())?;
         let records = going.keys().copied().collect();
         let addresses = going.values().flat_map(BTreeMap::keys).cloned().collect();
         let mut taken =
@@ -249,13 +256,25 @@ impl<'p, 'a> Worker<'p, 'a> {
         Ok(intents)
     }
 
-    fn check_room(&self, records: usize) -> Result<(), StoreError> {
-        if u64::try_from(records).is_ok_and(|records| records <= self.room) {
+    /// Whether so many records may go, with so many rows.
+    fn check_room(&self, records: usize, with_them: usize) -> Result<(), StoreError> {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let order = self.pass.order;
+        let rows = self
+            .outcome
+            .rows()
+            .saturating_add(count(records + with_them));
+        let (what, limit) = if count(records) > self.room {
+            ("records", order.max_records)
+        } else if rows > order.max_rows && guard::stands(Guard::RowsAreLimited) {
+            ("rows", order.max_rows)
+        } else {
             return Ok(());
-        }
+        };
         Err(StoreError::OverLimit {
             cluster: self.pass.job().cluster.clone(),
-            limit: self.pass.order.max_records,
+            what,
+            limit,
         })
     }
 
@@ -365,7 +384,7 @@ async fn offer(
     let rows = adopt(pass, next);
     let last = rows.last().map(|row| pass.key_of(row));
     let rows = pass.keep(rows)?;
-    let found = goes_with::find_all(session, pass, &rows, false).await?;
+    let found = goes_with::find_all(session, pass, &rows, Look::All).await?;
     session.rollback().await?;
     let names = Mentions::of(pass, &rows, &found)?.by_record(rows.len());
     let keys = rows.iter().map(|row| pass.key_of(row));
@@ -374,12 +393,6 @@ async fn offer(
         last,
         records: records.collect(),
     })
-}
-
-pub(super) fn adopt(pass: &Pass<'_>, rows: Vec<Row>) -> Vec<Row> {
-    rows.into_iter()
-        .map(|row| pass.selection.adopt(pass.dialect, row))
-        .collect()
 }
 
 /// The next due records behind `after`. The key is handed over as a row, so that the database

@@ -202,6 +202,13 @@ impl<'a> Pass<'a> {
         )
     }
 
+    /// The key in a row that was read by [`Selection::key_list`].
+    pub(crate) fn key_as_read(&self, row: Row) -> RecordKey {
+        let typed = row.into_iter().zip(&self.key_columns);
+        let typed = typed.map(|(value, column)| self.dialect.adopt(value, column));
+        RecordKey::new(typed.collect())
+    }
+
     /// The client on whose behalf a row is kept.
     pub(crate) fn client_of<'r>(&'r self, row: &'r Row) -> Cow<'r, str> {
         match (&self.order.job.client, self.selection.client) {
@@ -375,16 +382,17 @@ pub(crate) fn token_shape(
     }
 }
 
-/// One statement suffices where nothing else hangs on the record.
+/// One statement suffices where nothing else hangs on the record, and nothing else decides it.
 fn can_go_direct(text: &StageText<'_>) -> bool {
     let job = text.job;
-    let blocks_only = job.references.iter().all(|reference| {
-        !reference.stages.contains(&text.stage.name)
-            || matches!(reference.on_dispose, OnDispose::Blocks)
-    });
+    // Who deletes at once cannot ask again under the lock whether a row blocks.
+    let is_asked_again = guard::stands(Guard::AskedAgainUnderLock);
+    let hangs_on_it =
+        |on_dispose: &OnDispose| is_asked_again || !matches!(on_dispose, OnDispose::Blocks);
+    let stands_alone = text.references(hangs_on_it).next().is_none();
     matches!(text.stage.disposal, Disposal::Delete)
         && text.dialect.walk() == WalkKind::Blocks
-        && blocks_only
+        && stands_alone
         && !text.reads_joins()
         && job.objects.is_empty()
         && !uses_marker_table(job)

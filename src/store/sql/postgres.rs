@@ -30,6 +30,7 @@ use super::session::Row;
 use super::session::RowSink;
 use super::session::SqlSession;
 use super::session::Statement;
+use super::session::collect;
 use super::store::SqlStore;
 use super::whole::Reading;
 use crate::database::postgres;
@@ -337,13 +338,7 @@ impl SqlSession for PostgresSession {
     }
 
     async fn query(&mut self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
-        let mut rows = Vec::new();
-        let mut keep = |row| {
-            rows.push(row);
-            Ok(())
-        };
-        self.stream(statement, &mut keep).await?;
-        Ok(rows)
+        collect(self, statement, usize::MAX).await
     }
 
     async fn stream(&mut self, statement: &Statement, sink: RowSink<'_>) -> Result<(), StoreError> {

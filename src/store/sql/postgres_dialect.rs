@@ -160,7 +160,7 @@ impl Dialect for PostgresDialect {
             .map(|index| format!("c{index}"))
             .collect();
         format!(
-            "unnest({}) as {alias}({})",
+            "unnest({}) with ordinality as {alias}({}, o)",
             arrays.join(", "),
             names.join(", ")
         )
@@ -195,7 +195,7 @@ impl Dialect for PostgresDialect {
     }
 
     fn lock_child_rows(&self) -> &'static str {
-        " for update"
+        " for update of t"
     }
 
     fn json(&self, expression: &str) -> String {

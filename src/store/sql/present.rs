@@ -5,9 +5,9 @@ use jiff::civil::Date;
 
 use super::backend::Backend;
 use super::backend::tables_of;
+use super::batch::adopt;
 use super::goes_with;
 use super::goes_with::Found;
-use super::objects_walk::adopt;
 use super::objects_walk::next_rows;
 use super::orphans;
 use super::pass::Pass;
@@ -37,6 +37,9 @@ use crate::store::order::StageWork;
 /// Records that are read at a time.
 pub(super) const RECORDS_AT_A_TIME: u32 = 4096;
 
+/// Rows that go with records that are shown at a time; more than go with most of them.
+const ROWS_AT_A_TIME: usize = 65_536;
+
 /// Shows everything present of the cluster of `job`, in one snapshot.
 pub(super) async fn present(
     backend: &dyn Backend,
@@ -56,6 +59,7 @@ pub(super) async fn present(
         run: &run,
         targets: StageTargets::default(),
         max_records: 0,
+        max_rows: 0,
         surveyed: Survey::default(),
         pass: 0,
         recall: Some(&Nobody),
@@ -72,14 +76,39 @@ pub(super) async fn present(
             break;
         };
         last = Some(pass.key_of(row));
-        let found = goes_with::find_everything(&mut *session, &pass, &rows).await?;
-        sink(PresentBatch {
-            total,
-            ..batch(&pass, &rows, &found)?
-        })?;
+        show(&mut *session, &pass, &rows, total, sink).await?;
     }
     orphans::find(&mut *session, &pass, sink).await?;
     session.rollback().await
+}
+
+/// Shows records with the rows that go with them: in one batch, or in further ones for more rows.
+async fn show(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    rows: &[Row],
+    total: u64,
+    sink: PresentSink<'_>,
+) -> Result<(), StoreError> {
+    let recalled = recalled(pass)?;
+    let mut batch = PresentBatch {
+        total,
+        records: rows.iter().map(|row| recalled.record(pass, row)).collect(),
+        ..PresentBatch::default()
+    };
+    let mut take = |row: PresentRow| {
+        if batch.rows.len() == ROWS_AT_A_TIME {
+            let records = batch.records.clone();
+            sink(std::mem::take(&mut batch))?;
+            batch.total = total;
+            batch.records = records;
+            batch.records_again = true;
+        }
+        batch.rows.push(row);
+        Ok(())
+    };
+    goes_with::show(session, pass, rows, &mut take).await?;
+    sink(batch)
 }
 
 /// How many records there are.

@@ -88,7 +88,10 @@ fn replacement(
         )));
     }
     let replaced = change.replacement.replace(&change.column.name, &present);
-    replaced.map_err(|error| StoreError::Unusable(error.to_string()))
+    replaced.map_err(|error| StoreError::Unfit {
+        doing: pass.doing("pseudonymize a batch"),
+        reason: error.to_string(),
+    })
 }
 
 /// What is said of values that look like tokens in records that bear no mark.

@@ -58,6 +58,12 @@ impl Selection {
         self.expressions.join(", ")
     }
 
+    /// The key's columns alone.
+    pub(crate) fn key_list(&self) -> String {
+        let key = self.key.iter().map(|&at| self.expressions[at].as_str());
+        key.collect::<Vec<_>>().join(", ")
+    }
+
     /// Types the values of a row as their columns.
     pub(crate) fn adopt(&self, dialect: &dyn Dialect, row: Row) -> Row {
         row.into_iter()

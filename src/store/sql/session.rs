@@ -98,3 +98,43 @@ pub(crate) trait SqlSession: Send {
     /// What the statements of the open transaction have changed by their own word.
     fn tally(&mut self) -> &mut Tally;
 }
+
+/// Returns all rows of a result that takes at most `bytes` in memory; an error if it takes more.
+pub(crate) async fn collect(
+    session: &mut dyn SqlSession,
+    statement: &Statement,
+    bytes: usize,
+) -> Result<Vec<Row>, StoreError> {
+    let mut rows = Vec::new();
+    let mut left = bytes;
+    let mut keep = |row: Row| {
+        left = left
+            .checked_sub(row.iter().map(size_of).sum())
+            .ok_or_else(|| StoreError::TooLarge {
+                doing: statement.doing.to_string(),
+                megabytes: bytes / MEGABYTE,
+            })?;
+        rows.push(row);
+        Ok(())
+    };
+    session.stream(statement, &mut keep).await?;
+    Ok(rows)
+}
+
+/// What rows take in memory.
+pub(crate) fn bytes_of(rows: &[Row]) -> usize {
+    rows.iter().flatten().map(size_of).sum()
+}
+
+/// A MiB.
+pub(crate) const MEGABYTE: usize = 1024 * 1024;
+
+/// What a value takes in memory.
+fn size_of(value: &Value) -> usize {
+    let behind = match value {
+        Value::Text(text) | Value::Local(text) | Value::Decimal(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uuid(_) | Value::Instant(_) => 0,
+    };
+    std::mem::size_of::<Value>() + behind
+}

@@ -35,6 +35,7 @@ use super::session::Row;
 use super::session::RowSink;
 use super::session::SqlSession;
 use super::session::Statement;
+use super::session::collect;
 use super::sqlite_catalog;
 use super::sqlite_dialect::SqliteDialect;
 use super::sqlite_effects;
@@ -312,12 +313,7 @@ impl SqlSession for SqliteSession {
     }
 
     async fn query(&mut self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
-        let connection = self.connection(&statement.doing).await?;
-        let rows = bound(statement)
-            .fetch_all(connection)
-            .await
-            .map_err(|error| StoreError::from_driver(&statement.doing, &error))?;
-        rows.iter().map(|row| read(row, &statement.doing)).collect()
+        collect(self, statement, usize::MAX).await
     }
 
     async fn stream(&mut self, statement: &Statement, sink: RowSink<'_>) -> Result<(), StoreError> {

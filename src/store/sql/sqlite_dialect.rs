@@ -171,7 +171,7 @@ impl Dialect for SqliteDialect {
             })
             .collect();
         format!(
-            "(select {} from json_each(${first})) as {alias}",
+            "(select {}, key + 1 as o from json_each(${first})) as {alias}",
             values.join(", ")
         )
     }

@@ -49,6 +49,7 @@ use crate::store::Inventory;
 use crate::store::JobObjects;
 use crate::store::JobSurvey;
 use crate::store::JournalSink;
+use crate::store::KeySink;
 use crate::store::NamedObjects;
 use crate::store::PassOutcome;
 use crate::store::PersonSink;
@@ -245,6 +246,15 @@ impl Inventory for SqlStore {
         let found = find::find(&mut *session, self.backend.dialect(), job, &tables, key).await?;
         session.rollback().await?;
         Ok(found)
+    }
+
+    async fn keys(&self, job: &Job, sink: KeySink<'_>) -> Result<(), StoreError> {
+        let mut session = self.backend.session().await?;
+        session.begin(Access::Read).await?;
+        let tables = tables_of(&*self.backend, &mut *session, job).await?;
+        tables.own(job)?;
+        find::keys(&mut *session, self.backend.dialect(), job, &tables, sink).await?;
+        session.rollback().await
     }
 
     async fn typed(

@@ -315,11 +315,8 @@ impl<'a> StageText<'a> {
         let parts: Vec<String> = blocking
             .iter()
             .map(|(reference, but_for)| {
-                let mut on: Vec<String> = reference
-                    .on
-                    .iter()
-                    .map(|pair| format!("b.{} = {}", quote(&pair.theirs), own(&pair.ours.column)))
-                    .collect();
+                let mut on = vec![self.names_record(reference, "b")];
+                on.extend(self.is_another(reference));
                 if !but_for.is_empty() {
                     on.push(format!("not ({})", but_for.join(" or ")));
                 }
@@ -334,6 +331,51 @@ impl<'a> StageText<'a> {
             return None;
         }
         Some(format!("({})", parts.join(" or ")))
+    }
+
+    /// A record that names only itself is named by nobody.
+    fn is_another(&self, reference: &Reference) -> Option<String> {
+        if reference.of.is_some() || reference.table != self.job.table {
+            return None;
+        }
+        let key = self.job.key.iter();
+        let key: Vec<String> = key
+            .map(|column| format!("b.{} = {}", quote(column), own(column)))
+            .collect();
+        Some(format!("not ({})", key.join(" and ")))
+    }
+
+    /// Whether the row `row` of `reference` names the record, or a row that goes with the record.
+    fn names_record(&self, reference: &Reference, row: &str) -> String {
+        let named = |parent: &str| {
+            let pairs = reference.on.iter().map(|pair| {
+                let (theirs, ours) = (quote(&pair.theirs), quote(&pair.ours.column));
+                // SQLite compares by the collation of what stands first; so do its foreign keys.
+                format!("{parent}.{ours} = {row}.{theirs}")
+            });
+            pairs.collect::<Vec<_>>().join(" and ")
+        };
+        let Some(parent) = &reference.of else {
+            return named("t");
+        };
+        let next = format!("{row}b");
+        let ways: Vec<String> = self
+            .references(|on_dispose| matches!(on_dispose, OnDispose::GoesWith { .. }))
+            .filter(|way| way.table == *parent)
+            .map(|way| {
+                format!(
+                    "exists (select 1 from {} as {next} where {} and {})",
+                    table(&way.table),
+                    named(&next),
+                    self.names_record(way, &next)
+                )
+            })
+            .collect();
+        if ways.is_empty() {
+            // The rows that it names stay in this stage.
+            return "1 = 0".to_owned();
+        }
+        format!("({})", ways.join(" or "))
     }
 
     /// The references of this stage that `wanted` picks.

@@ -1,54 +1,90 @@
 //! Rows of other tables that stay when their record goes, and no longer name it.
 
+use std::collections::BTreeMap;
+
 use super::dialect::quote;
 use super::dialect::table;
-use super::goes_with::facts;
-use super::goes_with::named_values;
-use super::goes_with::naming;
+use super::goes_with::Parents;
 use super::pass::Pass;
-use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
-use crate::domain::value::Value;
+use super::survey::count;
+use crate::guard;
+use crate::guard::Guard;
 use crate::job::OnDispose;
 use crate::job::Operation;
+use crate::job::Reference;
 use crate::store::error::StoreError;
 
-/// Sets the naming columns of unlinked rows to null.
+/// Clears what names `parents` in the rows that are unlinked from them. Counts by table.
 pub(super) async fn unlink(
     session: &mut dyn SqlSession,
     pass: &Pass<'_>,
-    rows: &[Row],
+    parents: &Parents<'_, '_>,
+    counts: &mut BTreeMap<String, u64>,
 ) -> Result<(), StoreError> {
     for reference in &pass.job().references {
         let unlinks = matches!(reference.on_dispose, OnDispose::Unlink);
-        if !unlinks || !reference.stages.contains(&pass.stage().name) {
+        let takes_part = reference.stages.contains(&pass.stage().name);
+        if !unlinks || !takes_part || reference.of.as_ref() != parents.of {
             continue;
         }
-        let values = named_values(pass, rows, &[], reference)?;
-        let named = reference
-            .on
-            .iter()
-            .map(|pair| facts(pass, reference, &pair.theirs))
-            .collect::<Result<Vec<_>, _>>()?;
-        let set: Vec<String> = named
-            .iter()
-            .map(|column| format!("{} = null", quote(&column.name)))
-            .collect();
-        let sql = format!(
-            "update {} as t set {} where {}",
-            table(&reference.table),
-            set.join(", "),
-            naming(pass, &named)
-        );
-        let keys: Vec<&[Value]> = values.keys().map(Vec::as_slice).collect();
-        let doing = pass.doing(&format!(
-            "unlink rows of `{}` from a batch",
-            reference.table
-        ));
-        let statement = Statement::new(doing, sql, pass.dialect.row_args(&named, &keys))
-            .writing(table(&reference.table), Operation::Update);
-        session.execute(&statement).await?;
+        let unlinked = session.execute(&clear(pass, parents, reference)).await?;
+        if unlinked > 0 {
+            *counts.entry(reference.table.to_string()).or_default() += unlinked;
+        }
+        if guard::stands(Guard::UnlinkIsReadBack) {
+            none_is_left(session, pass, parents, reference).await?;
+        }
     }
     Ok(())
+}
+
+fn clear(pass: &Pass<'_>, parents: &Parents<'_, '_>, reference: &Reference) -> Statement {
+    let set = reference.clear.iter();
+    let set: Vec<String> = set
+        .map(|column| format!("{} = null", quote(column)))
+        .collect();
+    let sql = format!(
+        "update {} as t set {} from {} where {}",
+        table(&reference.table),
+        set.join(", "),
+        parents.from(pass),
+        parents.named_by(reference)
+    );
+    let doing = pass.doing(&format!(
+        "unlink rows of `{}` from a batch",
+        reference.table
+    ));
+    Statement::new(doing, sql, parents.args(pass))
+        .writing(table(&reference.table), Operation::Update)
+}
+
+/// A trigger or a rule may swallow the update; the deletion would then take the row along, or fail.
+async fn none_is_left(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    parents: &Parents<'_, '_>,
+    reference: &Reference,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "select count(*) from {}, {} as t where {}",
+        parents.from(pass),
+        table(&reference.table),
+        parents.named_by(reference)
+    );
+    let doing = pass.doing(&format!("look for rows of `{}`", reference.table));
+    let statement = Statement::new(doing, sql, parents.args(pass));
+    let found = session.query(&statement).await?;
+    let rows = found.first().and_then(|row| count(row.first()?));
+    match rows {
+        Some(0) => Ok(()),
+        Some(rows) => Err(StoreError::StillNamed {
+            table: reference.table.to_string(),
+            rows,
+        }),
+        None => Err(StoreError::Unusable(
+            "the store counts in no numbers".to_owned(),
+        )),
+    }
 }

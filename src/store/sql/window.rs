@@ -39,30 +39,44 @@ pub(crate) fn delete_window(pass: &Pass<'_>, window: &Window) -> Statement {
         .writing(own_table(pass.job()), Operation::Delete)
 }
 
-/// Finds and locks the due records of the window.
+/// Locks the due records of the window that nobody else has locked, and names them by their keys.
 pub(crate) fn lock_window(pass: &Pass<'_>, window: &Window) -> Statement {
-    find_window(pass, window, true)
+    let keys = keys_window(pass, window);
+    Statement {
+        doing: pass.doing("lock a batch").into(),
+        sql: format!("{}{}", keys.sql, pass.dialect.lock_rows()).into(),
+        ..keys
+    }
 }
 
-/// Finds the due records of the window, and locks them if asked to.
-pub(crate) fn find_window(pass: &Pass<'_>, window: &Window, lock: bool) -> Statement {
-    let (condition, args) = window_condition(pass, window);
-    let mut sql = format!(
-        "select {} from {} where {condition} and {}",
-        pass.selection.list(),
-        pass.from,
-        pass.due
-    );
+/// Names the due records of the window by their keys.
+pub(crate) fn keys_window(pass: &Pass<'_>, window: &Window) -> Statement {
+    select_window(pass, window, &pass.selection.key_list(), Some(&pass.due))
+}
+
+/// Finds the due records of the window.
+pub(crate) fn find_window(pass: &Pass<'_>, window: &Window) -> Statement {
+    select_window(pass, window, &pass.selection.list(), Some(&pass.due))
+}
+
+/// Reads the records of the window, due or not.
+pub(crate) fn read_window(pass: &Pass<'_>, window: &Window) -> Statement {
+    select_window(pass, window, &pass.selection.list(), None)
+}
+
+fn select_window(pass: &Pass<'_>, window: &Window, list: &str, due: Option<&str>) -> Statement {
+    let (mut condition, args) = window_condition(pass, window);
+    if let Some(due) = due {
+        condition = format!("{condition} and {due}");
+    }
+    let mut sql = format!("select {list} from {} where {condition}", pass.from);
     if let Window::After { limit, .. } = window {
         sql.push_str(&format!(
             " order by {} limit {limit}",
             own_key(pass).join(", ")
         ));
     }
-    if lock {
-        sql.push_str(pass.dialect.lock_rows());
-    }
-    Statement::new(pass.doing("lock a batch"), sql, args)
+    Statement::new(pass.doing("read a batch"), sql, args)
 }
 
 fn window_condition(pass: &Pass<'_>, window: &Window) -> (String, Vec<Arg>) {

@@ -6,16 +6,21 @@
 
 mod effects;
 mod k01_joins;
+mod k02_equality;
+mod k04_races;
 mod k05_holds;
 mod k05_intents;
 mod k06_dates;
 mod k07_conditions;
 mod k08_clock;
 mod k09_limits;
+mod k09_rows;
+mod k10_unlink;
 mod k11_objects;
 mod k12_marks;
 mod k13_sessions;
 mod k15_names;
+mod k16_bounds;
 mod k17_stopping;
 mod k18_restore;
 mod k19_sqlite_files;

@@ -68,6 +68,7 @@ pub(crate) fn job(name: &str, columns: &[&str]) -> Job {
             max_records: 1_000_000,
             max_percent: 100.0,
             max_persons: 1_000_000,
+            max_rows: 100_000_000,
             batch_size: 1_000,
         },
         examples: Vec::new(),
@@ -169,11 +170,14 @@ pub(crate) fn matches(pairs: &[(&str, &str)]) -> Vec<Match> {
         .collect()
 }
 
-/// Rows of `name` that name a record, in stage `delete`.
+/// Rows of `name` that name a record, in stage `delete`; `unlink` clears all that names it.
 pub(crate) fn reference(name: &str, on: &[(&str, &str)], on_dispose: OnDispose) -> Reference {
+    let clears = on_dispose == OnDispose::Unlink;
+    let clear = on.iter().filter(|_| clears);
     Reference {
         table: table(name),
         of: None,
+        clear: clear.map(|(theirs, _)| (*theirs).to_owned()).collect(),
         on: matches(on),
         on_dispose,
         stages: texts(&["delete"]),

@@ -22,6 +22,7 @@ use crate::store::JobObjects;
 use crate::store::JobSurvey;
 use crate::store::JournalRow;
 use crate::store::JournalSink;
+use crate::store::KeySink;
 use crate::store::NamedObjects;
 use crate::store::PassOutcome;
 use crate::store::PersonSink;
@@ -122,6 +123,10 @@ impl Inventory for JournalOnly {
     }
 
     async fn find(&self, _: &Job, _: &[String]) -> Result<Option<Found>, StoreError> {
+        Err(not_here())
+    }
+
+    async fn keys(&self, _: &Job, _: KeySink<'_>) -> Result<(), StoreError> {
         Err(not_here())
     }
 

@@ -16,6 +16,8 @@ pub(in crate::store::sql) struct Found<'a> {
     pub(in crate::store::sql) rows: Vec<Row>,
     /// For each row, the index of its record in the batch.
     pub(in crate::store::sql) owners: Vec<usize>,
+    /// Whether these are all rows that there are; else more were left where they are.
+    pub(super) is_whole: bool,
 }
 
 impl<'a> Found<'a> {
@@ -47,6 +49,12 @@ impl<'a> Found<'a> {
         }
     }
 
+    /// Leaves out all rows but the first `most`.
+    pub(super) fn truncate(&mut self, most: usize) {
+        self.rows.truncate(most);
+        self.owners.truncate(most);
+    }
+
     /// The rows of the records `chosen` alone, with their owners numbered in that order.
     pub(in crate::store::sql) fn of_records(&self, chosen: &[usize]) -> Found<'a> {
         let mut part = Found {
@@ -55,6 +63,7 @@ impl<'a> Found<'a> {
             columns: self.columns.clone(),
             rows: Vec::new(),
             owners: Vec::new(),
+            is_whole: self.is_whole,
         };
         for (row, owner) in self.rows.iter().zip(&self.owners) {
             if let Some(place) = chosen.iter().position(|record| record == owner) {

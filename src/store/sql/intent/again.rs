@@ -17,7 +17,7 @@ use crate::guard::Guard;
 use crate::store::error::StoreError;
 use crate::store::sql::batch;
 use crate::store::sql::goes_with;
-use crate::store::sql::objects_walk::adopt;
+use crate::store::sql::goes_with::Look;
 use crate::store::sql::pass::Pass;
 use crate::store::sql::session::Access;
 use crate::store::sql::session::SqlSession;
@@ -59,11 +59,9 @@ async fn standing(
 ) -> Result<BTreeSet<i64>, StoreError> {
     let keys = intents.iter().map(|intent| intent.key.clone()).collect();
     let window = Window::Keys(keys);
-    let rows = adopt(
-        pass,
-        session.query(&find_window(pass, &window, true)).await?,
-    );
-    let due = session.query(&find_window(pass, &window, false)).await?;
+    let rows = batch::lock_and_read(session, pass, &window, usize::MAX).await?;
+    let rows = rows.rows;
+    let due = session.query(&find_window(pass, &window)).await?;
     if rows.len() < due.len() && !around_locks {
         return Err(StoreError::Locked {
             doing: pass.doing("decide again about the intents"),
@@ -71,7 +69,7 @@ async fn standing(
     }
     let rows = pass.keep(rows)?;
     batch::decide(pass, &rows)?;
-    let found = goes_with::find_all(session, pass, &rows, true).await?;
+    let found = goes_with::find_all(session, pass, &rows, Look::AllLocked).await?;
     let mentions = Mentions::of(pass, &rows, &found)?;
     let names = mentions.by_record(rows.len());
     let places: BTreeMap<RecordKey, usize> = rows

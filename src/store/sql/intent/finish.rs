@@ -27,6 +27,7 @@ use crate::store::sql::evidence::EvidenceWriter;
 use crate::store::sql::evidence::Part;
 use crate::store::sql::goes_with;
 use crate::store::sql::goes_with::Found;
+use crate::store::sql::goes_with::Look;
 use crate::store::sql::journal;
 use crate::store::sql::pass::Pass;
 use crate::store::sql::remove::remove;
@@ -97,6 +98,10 @@ fn is_about_rows(error: &StoreError) -> bool {
         | StoreError::Vetoed { .. }
         | StoreError::Undone { .. }
         | StoreError::Unaccounted { .. }
+        | StoreError::StillNamed { .. }
+        | StoreError::TooLarge { .. }
+        | StoreError::TooMany { .. }
+        | StoreError::Unfit { .. }
         | StoreError::NotAnnounced { .. }
         | StoreError::OverLimit { .. }
         | StoreError::ObjectsAbsent { .. }
@@ -215,11 +220,13 @@ async fn hold<'a>(
 ) -> Result<Held<'a>, StoreError> {
     let keys: Vec<RecordKey> = mine.iter().map(|intent| intent.key.clone()).collect();
     let window = Window::Keys(keys);
-    let rows = due_rows(session, pass, &window, true).await?;
+    let rows = batch::lock_due(session, pass, &window, usize::MAX).await?;
+    let rows = rows.rows;
     let mut held = Held::default();
     if rows.len() < mine.len() {
         let locked: BTreeSet<RecordKey> = rows.iter().map(|row| pass.key_of(row)).collect();
-        let due = due_rows(session, pass, &window, false).await?;
+        let due = session.query(&find_window(pass, &window)).await?;
+        let due = pass.keep(batch::adopt(pass, due))?;
         let due = due.iter().map(|row| pass.key_of(row));
         held.in_use = due.filter(|key| !locked.contains(key)).collect();
     }
@@ -229,7 +236,7 @@ async fn hold<'a>(
         });
     }
     let ended_by = batch::decide(pass, &rows)?;
-    let found = goes_with::find_all(session, pass, &rows, true).await?;
+    let found = goes_with::find_all(session, pass, &rows, Look::AllLocked).await?;
     let mentions = Mentions::of(pass, &rows, &found)?;
     let names = mentions.by_record(rows.len());
     let going = going(session, pass, &mentions, &names, fates).await?;
@@ -247,19 +254,6 @@ async fn hold<'a>(
     }
     held.names = rows.iter().map(|row| pass.key_of(row)).zip(names).collect();
     Ok(held)
-}
-
-async fn due_rows(
-    session: &mut dyn SqlSession,
-    pass: &Pass<'_>,
-    window: &Window,
-    lock: bool,
-) -> Result<Vec<Row>, StoreError> {
-    let rows = session.query(&find_window(pass, window, lock)).await?;
-    let rows = rows
-        .into_iter()
-        .map(|row| pass.selection.adopt(pass.dialect, row));
-    pass.keep(rows.collect())
 }
 
 /// The records whose objects are all gone, or stay because other rows name them too.
@@ -349,11 +343,11 @@ async fn remove_rows(
     if held.rows.is_empty() {
         return Ok(());
     }
-    outcome.gone_with =
-        goes_with::remove_found(session, pass, &held.rows, &held.found, proof).await?;
+    let others = goes_with::remove_found(session, pass, &held.rows, &held.found, proof).await?;
+    outcome.gone_with = others.gone;
     remove(session, pass, &held.rows).await?;
     let counts = proof.add_own(pass, &held.rows, &held.ended_by).await?;
-    batch::all_are_announced(pass, &counts.by_client)?;
+    batch::all_are_announced(pass, counts.by_client.keys())?;
     outcome.disposed = u64::try_from(held.rows.len()).unwrap_or(u64::MAX);
     outcome.ended_by = counts.ended_by;
     outcome.by_client = counts.by_client;

@@ -12,6 +12,7 @@ use super::removal::Fate;
 use super::removal::Fates;
 use super::removal::Why;
 use crate::store::PassOutcome;
+use crate::store::sql::failed;
 use crate::store::sql::pass::Pass;
 
 /// What a failed record is counted under when its row could not be locked.
@@ -32,6 +33,9 @@ pub(super) fn count_kept(
     rows: &Rows,
     outcome: &mut PassOutcome,
 ) {
+    let count_failed = |outcome: &mut PassOutcome, reason: String| {
+        failed::count(pass, outcome, &intent.key, reason);
+    };
     if let Rows::Stay(reason) = rows {
         return count_failed(outcome, reason.clone());
     }
@@ -64,12 +68,6 @@ pub(super) fn count_kept(
                 .or_default() += 1;
         }
     }
-}
-
-/// Counts a record that could not go, under what stood in the way.
-pub(in crate::store::sql) fn count_failed(outcome: &mut PassOutcome, reason: String) {
-    outcome.failed += 1;
-    *outcome.failures.entry(reason).or_default() += 1;
 }
 
 enum Obstacle {

@@ -75,6 +75,7 @@ pub(super) fn job(schema: Option<String>) -> Job {
                 key: vec!["document_id".to_owned()],
                 columns: Vec::new(),
             },
+            clear: Vec::new(),
             stages: vec!["delete".to_owned()],
         }],
         objects: vec![ObjectLink {
@@ -89,6 +90,7 @@ pub(super) fn job(schema: Option<String>) -> Job {
             max_records: 100,
             max_percent: 100.0,
             max_persons: 100,
+            max_rows: 10_000,
             batch_size: 2,
         },
         examples: Vec::new(),
