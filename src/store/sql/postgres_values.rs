@@ -7,7 +7,9 @@ use sqlx::postgres::PgRow;
 use sqlx::postgres::PgValueRef;
 
 use super::session::Row;
+use crate::domain::value::JULIAN_EPOCH;
 use crate::domain::value::Value;
+use crate::domain::value::julian;
 use crate::store::error::StoreError;
 
 /// Moments before 2000-01-01, PostgreSQL's epoch, in microseconds since 1970.
@@ -50,42 +52,51 @@ fn decode(raw: &PgValueRef<'_>) -> Option<Value> {
         1082 => Value::Local(day(i32::from_be_bytes(bytes.try_into().ok()?))),
         1114 => Value::Local(local_time(i64::from_be_bytes(bytes.try_into().ok()?))),
         1184 => {
-            Value::Instant(i64::from_be_bytes(bytes.try_into().ok()?).saturating_add(EPOCH_MICROS))
+            let micros = i64::from_be_bytes(bytes.try_into().ok()?);
+            // The infinities stay what they are.
+            Value::Instant(match micros {
+                i64::MIN => i64::MIN,
+                micros => micros.saturating_add(EPOCH_MICROS),
+            })
         }
         2950 => Value::Uuid(bytes.try_into().ok()?),
         _ => return None,
     })
 }
 
-/// A day as ISO text; what lies outside the calendar (infinity) as PostgreSQL calls it.
+/// A day as ISO text; infinity as PostgreSQL calls it, and what lies outside the years 1 to 9999 by its
+/// Julian number: two days are never one text, and PostgreSQL reads each of them.
 fn day(days: i32) -> String {
+    if let Some(infinity) = infinity(days == i32::MAX, days == i32::MIN) {
+        return infinity.to_owned();
+    }
+    let days = i64::from(days) + i64::from(EPOCH_DAYS);
     let epoch = jiff::civil::date(1970, 1, 1);
-    days.checked_add(EPOCH_DAYS)
-        .and_then(|days| {
-            epoch
-                .checked_add(jiff::SignedDuration::from_hours(i64::from(days) * 24))
-                .ok()
-        })
-        .map_or_else(|| outside(days < 0), |day| day.to_string())
+    let day = epoch.checked_add(jiff::SignedDuration::from_hours(days.saturating_mul(24)));
+    match day {
+        Ok(day) if day.year() > 0 => day.to_string(),
+        Ok(_) | Err(_) => format!("J{}", days + JULIAN_EPOCH),
+    }
 }
 
-/// A date and time as ISO text. A moment would end two days before the calendar does.
+/// A date and time as ISO text, or like [`day`].
 fn local_time(micros: i64) -> String {
+    if let Some(infinity) = infinity(micros == i64::MAX, micros == i64::MIN) {
+        return infinity.to_owned();
+    }
+    let micros = micros.saturating_add(EPOCH_MICROS);
+    // A moment would end two days before the calendar does.
     let epoch = jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0);
-    micros
-        .checked_add(EPOCH_MICROS)
-        .and_then(|micros| {
-            epoch
-                .checked_add(jiff::SignedDuration::from_micros(micros))
-                .ok()
-        })
-        .map_or_else(|| outside(micros < 0), |local| local.to_string())
+    match epoch.checked_add(jiff::SignedDuration::from_micros(micros)) {
+        Ok(local) if local.year() > 0 => local.to_string(),
+        Ok(_) | Err(_) => julian(micros),
+    }
 }
 
-fn outside(before: bool) -> String {
-    if before {
-        "-infinity".to_owned()
-    } else {
-        "infinity".to_owned()
+fn infinity(after: bool, before: bool) -> Option<&'static str> {
+    match (after, before) {
+        (true, _) => Some("infinity"),
+        (_, true) => Some("-infinity"),
+        (false, false) => None,
     }
 }
