@@ -7,8 +7,8 @@
 mod effects;
 mod k01_joins;
 mod k02_equality;
-mod k04_races;
 mod k02_keys;
+mod k04_races;
 mod k05_holds;
 mod k05_intents;
 mod k06_dates;
