@@ -123,6 +123,23 @@ guards! {
     BatchIsBoundedInBytes = "batch-is-bounded-in-bytes",
     /// Rows that go with records count against `max-rows`.
     RowsAreLimited = "rows-are-limited",
+    /// A foreign key onto rows that go is refused unless the job names it for each stage that removes
+    /// them: keys onto partitions and children, and from tables of any schema.
+    ForeignKeysAreNamed = "foreign-keys-are-named",
+    /// A trigger or a rule that the job sets off is refused unless its effects are declared.
+    TriggersAreDeclared = "triggers-are-declared",
+    /// A table of which row-level security hides rows from the worker is refused.
+    NoRowIsHidden = "no-row-is-hidden",
+    /// A table with children by inheritance that are no partitions is refused.
+    NoChildrenByInheritance = "no-children-by-inheritance",
+    /// Rows that name large objects are refused: these would stay.
+    NoLargeObjectStays = "no-large-object-stays",
+    /// A change that a condition, a unique index or a foreign key of the table forbids is refused.
+    ConstraintsHold = "constraints-hold",
+    /// A right that a run needs and the role lacks is refused.
+    RightsAreThere = "rights-are-there",
+    /// Each statement that removes is planned by the database before the night.
+    StatementsAreTried = "statements-are-tried",
 }
 
 impl fmt::Display for Guard {

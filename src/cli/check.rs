@@ -7,6 +7,7 @@ use super::failure::Failure;
 use super::load;
 use super::output;
 use crate::config::Config;
+use crate::evidence::digest::Sha256;
 use crate::exit;
 use crate::job;
 use crate::job::Job;
@@ -17,6 +18,7 @@ use crate::run::open::Stores;
 use crate::run::outcome::JobError;
 use crate::store::FrequentDay;
 use crate::store::Inventory;
+use crate::store::inspection::Inspection;
 
 /// Options of `kigen check`.
 #[derive(Debug, clap::Args)]
@@ -48,6 +50,15 @@ struct CheckedJob {
     /// Days on which an improbable share of the records start.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     frequent_days: Vec<FrequentDay>,
+    /// What an operator should know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+    /// Digest of `inspection`, as plans and certificates name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inspection_sha256: Option<Sha256>,
+    /// What was looked at, and what could not be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inspection: Option<Inspection>,
     exit: u8,
 }
 
@@ -101,21 +112,32 @@ fn offline(job: &Job) -> CheckedJob {
         schema_problems: None,
         objects: Vec::new(),
         frequent_days: Vec::new(),
+        warnings: Vec::new(),
+        inspection_sha256: None,
+        inspection: None,
         exit: exit::DONE,
     }
 }
 
 async fn problems(store: &dyn Inventory, job: &Job, line: &mut CheckedJob) -> Vec<String> {
     match store.inspect(job).await {
-        Ok(fit) => {
+        Ok(mut fit) => {
+            // Who checks wants to know what a run would meet.
+            fit.unreadable.extend(fit.missing_rights);
             if !fit.problems.is_empty() {
                 line.exit = exit::SCHEMA_MISMATCH;
-                return fit.problems;
+            } else if !fit.unreadable.is_empty() {
+                line.exit = exit::ACCESS_REFUSED;
+            } else {
+                match store.frequent_days(job).await {
+                    Ok(days) => line.frequent_days = days,
+                    Err(error) => tracing::warn!(job.name = %job.cluster, "{error}"),
+                }
             }
-            match store.frequent_days(job).await {
-                Ok(days) => line.frequent_days = days,
-                Err(error) => tracing::warn!(job.name = %job.cluster, "{error}"),
-            }
+            fit.problems.extend(fit.unreadable);
+            line.warnings = fit.warnings;
+            line.inspection_sha256 = Some(fit.inspection.sha256());
+            line.inspection = Some(fit.inspection);
             fit.problems
         }
         Err(error) => {
@@ -163,6 +185,49 @@ async fn probe_objects(
     Ok(problems)
 }
 
+fn indented(text: &str) -> String {
+    text.replace('\n', "\n  ")
+}
+
+/// The report in short: each relation in one line.
+fn looked_at(inspection: &Inspection, sha256: &Sha256) -> Vec<String> {
+    let mut lines = vec![format!("  looked at (inspection {sha256}):")];
+    for relation in &inspection.relations {
+        let used_as: Vec<&str> = relation.used_as.iter().copied().collect();
+        let counted = [
+            (relation.columns.len(), "columns"),
+            (relation.unique_indexes.len(), "unique indexes"),
+            (relation.checks.len(), "conditions"),
+            (relation.foreign_keys.len(), "foreign keys"),
+            (relation.referenced_by.len(), "foreign keys onto it"),
+            (relation.parts.len(), "parts"),
+            (relation.triggers.len(), "triggers and rules"),
+            (
+                relation
+                    .row_security
+                    .as_ref()
+                    .map_or(0, |own| own.policies.len()),
+                "policies",
+            ),
+            (relation.publications.len(), "publications"),
+            (relation.materialized_views.len(), "materialized views"),
+        ];
+        let counted = counted.into_iter().filter(|(count, _)| *count > 0);
+        let counted: Vec<String> = counted
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        lines.push(format!(
+            "    {} ({}, {}): {}",
+            relation.name,
+            relation.kind.name(),
+            used_as.join(", "),
+            counted.join(", ")
+        ));
+    }
+    lines.push(format!("  not seen: {}", inspection.not_seen.join("; ")));
+    lines
+}
+
 fn render(checked: &Checked) -> String {
     let mut lines = Vec::new();
     for job in &checked.jobs {
@@ -172,6 +237,11 @@ fn render(checked: &Checked) -> String {
         ));
         lines.extend(job.rule.lines().map(|line| format!("  {line}")));
         lines.extend(job.objects.iter().map(|said| format!("  {said}")));
+        if let (Some(inspection), Some(sha256)) = (&job.inspection, &job.inspection_sha256) {
+            lines.extend(looked_at(inspection, sha256));
+        }
+        let warnings = job.warnings.iter();
+        lines.extend(warnings.map(|warning| format!("  warning: {}", indented(warning))));
         match &job.schema_problems {
             None => {}
             Some(problems) if problems.is_empty() => {
@@ -180,7 +250,7 @@ fn render(checked: &Checked) -> String {
             Some(problems) => lines.extend(
                 problems
                     .iter()
-                    .map(|problem| format!("  problem: {}", problem.replace('\n', "\n  "))),
+                    .map(|problem| format!("  problem: {}", indented(problem))),
             ),
         }
         let days = job.frequent_days.iter();

@@ -196,6 +196,8 @@ fn targets(folded: &FoldedLeaves) -> Vec<Target> {
                 engine: "PostgreSQL 17".to_owned(),
             },
             object: "public.exam_attempt".to_owned(),
+            relation: None,
+            inspection_sha256: None,
             data_categories: vec!["受験履歴".to_owned()],
             rule: rule(),
             method: Method { class, technique },

@@ -242,6 +242,12 @@ pub struct Target {
     pub store: Store,
     /// `schema.table`, or the bucket.
     pub object: String,
+    /// The relation that the table's name stood for, where it says more than the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relation: Option<String>,
+    /// Digest of the report on the schema that the job met (`kigen check --connect`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inspection_sha256: Option<Sha256>,
     pub data_categories: Vec<String>,
     pub rule: CertifiedRule,
     pub method: Method,

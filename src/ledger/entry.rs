@@ -255,6 +255,13 @@ pub struct TargetEntry {
     pub engine: String,
     /// The table, bucket or folder.
     pub object: String,
+    /// The relation that the table's name stood for, where it says more than the name: `public.learner`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relation: Option<String>,
+    /// SHA-256 of the report on the schema that the job met, in hex; none in entries that were written
+    /// before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inspection_sha256: Option<String>,
     /// Where copies of objects go that a removal does not reach; none if the store did not say, or is
     /// no store of objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -231,6 +231,8 @@ impl Announcement<'_> {
             stage: target.stage.clone(),
             store: certified::store(target),
             object: target.object.clone(),
+            relation: target.relation.clone(),
+            inspection_sha256: certified::inspection(target)?,
             rule: certified::rule(target, entry)?,
             method: certified::method(target)?,
             limit: PlannedLimit {

@@ -121,6 +121,11 @@ fn digest(text: &str) -> Result<Sha256, Damaged> {
         .map_err(|_| Damaged("name a digest that is none".to_owned()))
 }
 
+/// The report on the schema that the target's job met.
+pub(super) fn inspection(target: &TargetEntry) -> Result<Option<Sha256>, Damaged> {
+    target.inspection_sha256.as_deref().map(digest).transpose()
+}
+
 /// What is done to the records of a target.
 pub(super) fn method(target: &TargetEntry) -> Result<Method, Damaged> {
     let unknown = || Damaged(format!("have the unknown action {}", target.action));

@@ -24,7 +24,9 @@ use super::outcome::FinishedRun;
 use super::outcome::JobError;
 use super::outcome::JobOutcome;
 use super::outcome::NotCertified;
+use super::outcome::SchemaSeen;
 use super::plan;
+use super::plan::Wants;
 use super::recover;
 use super::restored;
 use super::stage::JobAgain;
@@ -48,6 +50,7 @@ use crate::progress::Progress;
 use crate::publish;
 use crate::shutdown::Shutdown;
 use crate::store::Announced;
+use crate::store::Fit;
 use crate::store::RunContext;
 
 /// What a run works with.
@@ -222,11 +225,17 @@ async fn make_ready<'a>(
             continue;
         }
         match fits(environment, stores, job, purpose).await {
-            Ok(engine) => ready.push(Ready {
-                job,
-                engine,
-                object_places: stores.object_places(environment.config, job).await,
-            }),
+            Ok((engine, fit)) => {
+                let schema = SchemaSeen::of(&fit);
+                outcome.schema = Some(schema.clone());
+                outcome.warnings = fit.warnings;
+                ready.push(Ready {
+                    job,
+                    engine,
+                    schema,
+                    object_places: stores.object_places(environment.config, job).await,
+                });
+            }
             Err(error) => outcome.error = Some(error),
         }
         outcomes.push(outcome);
@@ -239,7 +248,7 @@ async fn fits(
     stores: &mut Stores,
     job: &Job,
     purpose: Purpose,
-) -> Result<String, JobError> {
+) -> Result<(String, Fit), JobError> {
     let store = stores.rows(environment.config, &job.store).await;
     let store = store.map_err(|error| JobError::of_store(&error))?;
     let journal = store.check_journal().await;
@@ -248,7 +257,7 @@ async fn fits(
         Purpose::Dispose => restored::refuse(environment, &*store, &job.store).await?,
         Purpose::Reconcile => {}
     }
-    plan::inspect(&*store, job).await?;
+    let fit = plan::inspect(&*store, job, Wants::ToRemove).await?;
     let objects = stores.objects(environment.config, job).await;
     let objects = objects.map_err(|error| JobError::of_store(&error))?;
     // Before anything is announced: the calls that the run will make, and the addresses.
@@ -261,7 +270,7 @@ async fn fits(
         Purpose::Reconcile => {}
     }
     tracing::debug!(job.name = %job.cluster, engine = store.engine(), "store `{}` is open and fits job `{}`", job.store, job.cluster);
-    Ok(store.engine().to_owned())
+    Ok((store.engine().to_owned(), fit))
 }
 
 /// Writes the run's first entry, then what it is about to do where its clients can see it.

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::Serialize;
 
+use crate::evidence::digest::Sha256;
 use crate::evidence::log::entry::SuspensionReason;
 use crate::exit;
 use crate::ledger::suspension::Suspended;
 use crate::plan::OverLimit;
 use crate::store::Due;
 use crate::store::FailedRecord;
+use crate::store::Fit;
 use crate::store::FrequentDay;
 use crate::store::PassOutcome;
 use crate::store::Survey;
@@ -57,6 +59,12 @@ pub struct JobOutcome {
     /// Days on which an improbable share of the records start; a plan looks for them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub frequent_days: Vec<FrequentDay>,
+    /// What was looked at before; none if nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<SchemaSeen>,
+    /// What an operator should know of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     pub error: Option<JobError>,
     /// Why the job was left alone or stopped, if it was suspended.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,6 +81,25 @@ pub struct DeclaredEffect {
     /// `insert`, `update` or `delete`.
     pub operation: &'static str,
     pub reason: String,
+}
+
+/// The schema that a job met.
+#[derive(Clone, Debug, Serialize)]
+pub struct SchemaSeen {
+    /// Digest of what `check --connect` reports.
+    pub inspection_sha256: Sha256,
+    /// The relations that the job's names stand for.
+    pub relations: BTreeMap<String, String>,
+}
+
+impl SchemaSeen {
+    /// As `fit` found it.
+    pub fn of(fit: &Fit) -> Self {
+        Self {
+            inspection_sha256: fit.inspection.sha256(),
+            relations: fit.inspection.names.clone(),
+        }
+    }
 }
 
 /// Why a job was left alone, or stopped at the border of a batch.

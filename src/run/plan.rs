@@ -10,6 +10,7 @@ use super::outcome::DeclaredEffect;
 use super::outcome::JobError;
 use super::outcome::JobOutcome;
 use super::outcome::PlanOutcome;
+use super::outcome::SchemaSeen;
 use super::outcome::StageOutcome;
 use crate::config::Config;
 use crate::exit;
@@ -21,6 +22,7 @@ use crate::plan;
 use crate::plan::Plan;
 use crate::plan::StagePlan;
 use crate::plan::Together;
+use crate::store::Fit;
 use crate::store::Inventory;
 use crate::store::JobSurvey;
 
@@ -95,7 +97,9 @@ async fn survey_job(
     as_of: Date,
     outcome: &mut JobOutcome,
 ) -> Result<(), JobError> {
-    inspect(store, job).await?;
+    let fit = inspect(store, job, Wants::ToRead).await?;
+    outcome.schema = Some(SchemaSeen::of(&fit));
+    outcome.warnings = fit.warnings;
     let surveyed = store.survey_all(job, earlier, as_of).await;
     let surveyed = surveyed.map_err(|error| JobError::of_store(&error))?;
     for (stage, survey) in job.stages.iter().zip(&surveyed.stages) {
@@ -130,18 +134,40 @@ pub(super) fn planned<'a>(job: &'a Job, as_of: Date, surveyed: &JobSurvey) -> Pl
     plan::plan(job, as_of, stages.collect(), together)
 }
 
+/// What a comparison with the live schema is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wants {
+    ToRead,
+    ToRemove,
+}
+
 /// Compares the job with the live schema; all that does not fit is one error.
-pub(super) async fn inspect(store: &dyn Inventory, job: &Job) -> Result<(), JobError> {
+pub(super) async fn inspect(
+    store: &dyn Inventory,
+    job: &Job,
+    wants: Wants,
+) -> Result<Fit, JobError> {
     let fit = store.inspect(job).await;
-    let fit = fit.map_err(|error| JobError::of_store(&error))?;
+    let mut fit = fit.map_err(|error| JobError::of_store(&error))?;
+    let missing = std::mem::take(&mut fit.missing_rights);
+    match wants {
+        Wants::ToRead => fit.warnings.extend(missing),
+        Wants::ToRemove => fit.unreadable.extend(missing),
+    }
     for warning in &fit.warnings {
         tracing::warn!(job.name = %job.cluster, "{warning}");
     }
-    if fit.problems.is_empty() || !guard::stands(Guard::SchemaIsCompared) {
-        return Ok(());
+    let fits = fit.problems.is_empty() && fit.unreadable.is_empty();
+    if fits || !guard::stands(Guard::SchemaIsCompared) {
+        return Ok(fit);
     }
+    let exit = match fit.problems.is_empty() {
+        true => exit::ACCESS_REFUSED,
+        false => exit::SCHEMA_MISMATCH,
+    };
+    fit.problems.extend(fit.unreadable);
     Err(JobError::new(
-        exit::SCHEMA_MISMATCH,
+        exit,
         format!(
             "`{}` does not fit its store, nothing was removed:\n{}",
             job.cluster,
@@ -160,6 +186,8 @@ impl JobOutcome {
             stages: Vec::new(),
             over_limit: Vec::new(),
             frequent_days: Vec::new(),
+            schema: None,
+            warnings: Vec::new(),
             error: None,
             suspended: None,
             effects: job.effects.iter().map(declared).collect(),

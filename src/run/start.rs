@@ -8,6 +8,7 @@ use jiff::civil::Date;
 
 use super::day::Day;
 use super::open::ObjectPlace;
+use super::outcome::SchemaSeen;
 use crate::evidence::leaf::Action;
 use crate::job::Disposal;
 use crate::job::Effect;
@@ -52,6 +53,8 @@ pub(super) struct Targets {
 pub(super) struct Ready<'a> {
     pub job: &'a Job,
     pub engine: String,
+    /// The schema that the job met.
+    pub schema: SchemaSeen,
     /// Where the objects of the job lie, by the names of their stores in `kigen.toml`.
     pub object_places: BTreeMap<String, ObjectPlace>,
 }
@@ -136,6 +139,8 @@ impl Targets {
         let number = self.add(ready, stage, object, Action::ObjectVersionDeleted, as_of);
         if let Some(entry) = self.entries.last_mut() {
             store.clone_into(&mut entry.store);
+            // A bucket may be called like a table; it stands in no schema.
+            entry.relation = None;
             let engine = place.map_or(UNKNOWN_ENGINE, |place| place.engine);
             engine.clone_into(&mut entry.engine);
             entry.replicas = place.and_then(|place| place.replicas.clone());
@@ -157,6 +162,7 @@ impl Targets {
         let job = ready.job;
         let index = u16::try_from(self.entries.len()).unwrap_or(u16::MAX);
         let purposes = stage.rule.purposes.iter().zip(stage.rule.cutoffs(as_of));
+        let relation = ready.schema.relations.get(object);
         self.entries.push(TargetEntry {
             index,
             job: job.cluster.clone(),
@@ -164,6 +170,8 @@ impl Targets {
             store: job.store.clone(),
             engine: ready.engine.clone(),
             object: object.to_owned(),
+            relation: relation.filter(|relation| *relation != object).cloned(),
+            inspection_sha256: Some(ready.schema.inspection_sha256.to_string()),
             replicas: None,
             action: action.code(),
             disposal: stage.disposal.name().to_owned(),

@@ -4,6 +4,7 @@
 //! two it is handed. There is no dry-run flag.
 
 pub mod error;
+pub mod inspection;
 pub mod objects;
 pub mod sql;
 
@@ -32,6 +33,7 @@ use crate::job::Job;
 use crate::job::Leftover;
 use crate::job::TableName;
 use error::StoreError;
+use inspection::Inspection;
 use objects::KeyError;
 use objects::ObjectInventory;
 use objects::ObjectKey;
@@ -62,8 +64,14 @@ pub use release::Released;
 pub struct Fit {
     /// What does not fit, each with a hint. Empty: the job may run.
     pub problems: Vec<String>,
-    /// What an operator should know, such as a missing index.
+    /// What an operator should know, such as where copies stay.
     pub warnings: Vec<String>,
+    /// Rights to read that the database role lacks, each with its `grant`.
+    pub unreadable: Vec<String>,
+    /// Rights that only what removes needs, each with its `grant`: a plan goes without.
+    pub missing_rights: Vec<String>,
+    /// What was looked at.
+    pub inspection: Inspection,
 }
 
 /// What is due in one stage of a job, and why the rest is kept.

@@ -41,7 +41,15 @@ const STAGE: &[&str] = &[
     "failures",
 ];
 
-const JOB: &[&str] = &["job", "as_of", "title", "stages", "over_limit", "error"];
+const JOB: &[&str] = &[
+    "job",
+    "as_of",
+    "title",
+    "stages",
+    "over_limit",
+    "schema",
+    "error",
+];
 
 #[tokio::test]
 async fn the_help_says_what_every_command_does() {

@@ -85,7 +85,7 @@ impl Writer<'_> {
         format!(
             "{}\n{}",
             categories.join(separator),
-            form::shown(&target.object)
+            form::shown(target.relation.as_ref().unwrap_or(&target.object))
         )
     }
 

@@ -178,6 +178,9 @@ impl CertificateWriter<'_> {
                 stage: target.stage.clone(),
                 store: certified::store(target),
                 object: target.object.clone(),
+                relation: target.relation.clone(),
+                inspection_sha256: certified::inspection(target)
+                    .map_err(|damage| self.facts.contradict(damage))?,
                 data_categories: vec![category(job)],
                 rule: certified::rule(target, job)
                     .map_err(|damage| self.facts.contradict(damage))?,

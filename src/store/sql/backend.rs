@@ -1,6 +1,7 @@
 //! What a database engine gives to the statements: sessions, a dialect, its catalog.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 
@@ -8,12 +9,15 @@ use super::catalog::TableFacts;
 use super::dialect::Dialect;
 use super::marks::Marks;
 use super::pass::uses_marker_table;
+use super::resolved::Pinned;
 use super::resolved::Tables;
 use super::session::SqlSession;
 use super::whole::Reading;
 use crate::job::Job;
 use crate::job::TableName;
 use crate::store::error::StoreError;
+use crate::store::inspection::Relation;
+use crate::store::inspection::Right;
 
 /// One database, of one engine.
 #[async_trait]
@@ -46,6 +50,26 @@ pub(crate) trait Backend: Send + Sync {
         name: &TableName,
     ) -> Result<Option<String>, StoreError>;
 
+    /// What the names of jobs stood for when they were first asked for.
+    fn pinned(&self) -> &Pinned;
+
+    /// Everything that surrounds a table.
+    async fn surroundings(
+        &self,
+        session: &mut dyn SqlSession,
+        table: &TableFacts,
+    ) -> Result<Relation, StoreError>;
+
+    /// What the database role may do with kigen's own tables, by their names; empty where the database
+    /// has no rights.
+    async fn own_tables(
+        &self,
+        session: &mut dyn SqlSession,
+    ) -> Result<BTreeMap<String, BTreeSet<Right>>, StoreError>;
+
+    /// What no look at such a database shows.
+    fn not_seen(&self) -> &'static [&'static str];
+
     /// The number of physical blocks of a table; 0 where the engine has no such thing.
     async fn blocks(
         &self,
@@ -74,7 +98,13 @@ pub(crate) async fn tables_of(
 ) -> Result<Tables, StoreError> {
     let mut facts = BTreeMap::new();
     for name in Tables::named_by(job) {
-        if let Some(table) = backend.table(session, &name).await? {
+        let pinned = backend.pinned().of(&name);
+        if let Some(table) = backend.table(session, &pinned).await? {
+            backend.pinned().keep(&name, &table.relation);
+            let table = TableFacts {
+                name: name.clone(),
+                ..table
+            };
             facts.insert(name, table);
         }
     }

@@ -1,5 +1,7 @@
 //! What a database says about its tables.
 
+use serde::Serialize;
+
 use crate::job::TableName;
 
 /// A column's type, as far as kigen treats types differently.
@@ -60,7 +62,8 @@ pub struct Collation {
 }
 
 /// What kind of relation a name stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum RelationKind {
     Table,
     PartitionedTable,
@@ -100,7 +103,12 @@ pub struct ForeignKeyFacts {
 /// One table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableFacts {
+    /// As the job writes it.
     pub name: TableName,
+    /// The one relation that the name stands for, with its schema where the database has schemas.
+    pub relation: TableName,
+    /// By which the database knows the relation, as long as it is there.
+    pub id: i64,
     pub kind: RelationKind,
     pub columns: Vec<ColumnFacts>,
     /// Every set of columns that is not null and unique by what `=` calls equal, primary key first.

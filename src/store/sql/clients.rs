@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use super::dialect::Dialect;
 use super::dialect::quote;
 use super::pass::client_name;
-use super::pass::own_table;
 use super::resolved::Tables;
 use super::session::SqlSession;
 use super::session::Statement;
@@ -50,7 +49,10 @@ pub(crate) async fn clients(
         .column(&job.table, column)
         .ok_or_else(|| missing(&job.table.to_string(), column))?;
     let expression = dialect.readable(&format!("t.{}", quote(column)), facts);
-    let sql = format!("select distinct {expression} from {} as t", own_table(job));
+    let sql = format!(
+        "select distinct {expression} from {} as t",
+        tables.sql(&job.table)
+    );
     let doing = format!("list the clients of `{}`", job.cluster);
     let rows = session
         .query(&Statement::new(doing, sql, Vec::new()))

@@ -1,7 +1,6 @@
 //! Rows of other tables, and objects, that go along with the records of a stage: counted beforehand.
 
 use super::dialect::quote;
-use super::dialect::table;
 use super::foreseen::Foreseen;
 use super::session::SqlSession;
 use super::session::Statement;
@@ -48,7 +47,7 @@ pub(crate) async fn count_all(
                 };
                 format!(
                     "select count(distinct b.{column}) from {} as b where {}",
-                    table(name),
+                    text.tables.sql(name),
                     foreseen.companions(text, reference)?
                 )
             }
@@ -67,7 +66,7 @@ async fn rows_of(
 ) -> Result<u64, StoreError> {
     let sql = format!(
         "select count(*) from {} as b where {}",
-        table(&reference.table),
+        text.tables.sql(&reference.table),
         foreseen.companions(text, reference)?
     );
     number(session, text, sql).await

@@ -8,7 +8,6 @@ use super::catalog::ColumnFacts;
 use super::catalog::ColumnType;
 use super::dialect::Dialect;
 use super::dialect::quote;
-use super::dialect::table;
 use super::resolved::Tables;
 use super::session::Arg;
 use super::session::Row;
@@ -29,6 +28,8 @@ use crate::store::error::StoreError;
 /// A column that conditions of the job read.
 struct Read<'a> {
     table: &'a TableName,
+    /// The table as statements write it.
+    relation: String,
     column: &'a ColumnFacts,
     /// Each word that some condition names on it, with what it does not fit.
     words: BTreeMap<&'a str, Word>,
@@ -79,6 +80,7 @@ pub(crate) async fn compare(
             .map(|word| (word.as_str(), Word::default()));
         let mut read = Read {
             table,
+            relation: tables.sql(table),
             column: facts,
             words: words.collect(),
             others: 0,
@@ -156,7 +158,7 @@ impl Read<'_> {
         let sql = format!(
             "select {} as w, count(*) from {} as t where {column} is not null group by 1",
             dialect.text_of(&column),
-            table(self.table)
+            self.relation
         );
         let doing = format!(
             "count the rows by `{}` of `{}`",
@@ -242,7 +244,7 @@ impl Read<'_> {
         let shows = format!(
             "`select distinct {} from {}` shows",
             quote(&self.column.name),
-            table(self.table)
+            self.relation
         );
         let type_name = &self.column.type_name;
         match &word.held_as {

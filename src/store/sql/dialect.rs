@@ -126,6 +126,12 @@ pub(crate) trait Dialect: Send + Sync {
     /// Keeps a row of the fence from changing until the transaction ends.
     fn lock_fence(&self) -> &'static str;
 
+    /// `statement`, planned and not carried out; `None` where the database refuses nothing for that.
+    fn only_plan(&self, statement: &str) -> Option<String>;
+
+    /// Whether the columns of a primary key may be null.
+    fn keys_may_be_null(&self) -> bool;
+
     /// A literal for a marker column.
     fn marker_literal(&self, column: &ColumnFacts, at: jiff::Timestamp, zone: &TimeZone) -> String;
 }

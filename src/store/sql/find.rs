@@ -2,7 +2,6 @@
 
 use super::dialect::Dialect;
 use super::dialect::quote;
-use super::dialect::table;
 use super::resolved::Tables;
 use super::session::Arg;
 use super::session::Row;
@@ -69,7 +68,7 @@ pub(crate) async fn keys(
     let sql = format!(
         "select {} from {} as t",
         list.collect::<Vec<_>>().join(", "),
-        table(&job.table)
+        tables.sql(&job.table)
     );
     let doing = format!("read the keys of `{}`", job.cluster);
     let mut take = |row: Row| {

@@ -4,12 +4,22 @@
 
 mod changes;
 mod columns;
+mod constraints;
+mod copies;
 mod foreign_keys;
+mod hidden;
 mod joins;
 mod leftovers;
+mod look;
 mod pairs;
+mod parts;
+mod probe;
 mod references;
+mod rights;
+mod rows;
 mod tokens;
+mod touches;
+mod triggers;
 
 use super::catalog::RelationKind;
 use super::catalog::TableFacts;
@@ -19,12 +29,35 @@ use crate::job::ColumnRef;
 use crate::job::Job;
 use crate::job::TableName;
 use crate::store::Fit;
+use crate::store::inspection::Inspection;
+use crate::store::inspection::Relation;
 
-pub(crate) use tokens::tokens_in_use;
+pub(crate) use look::look;
+pub(crate) use probe::probe;
+pub(crate) use rows::ask_rows;
 
-/// Compares `job` with the live tables.
-pub(crate) fn compare(job: &Job, tables: &Tables, dialect: &dyn Dialect) -> Fit {
-    let mut fit = Fit::default();
+/// What a job is compared with.
+pub(crate) struct Ground<'a> {
+    pub job: &'a Job,
+    pub tables: &'a Tables,
+    pub inspection: &'a Inspection,
+    pub dialect: &'a dyn Dialect,
+}
+
+impl<'a> Ground<'a> {
+    /// The relation that the job calls `name`, with what surrounds it.
+    fn relation(&self, name: &TableName) -> Option<&'a Relation> {
+        self.inspection.of(self.tables.get(name)?.id)
+    }
+}
+
+/// Compares `job` with the live tables and what surrounds them.
+pub(crate) fn compare(ground: &Ground<'_>) -> Fit {
+    let (job, tables) = (ground.job, ground.tables);
+    let mut fit = Fit {
+        inspection: ground.inspection.clone(),
+        ..Fit::default()
+    };
     let Some(own) = usable_table(&job.table, tables, &mut fit) else {
         return fit;
     };
@@ -32,7 +65,12 @@ pub(crate) fn compare(job: &Job, tables: &Tables, dialect: &dyn Dialect) -> Fit 
     columns::coverage(own, &job.columns, &mut fit);
     joins::compare(job, tables, &mut fit);
     references::compare(job, tables, &mut fit);
-    foreign_keys::compare(job, tables, &mut fit);
+    foreign_keys::compare(ground, &mut fit);
+    hidden::compare(ground, &mut fit);
+    parts::compare(ground, &mut fit);
+    triggers::compare(ground, &mut fit);
+    copies::compare(ground, &mut fit);
+    rights::compare(ground, &mut fit);
     leftovers::compare(job, tables, &mut fit);
     for stage in &job.stages {
         for source in &stage.sources {
@@ -45,7 +83,7 @@ pub(crate) fn compare(job: &Job, tables: &Tables, dialect: &dyn Dialect) -> Fit 
                 is_there("condition", &condition.column, job, tables, &mut fit);
             }
         }
-        changes::compare(job, stage, own, dialect, &mut fit);
+        changes::compare(ground, stage, own, &mut fit);
     }
     fit
 }

@@ -8,7 +8,6 @@ use jiff::civil::Date;
 
 use super::dialect::Dialect;
 use super::dialect::quote;
-use super::dialect::table;
 use super::resolved::Tables;
 use super::text::StageText;
 use crate::job::Disposal;
@@ -166,7 +165,10 @@ fn with_its_record(text: &StageText<'_>, reference: &Reference, due: &str) -> St
     for (depth, link) in chain.iter().enumerate().skip(1).rev() {
         let alias = quote(&format!("g_{depth}"));
         let on = matched(&link.on, &alias, &above);
-        from.push_str(&format!(" join {} as {alias} on {on}", table(&link.table)));
+        from.push_str(&format!(
+            " join {} as {alias} on {on}",
+            text.tables.sql(&link.table)
+        ));
         above = alias;
     }
     format!(

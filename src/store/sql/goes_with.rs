@@ -13,7 +13,6 @@ use std::collections::HashSet;
 
 use super::catalog::ColumnFacts;
 use super::dialect::quote;
-use super::dialect::table;
 use super::evidence::BatchEvidence;
 use super::evidence::Part;
 use super::pass::Pass;
@@ -215,7 +214,7 @@ impl<'r, 'a> Parents<'r, 'a> {
         format!(
             "{}, {} as p",
             pass.dialect.rows("u", self.columns, 1),
-            table(self.table)
+            pass.tables.sql(self.table)
         )
     }
 
@@ -339,7 +338,7 @@ fn find_statement(
         "select {} from {}, {} as t where {}{limit}{lock}",
         list.join(", "),
         parents.from(pass),
-        table(&reference.table),
+        pass.tables.sql(&reference.table),
         parents.named_by(reference)
     );
     let doing = format!("find rows of `{}` that go with a batch", reference.table);
@@ -373,7 +372,7 @@ async fn delete(
     let rows: Vec<&[Value]> = part.keys().collect();
     let sql = format!(
         "delete from {} as t where {}",
-        table(&part.reference.table),
+        pass.tables.sql(&part.reference.table),
         naming(pass, key)
     );
     let doing = pass.doing(&format!(
@@ -381,7 +380,7 @@ async fn delete(
         part.reference.table
     ));
     let statement = Statement::new(doing, sql, pass.dialect.row_args(key, &rows))
-        .writing(table(&part.reference.table), Operation::Delete);
+        .writing(pass.tables.sql(&part.reference.table), Operation::Delete);
     let deleted = session.execute(&statement).await?;
     let asked = u64::try_from(part.rows.len()).unwrap_or(u64::MAX);
     if deleted == asked {

@@ -3,8 +3,6 @@
 use super::backend::Backend;
 use super::backend::tables_of;
 use super::dialect::quote;
-use super::dialect::table;
-use super::pass::own_table;
 use super::session::Access;
 use super::session::Row;
 use super::session::Statement;
@@ -33,8 +31,8 @@ pub(super) async fn leftovers(
         "select distinct {} from {} as l where {column} is not null \
          and not exists (select 1 from {} as t where t.{} = {column})",
         dialect.readable(&column, facts),
-        table(&leftover.table),
-        own_table(job),
+        tables.sql(&leftover.table),
+        tables.sql(&job.table),
         quote(&job.subject.column)
     );
     let doing = format!(

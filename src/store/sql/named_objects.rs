@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::catalog::ColumnFacts;
 use super::dialect::Dialect;
 use super::dialect::quote;
-use super::dialect::table;
 use super::intent::key_in;
 use super::resolved::Tables;
 use super::session::SqlSession;
@@ -49,7 +48,7 @@ pub(super) async fn sample(
     )?);
     let mut found: BTreeMap<Vec<Value>, NamedObjects> = BTreeMap::new();
     for direction in ["asc", "desc"] {
-        let sql = statement(dialect, &table(named), &selected, order, direction);
+        let sql = statement(dialect, &tables.sql(named), &selected, order, direction);
         let doing = format!("read which objects rows of `{named}` name");
         for row in session
             .query(&Statement::new(doing, sql, Vec::new()))

@@ -1,14 +1,16 @@
 //! Rows that go with records, where no record is there that they name.
 
 use super::dialect::quote;
-use super::dialect::table;
 use super::evidence::gone_with;
 use super::goes_with::facts;
 use super::pass::Pass;
 use super::present::RECORDS_AT_A_TIME;
+use super::resolved::Tables;
 use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
+use super::survey;
+use crate::job::Job;
 use crate::job::OnDispose;
 use crate::job::Reference;
 use crate::job::TableName;
@@ -45,8 +47,8 @@ pub(super) async fn find(
         let sql = format!(
             "select {} from {} as r0 where not ({})",
             list.join(", "),
-            table(&reference.table),
-            leads_to_a_record(pass, &reference.table, 0)
+            pass.tables.sql(&reference.table),
+            leads_to_a_record(pass.job(), pass.tables, &reference.table, 0)
         );
         let doing = format!(
             "look for rows of `{}` without their records",
@@ -71,16 +73,36 @@ pub(super) async fn find(
     Ok(())
 }
 
+/// How many rows of `named` lead to no record.
+pub(super) async fn count(
+    session: &mut dyn SqlSession,
+    job: &Job,
+    tables: &Tables,
+    named: &TableName,
+) -> Result<u64, StoreError> {
+    let sql = format!(
+        "select count(*) from {} as r0 where not ({})",
+        tables.sql(named),
+        leads_to_a_record(job, tables, named, 0)
+    );
+    let doing = format!("count rows of `{named}` without their records");
+    let rows = session
+        .query(&Statement::new(doing, sql, Vec::new()))
+        .await?;
+    let first = rows.first().and_then(|row| row.first());
+    Ok(first.and_then(survey::count).unwrap_or_default())
+}
+
 /// Whether the row `r{depth}` of `named` names a record, or a row that names one.
-fn leads_to_a_record(pass: &Pass<'_>, named: &TableName, depth: usize) -> String {
-    let ways: Vec<String> = gone_with(pass.job())
+fn leads_to_a_record(job: &Job, tables: &Tables, named: &TableName, depth: usize) -> String {
+    let ways: Vec<String> = gone_with(job)
         .filter(|reference| reference.table == *named)
-        .map(|reference| way(pass, reference, depth))
+        .map(|reference| way(job, tables, reference, depth))
         .collect();
     ways.join(" or ")
 }
 
-fn way(pass: &Pass<'_>, reference: &Reference, depth: usize) -> String {
+fn way(job: &Job, tables: &Tables, reference: &Reference, depth: usize) -> String {
     let next = depth + 1;
     let on: Vec<String> = reference
         .on
@@ -90,14 +112,14 @@ fn way(pass: &Pass<'_>, reference: &Reference, depth: usize) -> String {
             format!("r{next}.{ours} = r{depth}.{theirs}")
         })
         .collect();
-    let parent = reference.of.as_ref().unwrap_or(&pass.job().table);
+    let parent = reference.of.as_ref().unwrap_or(&job.table);
     let further = match &reference.of {
         None => String::new(),
-        Some(parent) => format!(" and ({})", leads_to_a_record(pass, parent, next)),
+        Some(parent) => format!(" and ({})", leads_to_a_record(job, tables, parent, next)),
     };
     format!(
         "exists (select 1 from {} as r{next} where {}{further})",
-        table(parent),
+        tables.sql(parent),
         on.join(" and ")
     )
 }

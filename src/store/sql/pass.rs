@@ -9,7 +9,6 @@ use super::catalog::ColumnType;
 use super::dialect::Dialect;
 use super::dialect::StartType;
 use super::dialect::WalkKind;
-use super::dialect::table;
 use super::elsewhere::Elsewhere;
 use super::recalled::Recalled;
 use super::resolved::Tables;
@@ -406,11 +405,6 @@ pub(crate) fn uses_marker_table(job: &Job) -> bool {
         Disposal::Delete => false,
         Disposal::Pseudonymize { marker, .. } => *marker == Marker::Table,
     })
-}
-
-/// The own table's name, quoted.
-pub(crate) fn own_table(job: &Job) -> String {
-    table(&job.table)
 }
 
 /// The value at `at`, or null.

@@ -1,5 +1,7 @@
 //! PostgreSQL: sessions and how to open them.
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +25,9 @@ use super::postgres_catalog;
 use super::postgres_dialect::PostgresDialect;
 use super::postgres_effects;
 use super::postgres_effects::Beginning;
+use super::postgres_inspection;
 use super::postgres_values::read;
+use super::resolved::Pinned;
 use super::session::Access;
 use super::session::Arg;
 use super::session::Row;
@@ -40,6 +44,8 @@ use crate::database::postgres::SessionError;
 use crate::database::postgres::SessionSettings;
 use crate::job::TableName;
 use crate::store::error::StoreError;
+use crate::store::inspection::Relation;
+use crate::store::inspection::Right;
 
 /// The oldest PostgreSQL whose planner knows TID ranges.
 const OLDEST_VERSION: u32 = 140_000;
@@ -71,6 +77,7 @@ struct PostgresBackend {
     pool: PgPool,
     dialect: PostgresDialect,
     engine: String,
+    pinned: Pinned,
 }
 
 /// Opens a PostgreSQL store.
@@ -119,6 +126,7 @@ pub async fn open_postgres(options: PostgresOptions) -> Result<SqlStore, StoreEr
         pool: server.pool(options.connections + 2),
         server: Arc::new(server),
         options,
+        pinned: Pinned::default(),
     })))
 }
 
@@ -232,6 +240,29 @@ impl Backend for PostgresBackend {
         name: &TableName,
     ) -> Result<Option<String>, StoreError> {
         postgres_catalog::relation(session, name).await
+    }
+
+    fn pinned(&self) -> &Pinned {
+        &self.pinned
+    }
+
+    async fn surroundings(
+        &self,
+        session: &mut dyn SqlSession,
+        table: &TableFacts,
+    ) -> Result<Relation, StoreError> {
+        postgres_inspection::relation(session, table).await
+    }
+
+    async fn own_tables(
+        &self,
+        session: &mut dyn SqlSession,
+    ) -> Result<BTreeMap<String, BTreeSet<Right>>, StoreError> {
+        postgres_inspection::own_tables(session, &self.options.journal_schema).await
+    }
+
+    fn not_seen(&self) -> &'static [&'static str] {
+        postgres_inspection::NOT_SEEN
     }
 
     async fn blocks(

@@ -15,11 +15,13 @@ use crate::domain::value::Value;
 use crate::job::TableName;
 use crate::store::error::StoreError;
 
-/// Triggers of foreign keys are internal.
+/// The relation of a name: the one of the schema `$2`, or the one that the search path finds. Triggers
+/// of foreign keys are internal.
 const RELATION: &str = "select c.oid::bigint, c.relkind::text, c.relhasrules or exists (select 1 from pg_trigger g \
        where not g.tgisinternal and g.tgenabled <> 'D' \
-       and (g.tgrelid = c.oid or g.tgrelid in (select p.relid from pg_partition_tree(c.oid) p))) \
-     from pg_class c where c.oid = to_regclass($1)";
+       and (g.tgrelid = c.oid or g.tgrelid in (select p.relid from pg_partition_tree(c.oid) p))), n.nspname::text \
+     from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relname = $1 \
+     and case when $2 = '' then pg_table_is_visible(c.oid) else n.nspname = $2 end";
 
 const COLUMNS: &str = "select a.attname::text, format_type(a.atttypid, a.atttypmod), t.typname::text, \
      a.attnotnull, a.attgenerated::text <> '' or a.attidentity::text = 'a', \
@@ -83,7 +85,9 @@ pub(crate) async fn table(
     name: &TableName,
 ) -> Result<Option<TableFacts>, StoreError> {
     let doing = format!("read the schema of `{name}`");
-    let relation = Statement::new(doing.clone(), RELATION, vec![regclass(name)]);
+    let schema = name.schema.clone().unwrap_or_default();
+    let args = vec![Arg::Text(name.name.clone()), Arg::Text(schema)];
+    let relation = Statement::new(doing.clone(), RELATION, args);
     let found = session.query(&relation).await?;
     let Some(row) = found.first() else {
         return Ok(None);
@@ -100,6 +104,11 @@ pub(crate) async fn table(
     let foreign = ask(FOREIGN_KEYS).await?;
     Ok(Some(TableFacts {
         name: name.clone(),
+        relation: TableName {
+            schema: Some(text(row, 3)),
+            name: name.name.clone(),
+        },
+        id: *oid,
         kind: relation_kind(&kind),
         columns: columns.iter().map(column).collect(),
         unique_keys: unique_keys(&keys),
@@ -108,7 +117,7 @@ pub(crate) async fn table(
     }))
 }
 
-fn relation_kind(kind: &str) -> RelationKind {
+pub(super) fn relation_kind(kind: &str) -> RelationKind {
     match kind {
         "r" => RelationKind::Table,
         "p" => RelationKind::PartitionedTable,
@@ -119,11 +128,11 @@ fn relation_kind(kind: &str) -> RelationKind {
     }
 }
 
-fn text(row: &Row, at: usize) -> String {
+pub(super) fn text(row: &Row, at: usize) -> String {
     row.get(at).and_then(Value::store_text).unwrap_or_default()
 }
 
-fn is_true(row: &Row, at: usize) -> bool {
+pub(super) fn is_true(row: &Row, at: usize) -> bool {
     row.get(at) == Some(&Value::Bool(true))
 }
 

@@ -223,6 +223,14 @@ impl Dialect for PostgresDialect {
         " for share"
     }
 
+    fn only_plan(&self, statement: &str) -> Option<String> {
+        Some(format!("explain {statement}"))
+    }
+
+    fn keys_may_be_null(&self) -> bool {
+        false
+    }
+
     fn marker_literal(&self, column: &ColumnFacts, at: jiff::Timestamp, zone: &TimeZone) -> String {
         match column.column_type {
             ColumnType::Date => format!("date '{}'", at.to_zoned(zone.clone()).date()),

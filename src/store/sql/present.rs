@@ -11,8 +11,8 @@ use super::goes_with::Found;
 use super::objects_walk::next_rows;
 use super::orphans;
 use super::pass::Pass;
-use super::pass::own_table;
 use super::recalled::Recalled;
+use super::resolved::Tables;
 use super::session::Access;
 use super::session::Row;
 use super::session::SqlSession;
@@ -67,7 +67,7 @@ pub(super) async fn present(
     let mut pass = Pass::prepare(backend.dialect(), &tables, &work)?;
     // Also what another row keeps is there.
     pass.due = named(&pass);
-    let total = count(&mut *session, job).await?;
+    let total = count(&mut *session, job, &tables).await?;
     let mut last = None;
     loop {
         let statement = next_rows(&pass, last.as_ref(), RECORDS_AT_A_TIME);
@@ -112,8 +112,12 @@ async fn show(
 }
 
 /// How many records there are.
-async fn count(session: &mut dyn SqlSession, job: &Job) -> Result<u64, StoreError> {
-    let sql = format!("select count(*) from {} as t", own_table(job));
+async fn count(
+    session: &mut dyn SqlSession,
+    job: &Job,
+    tables: &Tables,
+) -> Result<u64, StoreError> {
+    let sql = format!("select count(*) from {} as t", tables.sql(&job.table));
     let doing = format!("count the records of `{}`", job.cluster);
     let statement = Statement::new(doing, sql, Vec::new());
     let rows = session.query(&statement).await?;

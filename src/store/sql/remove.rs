@@ -6,7 +6,6 @@ use super::journal;
 use super::marks::Marks;
 use super::pass::Pass;
 use super::pass::PreparedChange;
-use super::pass::own_table;
 use super::pass::value_at;
 use super::session::Arg;
 use super::session::Row;
@@ -116,11 +115,11 @@ fn all_gone(pass: &Pass<'_>, keys: &[RecordKey], changed: u64) -> Result<(), Sto
 fn delete_keys(pass: &Pass<'_>, keys: &[RecordKey]) -> Statement {
     let sql = format!(
         "delete from {} as t where {}",
-        own_table(pass.job()),
+        pass.tables.sql(&pass.job().table),
         in_rows(pass)
     );
     Statement::new(pass.doing("delete a batch"), sql, key_args(pass, keys))
-        .writing(own_table(pass.job()), Operation::Delete)
+        .writing(pass.tables.sql(&pass.job().table), Operation::Delete)
 }
 
 fn text<'p>(pass: &'p Pass<'_>) -> StageText<'p> {
@@ -141,7 +140,7 @@ async fn forget_marks(
 ) -> Result<(), StoreError> {
     let records = format!(
         "from {} as t where {}",
-        own_table(pass.job()),
+        pass.tables.sql(&pass.job().table),
         in_rows(pass)
     );
     let Some(marks) = text(pass).marks_of(all_stages, &records) else {
@@ -172,7 +171,7 @@ fn set_marks(pass: &Pass<'_>, keys: &[RecordKey]) -> Statement {
         journal::now(pass),
         literal(&pass.job().cluster),
         text.content(),
-        own_table(pass.job()),
+        pass.tables.sql(&pass.job().table),
         in_rows(pass)
     );
     Statement::new(pass.doing("mark a batch"), sql, key_args(pass, keys))
@@ -229,14 +228,14 @@ fn rewrite(
         .collect();
     let sql = format!(
         "update {} as t set {} from {} where {}",
-        own_table(pass.job()),
+        pass.tables.sql(&pass.job().table),
         set.join(", "),
         pass.dialect.rows("u", &columns, 1),
         on.join(" and ")
     );
     Ok(
         Statement::new(pass.doing("pseudonymize a batch"), sql, args)
-            .writing(own_table(pass.job()), Operation::Update),
+            .writing(pass.tables.sql(&pass.job().table), Operation::Update),
     )
 }
 

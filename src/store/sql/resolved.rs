@@ -1,10 +1,13 @@
 //! A job against the live schema: names become columns with types, or problems.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 use super::catalog::ColumnFacts;
 use super::catalog::ColumnType;
 use super::catalog::TableFacts;
+use super::dialect;
 use super::dialect::StartType;
 use super::marks::Marks;
 use crate::job::ColumnRef;
@@ -13,6 +16,27 @@ use crate::job::PurposeSource;
 use crate::job::StoredAs;
 use crate::job::TableName;
 use crate::store::error::StoreError;
+
+/// The relations that the names of jobs stand for in one opened store.
+///
+/// A name is resolved once, when it is first asked for, and stays what it was: a search path that
+/// changes while a run goes on leads to no other table.
+#[derive(Default)]
+pub(crate) struct Pinned(Mutex<BTreeMap<TableName, TableName>>);
+
+impl Pinned {
+    /// What to look for where a job says `name`.
+    pub(crate) fn of(&self, name: &TableName) -> TableName {
+        let pinned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pinned.get(name).unwrap_or(name).clone()
+    }
+
+    /// Remembers what was found for `name`.
+    pub(crate) fn keep(&self, name: &TableName, relation: &TableName) {
+        let mut pinned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pinned.insert(name.clone(), relation.clone());
+    }
+}
 
 /// The live tables a job touches.
 #[derive(Clone, Debug)]
@@ -43,6 +67,7 @@ impl Tables {
                 .map(|reference| reference.table.clone()),
         );
         names.extend(job.leftovers.iter().map(|leftover| leftover.table.clone()));
+        names.extend(job.effects.iter().map(|effect| effect.table.clone()));
         names.sort();
         names.dedup();
         names
@@ -56,6 +81,12 @@ impl Tables {
 
     pub(crate) fn get(&self, name: &TableName) -> Option<&TableFacts> {
         self.facts.get(name)
+    }
+
+    /// How statements write the table that the job calls `name`: quoted, with the schema in which it was
+    /// found. No statement leaves that to the search path.
+    pub(crate) fn sql(&self, name: &TableName) -> String {
+        dialect::table(self.get(name).map_or(name, |facts| &facts.relation))
     }
 
     pub(crate) fn column(&self, table: &TableName, column: &str) -> Option<&ColumnFacts> {

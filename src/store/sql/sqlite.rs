@@ -1,5 +1,7 @@
 //! SQLite: sessions and how to open them.
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,6 +31,7 @@ use super::catalog::TableFacts;
 use super::dialect::Dialect;
 use super::effects::Counted;
 use super::effects::Tally;
+use super::resolved::Pinned;
 use super::session::Access;
 use super::session::Arg;
 use super::session::Row;
@@ -40,6 +43,7 @@ use super::sqlite_catalog;
 use super::sqlite_dialect::SqliteDialect;
 use super::sqlite_effects;
 use super::sqlite_effects::Counter;
+use super::sqlite_inspection;
 use super::sqlite_traces;
 use super::store::SqlStore;
 use super::whole::Reading;
@@ -48,6 +52,8 @@ use crate::guard;
 use crate::guard::Guard;
 use crate::job::TableName;
 use crate::store::error::StoreError;
+use crate::store::inspection::Relation;
+use crate::store::inspection::Right;
 
 /// How to open a SQLite store.
 #[derive(Clone, Debug)]
@@ -68,6 +74,7 @@ struct SqliteBackend {
     options: SqliteOptions,
     pool: SqlitePool,
     engine: String,
+    pinned: Pinned,
 }
 
 /// Opens a SQLite store.
@@ -119,6 +126,7 @@ pub async fn open_sqlite(options: SqliteOptions) -> Result<SqlStore, StoreError>
         engine: format!("SQLite {version}"),
         options,
         pool,
+        pinned: Pinned::default(),
     })))
 }
 
@@ -208,6 +216,29 @@ impl Backend for SqliteBackend {
         name: &TableName,
     ) -> Result<Option<String>, StoreError> {
         sqlite_catalog::relation(session, name).await
+    }
+
+    fn pinned(&self) -> &Pinned {
+        &self.pinned
+    }
+
+    async fn surroundings(
+        &self,
+        session: &mut dyn SqlSession,
+        table: &TableFacts,
+    ) -> Result<Relation, StoreError> {
+        sqlite_inspection::relation(session, table).await
+    }
+
+    async fn own_tables(
+        &self,
+        _session: &mut dyn SqlSession,
+    ) -> Result<BTreeMap<String, BTreeSet<Right>>, StoreError> {
+        Ok(BTreeMap::new())
+    }
+
+    fn not_seen(&self) -> &'static [&'static str] {
+        sqlite_inspection::NOT_SEEN
     }
 
     async fn blocks(

@@ -16,8 +16,9 @@ use crate::job::TableName;
 use crate::store::error::StoreError;
 
 const RELATION: &str = "select type, exists (select 1 from sqlite_schema s \
-     where s.type = 'trigger' and lower(s.tbl_name) = lower($1)) \
-     from pragma_table_list where name = $1 and schema = 'main'";
+     where s.type = 'trigger' and lower(s.tbl_name) = lower($1)), \
+     (select s.rowid from sqlite_schema s where s.type in ('table', 'view') and s.name = l.name), l.name \
+     from pragma_table_list l where l.name = $1 and l.schema = 'main'";
 
 const COLUMNS: &str =
     "select name, type, \"notnull\", pk, hidden from pragma_table_xinfo($1) order by cid";
@@ -62,6 +63,11 @@ pub(crate) async fn table(
     sqlite_collations::read(session, name, &mut facts).await?;
     Ok(Some(TableFacts {
         name: name.clone(),
+        relation: TableName {
+            schema: None,
+            name: text(&relation, 3),
+        },
+        id: integer(&relation, 2),
         kind: relation_kind(&text(&relation, 0)),
         unique_keys: unique_keys(&facts, &unique, &primary),
         referenced_by: foreign_keys(&foreign, &primary, &facts),
@@ -70,11 +76,11 @@ pub(crate) async fn table(
     }))
 }
 
-fn text(row: &Row, at: usize) -> String {
+pub(super) fn text(row: &Row, at: usize) -> String {
     row.get(at).and_then(Value::store_text).unwrap_or_default()
 }
 
-fn integer(row: &Row, at: usize) -> i64 {
+pub(super) fn integer(row: &Row, at: usize) -> i64 {
     match row.get(at) {
         Some(Value::Int(integer)) => *integer,
         _ => 0,

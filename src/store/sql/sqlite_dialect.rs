@@ -222,6 +222,14 @@ impl Dialect for SqliteDialect {
         ""
     }
 
+    fn only_plan(&self, _statement: &str) -> Option<String> {
+        None
+    }
+
+    fn keys_may_be_null(&self) -> bool {
+        true
+    }
+
     fn marker_literal(&self, column: &ColumnFacts, at: jiff::Timestamp, zone: &TimeZone) -> String {
         match column.column_type {
             ColumnType::Date => format!("'{}'", at.to_zoned(zone.clone()).date()),

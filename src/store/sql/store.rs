@@ -17,6 +17,7 @@ use super::elsewhere;
 use super::elsewhere::Elsewhere;
 use super::find;
 use super::fit;
+use super::fit::Ground;
 use super::foreseen::Foreseen;
 use super::foreseen::JobOnDay;
 use super::intent;
@@ -122,8 +123,15 @@ impl Inventory for SqlStore {
         let mut session = self.backend.session().await?;
         session.begin(Access::Read).await?;
         let tables = tables_of(&*self.backend, &mut *session, job).await?;
-        let mut fit = fit::compare(job, &tables, self.backend.dialect());
-        if fit.problems.is_empty() {
+        let inspection = fit::look(&*self.backend, &mut *session, job, &tables).await?;
+        let ground = Ground {
+            job,
+            tables: &tables,
+            inspection: &inspection,
+            dialect: self.backend.dialect(),
+        };
+        let mut fit = fit::compare(&ground);
+        if fit.problems.is_empty() && fit.unreadable.is_empty() {
             let clients =
                 clients::clients(&mut *session, self.backend.dialect(), job, &tables).await?;
             fit.problems.extend(clients::spellings(&clients));
@@ -135,13 +143,15 @@ impl Inventory for SqlStore {
                 &mut fit,
             )
             .await?;
-            fit.problems.extend(
-                fit::tokens_in_use(&mut *session, self.backend.dialect(), job, &tables).await?,
-            );
+            fit::ask_rows(&mut *session, &ground, &mut fit).await?;
         }
         fit.warnings
             .extend(self.backend.traces(&mut *session).await?);
         session.rollback().await?;
+        let may_all = fit.unreadable.is_empty() && fit.missing_rights.is_empty();
+        if fit.problems.is_empty() && may_all {
+            fit::probe(&*self.backend, &mut *session, &ground, &mut fit).await?;
+        }
         Ok(fit)
     }
 
@@ -404,8 +414,8 @@ impl SqlStore {
         }
         let mut session = self.backend.session().await?;
         let tables = tables_of(&*self.backend, &mut *session, work.job).await?;
-        tables.own(work.job)?;
-        let blocks = self.backend.blocks(&mut *session, &work.job.table).await?;
+        let own = &tables.own(work.job)?.relation;
+        let blocks = self.backend.blocks(&mut *session, own).await?;
         drop(session);
         let pass = Pass::prepare(self.backend.dialect(), &tables, work)?;
         if pass.recalled.is_some() {

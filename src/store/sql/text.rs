@@ -10,7 +10,6 @@ use super::dialect::Dialect;
 use super::dialect::StartType;
 use super::dialect::literal;
 use super::dialect::quote;
-use super::dialect::table;
 use super::resolved::Tables;
 use super::start::StartColumn;
 use crate::domain::rule::Applies;
@@ -74,7 +73,7 @@ impl<'a> StageText<'a> {
     }
 
     fn from_with(&self, needed: &[&str]) -> String {
-        let mut text = format!("{} as t", table(&self.job.table));
+        let mut text = format!("{} as t", self.tables.sql(&self.job.table));
         for join in &self.job.joins {
             if !needed.contains(&join.name.as_str()) {
                 continue;
@@ -82,7 +81,7 @@ impl<'a> StageText<'a> {
             let alias = quote(&format!("j_{}", join.name));
             text.push_str(&format!(
                 " left join {} as {alias} on {}",
-                table(&join.table),
+                self.tables.sql(&join.table),
                 matched(join, &alias)
             ));
         }
@@ -103,7 +102,7 @@ impl<'a> StageText<'a> {
             .map(|join| {
                 format!(
                     "(select count(*) from {} as n where {}) > 1",
-                    table(&join.table),
+                    self.tables.sql(&join.table),
                     matched(join, "n")
                 )
             })
@@ -295,7 +294,8 @@ impl<'a> StageText<'a> {
         self.dialect.key_text(&key)
     }
 
-    /// Whether a blocking row still names the record; `None` if nothing blocks this stage.
+    /// Whether a blocking row still names the record, or a row that goes with it; `None` if nothing
+    /// blocks this stage.
     pub(crate) fn referenced(&self) -> Option<String> {
         let blocks: Vec<_> = self
             .blocks()
@@ -322,7 +322,7 @@ impl<'a> StageText<'a> {
                 }
                 format!(
                     "exists (select 1 from {} as b where {})",
-                    table(&reference.table),
+                    self.tables.sql(&reference.table),
                     on.join(" and ")
                 )
             })
@@ -365,7 +365,7 @@ impl<'a> StageText<'a> {
             .map(|way| {
                 format!(
                     "exists (select 1 from {} as {next} where {} and {})",
-                    table(&way.table),
+                    self.tables.sql(&way.table),
                     named(&next),
                     self.names_record(way, &next)
                 )

@@ -5,7 +5,6 @@
 
 use super::dialect::quote;
 use super::pass::Pass;
-use super::pass::own_table;
 use super::pass::value_at;
 use super::remove::replacements;
 use super::session::Arg;
@@ -34,7 +33,7 @@ pub(super) async fn check_deleted(
     }
     let sql = format!(
         "select count(*) from {} as t where {}",
-        own_table(pass.job()),
+        pass.tables.sql(&pass.job().table),
         in_rows(pass)
     );
     let doing = pass.doing("look for deleted records");
@@ -122,7 +121,7 @@ fn moved(
     ));
     let sql = format!(
         "select count(*) from {} as t, {} where {}",
-        own_table(pass.job()),
+        pass.tables.sql(&pass.job().table),
         pass.dialect.rows("u", &columns, 1),
         on.join(" and ")
     );
@@ -179,7 +178,7 @@ fn put_back(pass: &Pass<'_>, rows: &[Row], keys: &[RecordKey]) -> Result<Stateme
     let mut args = pass.dialect.row_args(&columns, &slices);
     let sql = format!(
         "select count(*) from {} as t, {} where {} and ({})",
-        own_table(pass.job()),
+        pass.tables.sql(&pass.job().table),
         pass.dialect.rows("u", &columns, 1),
         on.join(" and "),
         signs(pass, &mut args).join(" or ")

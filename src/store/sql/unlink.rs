@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::dialect::quote;
-use super::dialect::table;
 use super::goes_with::Parents;
 use super::pass::Pass;
 use super::session::SqlSession;
@@ -47,7 +46,7 @@ fn clear(pass: &Pass<'_>, parents: &Parents<'_, '_>, reference: &Reference) -> S
         .collect();
     let sql = format!(
         "update {} as t set {} from {} where {}",
-        table(&reference.table),
+        pass.tables.sql(&reference.table),
         set.join(", "),
         parents.from(pass),
         parents.named_by(reference)
@@ -57,7 +56,7 @@ fn clear(pass: &Pass<'_>, parents: &Parents<'_, '_>, reference: &Reference) -> S
         reference.table
     ));
     Statement::new(doing, sql, parents.args(pass))
-        .writing(table(&reference.table), Operation::Update)
+        .writing(pass.tables.sql(&reference.table), Operation::Update)
 }
 
 /// A trigger or a rule may swallow the update; the deletion would then take the row along, or fail.
@@ -70,7 +69,7 @@ async fn none_is_left(
     let sql = format!(
         "select count(*) from {}, {} as t where {}",
         parents.from(pass),
-        table(&reference.table),
+        pass.tables.sql(&reference.table),
         parents.named_by(reference)
     );
     let doing = pass.doing(&format!("look for rows of `{}`", reference.table));

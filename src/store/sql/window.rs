@@ -3,7 +3,6 @@
 use super::dialect::WalkKind;
 use super::dialect::quote;
 use super::pass::Pass;
-use super::pass::own_table;
 use super::session::Arg;
 use super::session::Statement;
 use crate::domain::value::RecordKey;
@@ -31,12 +30,12 @@ pub(crate) fn delete_window(pass: &Pass<'_>, window: &Window) -> Statement {
     let (condition, args) = window_condition(pass, window);
     let sql = format!(
         "delete from {} as t where {condition} and {} returning {}",
-        own_table(pass.job()),
+        pass.tables.sql(&pass.job().table),
         pass.due,
         pass.selection.list()
     );
     Statement::new(pass.doing("delete a batch"), sql, args)
-        .writing(own_table(pass.job()), Operation::Delete)
+        .writing(pass.tables.sql(&pass.job().table), Operation::Delete)
 }
 
 /// Locks the due records of the window that nobody else has locked, and names them by their keys.

@@ -6,8 +6,10 @@
 
 mod effects;
 mod k01_joins;
+mod k02_cascades;
 mod k02_equality;
 mod k02_keys;
+mod k03_hidden_rows;
 mod k04_races;
 mod k05_holds;
 mod k05_intents;
@@ -19,7 +21,10 @@ mod k09_rows;
 mod k10_unlink;
 mod k11_objects;
 mod k12_marks;
+mod k13_names;
 mod k13_sessions;
+mod k14_rights;
+mod k14_schema_features;
 mod k15_names;
 mod k16_bounds;
 mod k17_stopping;

@@ -211,14 +211,14 @@ async fn a_foreign_key_that_the_job_does_not_name_is_a_problem(store: &TestStore
         .await;
     let remark = store.either("remark", "public.remark");
     let answer = store.either("answer", "public.answer");
-    let hint = |name: &str| {
+    let hint = |name: &str, of: &str| {
         format!(
-            "hint: add a [[reference]] with table = \"{name}\" and on-dispose = \"goes-with\", \"unlink\" or \"blocks\""
+            "hint: add a [[reference]] with table = \"{name}\"{of} and on-dispose = \"goes-with\", \"unlink\" or \"blocks\""
         )
     };
     let of_answer = format!(
         "a foreign key of `{remark}` (answer_id) points at `answer` and the job does not name it\n{}",
-        hint(remark)
+        hint(remark, ", of = \"answer\"")
     );
     assert_problems(store, &fitting(), &[&of_answer]).await;
     let mut job = fitting();
@@ -227,7 +227,7 @@ async fn a_foreign_key_that_the_job_does_not_name_is_a_problem(store: &TestStore
     job.references.clear();
     let of_record = format!(
         "a foreign key of `{answer}` (record_id) points at `record` and the job does not name it\n{}",
-        hint(answer)
+        hint(answer, "")
     );
     assert_problems(store, &job, &[&of_record]).await;
 }

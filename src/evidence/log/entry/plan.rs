@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::evidence::digest::Sha256;
 use crate::evidence::statement::CertifiedRule;
 use crate::evidence::statement::Controller;
 use crate::evidence::statement::EntryPlace;
@@ -87,7 +88,7 @@ impl Plan {
 
 /// One stage of one job: which rule would be carried out where, with which cutoffs and limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct PlannedTarget {
     /// The number that the target has in the certificate.
     pub index: u16,
@@ -96,6 +97,12 @@ pub struct PlannedTarget {
     pub store: Store,
     /// `schema.table`, or the bucket.
     pub object: String,
+    /// The relation that the table's name stood for, where it says more than the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relation: Option<String>,
+    /// Digest of the report on the schema that the job met (`kigen check --connect`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inspection_sha256: Option<Sha256>,
     pub rule: CertifiedRule,
     pub method: Method,
     pub limit: PlannedLimit,
@@ -135,6 +142,8 @@ impl PlannedTarget {
             &self.stage,
             &self.store,
             &self.object,
+            &self.relation,
+            &self.inspection_sha256,
         );
         let found = (
             target.index,
@@ -142,6 +151,8 @@ impl PlannedTarget {
             &target.stage,
             &target.store,
             &target.object,
+            &target.relation,
+            &target.inspection_sha256,
         );
         place == found && self.rule == target.rule && self.method == target.method
     }

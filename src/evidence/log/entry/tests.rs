@@ -54,6 +54,8 @@ fn plan() -> Plan {
         stage: target.stage,
         store: target.store,
         object: target.object,
+        relation: target.relation,
+        inspection_sha256: target.inspection_sha256,
         rule: target.rule,
         method: target.method,
         limit: PlannedLimit {

@@ -60,6 +60,8 @@ impl Fixture {
                 stage: target.stage.clone(),
                 store: certified::store(target),
                 object: target.object.clone(),
+                relation: target.relation.clone(),
+                inspection_sha256: certified::inspection(target).unwrap(),
                 rule: certified::rule(target, job.unwrap()).unwrap(),
                 method: certified::method(target).unwrap(),
                 limit: PlannedLimit {

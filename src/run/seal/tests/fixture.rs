@@ -344,6 +344,8 @@ fn target(index: u16, job: &str, action: Action, store: &str) -> TargetEntry {
         }
         .to_owned(),
         object: "exam_attempt".to_owned(),
+        relation: None,
+        inspection_sha256: None,
         replicas: (store == "scans").then(|| vec!["arn:aws:s3:::copies".to_owned()]),
         action: action.code(),
         disposal: "delete".to_owned(),

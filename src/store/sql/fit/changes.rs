@@ -1,9 +1,10 @@
 //! Whether the strategies of a stage fit the columns they rewrite. A strategy that does not fit is
 //! refused, never passed over.
 
+use super::Ground;
+use super::constraints;
 use crate::job::Disposal;
 use crate::job::Generalize;
-use crate::job::Job;
 use crate::job::Marker;
 use crate::job::Stage;
 use crate::job::Strategy;
@@ -14,17 +15,10 @@ use crate::store::Fit;
 use crate::store::sql::catalog::ColumnFacts;
 use crate::store::sql::catalog::ColumnType;
 use crate::store::sql::catalog::TableFacts;
-use crate::store::sql::dialect::Dialect;
 use crate::store::sql::pass::token_shape;
 
 /// Compares the changes of one stage with the live columns.
-pub(crate) fn compare(
-    job: &Job,
-    stage: &Stage,
-    own: &TableFacts,
-    _dialect: &dyn Dialect,
-    fit: &mut Fit,
-) {
+pub(super) fn compare(ground: &Ground<'_>, stage: &Stage, own: &TableFacts, fit: &mut Fit) {
     let Disposal::Pseudonymize { changes, marker } = &stage.disposal else {
         return;
     };
@@ -32,12 +26,16 @@ pub(crate) fn compare(
         let Some(column) = own.column(&change.column) else {
             fit.problems.push(format!(
                 "stage `{}`: column `{}` of `{}` does not exist",
-                stage.name, change.column, job.table
+                stage.name, change.column, ground.job.table
             ));
             continue;
         };
         let prefix = format!("stage `{}`, column `{}`", stage.name, column.name);
-        let problems = one_change(&change.strategy, column, own);
+        let mut problems = one_change(&change.strategy, column);
+        let fits = problems.is_empty();
+        if let Some(relation) = ground.relation(&ground.job.table) {
+            problems.extend(constraints::broken(change, changes, own, relation, fits));
+        }
         fit.problems.extend(
             problems
                 .into_iter()
@@ -72,25 +70,14 @@ fn marker_column(name: &str, stage: &Stage, own: &TableFacts, fit: &mut Fit) {
     ));
 }
 
-fn one_change(strategy: &Strategy, column: &ColumnFacts, own: &TableFacts) -> Vec<String> {
+fn one_change(strategy: &Strategy, column: &ColumnFacts) -> Vec<String> {
     let mut problems = Vec::new();
     if column.generated {
         problems.push(
             "the database computes it from other columns, so it cannot be rewritten".to_owned(),
         );
     }
-    if own
-        .referenced_by
-        .iter()
-        .any(|key| key.columns.iter().any(|(_, ours)| *ours == column.name))
-    {
-        problems.push("a foreign key points at it, so it cannot be rewritten".to_owned());
-    }
     problems.extend(type_problem(strategy, column));
-    let constant = matches!(strategy, Strategy::Text(_));
-    if constant && own.is_unique(&[&column.name]) {
-        problems.push("it is unique, so not every record can get the same text".to_owned());
-    }
     problems
 }
 

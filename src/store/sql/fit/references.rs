@@ -46,6 +46,9 @@ pub(super) fn compare(job: &Job, tables: &Tables, fit: &mut Fit) {
                 );
             }
         }
+        if let OnDispose::Unlink = reference.on_dispose {
+            unlinked(reference, facts, fit);
+        }
         if let OnDispose::GoesWith { key, columns } = &reference.on_dispose {
             goes_with(reference, facts, parent, key, fit);
             coverage(facts, columns, fit);
@@ -60,6 +63,18 @@ pub(super) fn compare(job: &Job, tables: &Tables, fit: &mut Fit) {
             fit.problems.push(format!(
                 "object key column `{}` of `{table}` does not exist",
                 link.key_column
+            ));
+        }
+    }
+}
+
+/// What is set to null must take it.
+fn unlinked(reference: &Reference, facts: &TableFacts, fit: &mut Fit) {
+    for name in &reference.clear {
+        if facts.column(name).is_some_and(|column| !column.nullable) {
+            fit.problems.push(format!(
+                "reference `{}`: its column `{name}` does not take null, so its rows cannot be unlinked\nhint: alter table {} alter column {name} drop not null, or `goes-with` or `blocks`",
+                reference.table, facts.relation
             ));
         }
     }

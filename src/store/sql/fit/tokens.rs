@@ -9,7 +9,6 @@ use crate::store::error::StoreError;
 use crate::store::sql::dialect::Dialect;
 use crate::store::sql::dialect::quote;
 use crate::store::sql::pass::is_shared;
-use crate::store::sql::pass::own_table;
 use crate::store::sql::remove::token_of_token;
 use crate::store::sql::resolved::Tables;
 use crate::store::sql::session::SqlSession;
@@ -18,7 +17,7 @@ use crate::store::sql::text::StageText;
 
 /// Looks for what must not be where tokens are to stand: real values in the ranges of integer tokens,
 /// and tokens in records that bear no mark.
-pub(crate) async fn tokens_in_use(
+pub(super) async fn tokens_in_use(
     session: &mut dyn SqlSession,
     dialect: &dyn Dialect,
     job: &Job,
@@ -56,7 +55,7 @@ pub(crate) async fn tokens_in_use(
             };
             let sql = format!(
                 "select 1 from {} as t where {sign} and not {} limit 1",
-                own_table(job),
+                tables.sql(&job.table),
                 text.is_known(change)
             );
             let doing = format!("look for tokens without marks in `{}`", change.column);

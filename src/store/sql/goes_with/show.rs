@@ -10,7 +10,6 @@ use crate::job::TableName;
 use crate::store::PresentRow;
 use crate::store::error::StoreError;
 use crate::store::sql::dialect::quote;
-use crate::store::sql::dialect::table;
 use crate::store::sql::evidence::gone_with;
 use crate::store::sql::pass::Pass;
 use crate::store::sql::session::Row;
@@ -146,7 +145,10 @@ fn joined(pass: &Pass<'_>, way: &Way<'_>, parents: &Parents<'_, '_>) -> (String,
     let mut from = parents.from(pass);
     let mut on = vec![parents.is_parent()];
     for (step, (_, reference)) in way.iter().enumerate() {
-        from.push_str(&format!(", {} as r{step}", table(&reference.table)));
+        from.push_str(&format!(
+            ", {} as r{step}",
+            pass.tables.sql(&reference.table)
+        ));
         let next = if step + 1 == way.len() {
             "p".to_owned()
         } else {

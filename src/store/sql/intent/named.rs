@@ -15,7 +15,6 @@ use crate::store::objects::ObjectKey;
 use crate::store::sql::catalog::ColumnFacts;
 use crate::store::sql::catalog::ColumnType;
 use crate::store::sql::dialect::quote;
-use crate::store::sql::dialect::table;
 use crate::store::sql::elsewhere::Elsewhere;
 use crate::store::sql::goes_with::Found;
 use crate::store::sql::pass::Pass;
@@ -230,7 +229,7 @@ async fn named_elsewhere(
     let sql = format!(
         "select distinct {} from {} as t where {column} in (select c0 from {})",
         pass.dialect.readable(&column, typed),
-        table(&elsewhere.table),
+        pass.tables.sql(&elsewhere.table),
         pass.dialect.rows("u", &[typed], 1)
     );
     let rows: Vec<&[Value]> = asked.keys().map(std::slice::from_ref).collect();
@@ -260,7 +259,7 @@ fn how_often(pass: &Pass<'_>, link: usize, values: &[&Value]) -> Result<Statemen
     let sql = format!(
         "select {}, count(*) from {} as t where {column} in (select c0 from {}) group by {column}",
         pass.dialect.readable(&column, facts),
-        table(named),
+        pass.tables.sql(named),
         pass.dialect.rows("u", &[facts], 1)
     );
     let rows: Vec<&[Value]> = values

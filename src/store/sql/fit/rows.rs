@@ -1,0 +1,290 @@
+//! What only the rows themselves tell: asked where everything else fits.
+
+use super::Ground;
+use super::tokens::tokens_in_use;
+use crate::guard;
+use crate::guard::Guard;
+use crate::job::Change;
+use crate::job::Disposal;
+use crate::job::Job;
+use crate::job::OnDispose;
+use crate::job::Strategy;
+use crate::job::TableName;
+use crate::pseudonym::token::TEXT_TOKEN_CHARACTERS;
+use crate::store::Fit;
+use crate::store::error::StoreError;
+use crate::store::inspection::Check;
+use crate::store::inspection::Relation;
+use crate::store::sql::dialect::literal;
+use crate::store::sql::dialect::quote;
+use crate::store::sql::orphans;
+use crate::store::sql::session::SqlSession;
+use crate::store::sql::session::Statement;
+
+/// Asks the rows.
+pub(crate) async fn ask_rows(
+    session: &mut dyn SqlSession,
+    ground: &Ground<'_>,
+    fit: &mut Fit,
+) -> Result<(), StoreError> {
+    let Ground {
+        job,
+        tables,
+        dialect,
+        ..
+    } = *ground;
+    let in_use = tokens_in_use(session, dialect, job, tables).await?;
+    fit.problems.extend(in_use);
+    keys_with_null(session, ground, fit).await?;
+    broken_checks(session, ground, fit).await?;
+    large_objects(session, ground, fit).await?;
+    orphans(session, ground, fit).await
+}
+
+/// Whether a query finds a row.
+async fn finds(
+    session: &mut dyn SqlSession,
+    doing: String,
+    sql: String,
+) -> Result<bool, StoreError> {
+    let found = session
+        .query(&Statement::new(doing, sql, Vec::new()))
+        .await?;
+    Ok(!found.is_empty())
+}
+
+/// SQLite lets a primary key be null, and two nulls differ: such rows have no name of their own.
+async fn keys_with_null(
+    session: &mut dyn SqlSession,
+    ground: &Ground<'_>,
+    fit: &mut Fit,
+) -> Result<(), StoreError> {
+    let mut keys: Vec<(&TableName, &[String])> = vec![(&ground.job.table, &ground.job.key)];
+    for reference in &ground.job.references {
+        if let OnDispose::GoesWith { key, .. } = &reference.on_dispose {
+            keys.push((&reference.table, key));
+        }
+    }
+    for (table, key) in keys {
+        if !ground.dialect.keys_may_be_null() {
+            continue;
+        }
+        let null: Vec<String> = key
+            .iter()
+            .map(|column| format!("t.{} is null", quote(column)))
+            .collect();
+        let sql = format!(
+            "select 1 from {} as t where {} limit 1",
+            ground.tables.sql(table),
+            null.join(" or ")
+        );
+        if finds(
+            session,
+            format!("look for keys of `{table}` that are null"),
+            sql,
+        )
+        .await?
+        {
+            fit.problems.push(format!(
+                "rows of `{table}` have null in their key ({}), so nothing tells them from each other\nhint: give them a key, and declare its columns `not null`",
+                key.join(", ")
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Conditions of the table that a stage's constants would break.
+async fn broken_checks(
+    session: &mut dyn SqlSession,
+    ground: &Ground<'_>,
+    fit: &mut Fit,
+) -> Result<(), StoreError> {
+    let Some(relation) = ground.relation(&ground.job.table) else {
+        return Ok(());
+    };
+    if !guard::stands(Guard::ConstraintsHold) {
+        return Ok(());
+    }
+    for stage in &ground.job.stages {
+        let Disposal::Pseudonymize { changes, .. } = &stage.disposal else {
+            continue;
+        };
+        for check in &relation.checks {
+            let Some(sql) = breaks(ground, relation, check, changes) else {
+                continue;
+            };
+            let doing = format!("try the condition `{}` of `{}`", check.name, relation.name);
+            if finds(session, doing, sql).await? {
+                fit.problems.push(format!(
+                    "stage `{}`: the condition `{}` of `{}` forbids what its changes write to {}\nhint: choose another strategy or text, or change the condition",
+                    stage.name,
+                    check.name,
+                    relation.name,
+                    check.columns.join(", ")
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A query that finds something if `check` does not hold for what `changes` write; `None` where that
+/// cannot be told before the rows are rewritten.
+fn breaks(
+    ground: &Ground<'_>,
+    relation: &Relation,
+    check: &Check,
+    changes: &[Change],
+) -> Option<String> {
+    let change_of = |column: &str| changes.iter().find(|change| change.column == column);
+    if !check
+        .columns
+        .iter()
+        .any(|column| change_of(column).is_some())
+    {
+        return None;
+    }
+    let mut list = Vec::new();
+    let mut all_constant = true;
+    for column in &check.columns {
+        let facts = relation.columns.iter().find(|own| own.name == *column)?;
+        let name = if check.of_domain {
+            "value".to_owned()
+        } else {
+            quote(column)
+        };
+        list.push(match change_of(column) {
+            Some(change) => {
+                let value_type = check.value_type.as_deref().unwrap_or(&facts.r#type);
+                format!("{}::{value_type} as {name}", constant(&change.strategy)?)
+            }
+            None => {
+                all_constant = false;
+                format!("t.{}", quote(column))
+            }
+        });
+    }
+    let from = if all_constant {
+        String::new()
+    } else {
+        format!(" from {} as t", ground.tables.sql(&ground.job.table))
+    };
+    Some(format!(
+        "select 1 from (select {}{from}) as q where not ({}) limit 1",
+        list.join(", "),
+        check.expression
+    ))
+}
+
+/// What a strategy writes, if it is the same for all rows or at least of the same form.
+fn constant(strategy: &Strategy) -> Option<String> {
+    match strategy {
+        Strategy::Null => Some("null".to_owned()),
+        Strategy::Text(text) => Some(literal(text)),
+        Strategy::Token { range: None, .. } => {
+            let characters = usize::try_from(TEXT_TOKEN_CHARACTERS).ok()?;
+            Some(literal(&"a".repeat(characters)))
+        }
+        Strategy::Token {
+            range: Some((least, _)),
+            ..
+        } => Some(least.to_string()),
+        Strategy::Generalize(_) | Strategy::Truncate { .. } => None,
+    }
+}
+
+/// Columns whose values name large objects: these stay when the row goes.
+async fn large_objects(
+    session: &mut dyn SqlSession,
+    ground: &Ground<'_>,
+    fit: &mut Fit,
+) -> Result<(), StoreError> {
+    if !guard::stands(Guard::NoLargeObjectStays) {
+        return Ok(());
+    }
+    let removes = |used: &&str| ["records", "goes-with"].contains(used);
+    for relation in &ground.inspection.relations {
+        if !relation.used_as.iter().any(|used| removes(&used)) {
+            continue;
+        }
+        let columns = relation.columns.iter();
+        let columns = columns.filter(|column| {
+            ["oid", "lo"].contains(&column.r#type.rsplit('.').next().unwrap_or_default())
+        });
+        for column in columns {
+            let Some(rights) = &relation.rights else {
+                continue;
+            };
+            let sql = format!(
+                "select 1 from pg_catalog.pg_largeobject_metadata m where exists \
+                 (select 1 from {} as t where t.{}::oid = m.oid) limit 1",
+                rights.quoted,
+                quote(&column.name)
+            );
+            let doing = format!("look for large objects of `{}`", relation.name);
+            if !finds(session, doing, sql).await? {
+                continue;
+            }
+            let said = format!(
+                "column `{}` of `{}` names large objects, which kigen does not remove: they stay when the row goes",
+                column.name, relation.name
+            );
+            if is_declared(ground.job) {
+                fit.warnings.push(format!(
+                    "{said}; the job declares that the database deletes them"
+                ));
+            } else {
+                fit.problems.push(format!(
+                    "{said}\nhint: keep the files in an object store and name them in [[object]]; or let a trigger unlink them (`lo_manage`) and declare it: [[effect]] table = \"pg_largeobject\", operation = \"delete\""
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_declared(job: &Job) -> bool {
+    let mut effects = job.effects.iter();
+    effects.any(|effect| effect.table.name.starts_with("pg_largeobject"))
+}
+
+/// Rows that go with records, where the record is gone already: no rule will ever reach them.
+async fn orphans(
+    session: &mut dyn SqlSession,
+    ground: &Ground<'_>,
+    fit: &mut Fit,
+) -> Result<(), StoreError> {
+    let job = ground.job;
+    for reference in &job.references {
+        let OnDispose::GoesWith { .. } = reference.on_dispose else {
+            continue;
+        };
+        let parent = reference.of.as_ref().unwrap_or(&job.table);
+        let table = ground.tables.get(&reference.table);
+        let table = table.map(|table| table.relation.to_string());
+        let held = ground.relation(parent).is_some_and(|parent| {
+            parent.referenced_by.iter().any(|key| {
+                key.holds
+                    && key.points_at == parent.name
+                    && Some(&key.table) == table.as_ref()
+                    && key.columns.len() == reference.on.len()
+                    && reference
+                        .on
+                        .iter()
+                        .all(|pair| key.columns.contains(&pair.theirs))
+            })
+        });
+        if held {
+            continue;
+        }
+        let rows = orphans::count(session, job, ground.tables, &reference.table).await?;
+        if rows > 0 {
+            fit.warnings.push(format!(
+                "{rows} rows of `{}` name no record that is there: no rule reaches them\nhint: `kigen reconcile` removes those that evidence knows; delete the others by hand",
+                reference.table
+            ));
+        }
+    }
+    Ok(())
+}
