@@ -33,6 +33,16 @@ macro_rules! guards {
 guards! {
     /// A join onto columns without a unique key over them alone is refused.
     JoinIsUnique = "join-is-unique",
+    /// Each session sets and reads back what a removal rests on.
+    SessionSettings = "session-settings",
+    /// Operators are those of the catalog, whatever the search path says.
+    CatalogFirst = "catalog-first",
+    /// A pooler that shares sessions out is refused.
+    NoSharedSessions = "no-shared-sessions",
+    /// Variables that the PostgreSQL driver reads do not count.
+    DriversVariables = "drivers-variables",
+    /// A connection that may be in clear is refused unless its URL says so.
+    SaidToBeInClear = "said-to-be-in-clear",
     /// Whether the job is suspended is asked before each batch.
     SuspensionAtEachBatch = "suspension-at-each-batch",
     /// A suspension also stops the jobs that would remove or change rows of the suspended one.

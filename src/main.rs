@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "failpoints")]
+    kigen::failpoints::arm();
     if let Some(failed) = kigen::cli::without_drivers_variables() {
         return failed;
     }
@@ -11,7 +13,5 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run() -> ExitCode {
-    #[cfg(feature = "failpoints")]
-    kigen::failpoints::arm();
     Box::pin(kigen::cli::main()).await
 }

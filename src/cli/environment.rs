@@ -8,6 +8,8 @@ use super::Failure;
 use super::output;
 use crate::config::environment;
 use crate::exit;
+use crate::guard;
+use crate::guard::Guard;
 
 /// What the PostgreSQL driver reads. Each could point a run at another database, schema or login, or take
 /// the encryption away.
@@ -39,7 +41,7 @@ pub fn without_drivers_variables() -> Option<ExitCode> {
         .copied()
         .filter(|name| environment(name).is_some())
         .collect();
-    if found.is_empty() {
+    if found.is_empty() || !guard::stands(Guard::DriversVariables) {
         return None;
     }
     let program = match std::env::current_exe() {

@@ -26,6 +26,8 @@ use super::raw::RawStore;
 use super::raw::RawStoreKind;
 use super::secret_url::Scheme;
 use crate::domain::calendar::Period;
+use crate::guard;
+use crate::guard::Guard;
 use crate::problem::Problem;
 use crate::problem::Problems;
 use crate::problem::document::Document;
@@ -163,7 +165,7 @@ impl Checker<'_> {
         let text = self.one_of(path, "url", (url, url_env))?;
         let key = if url.is_some() { "url" } else { "url-env" };
         match SecretUrl::parse(&text, self.base) {
-            Ok(url) if url.may_be_in_clear() => {
+            Ok(url) if url.may_be_in_clear() && guard::stands(Guard::SaidToBeInClear) => {
                 let message =
                     format!("the connection to `{url}` may be in clear: its URL does not say");
                 let hint = "add `?sslmode=verify-full&sslrootcert=FILE` (encrypted, and the server is known \

@@ -21,6 +21,9 @@ use sqlx::postgres::PgRow;
 use thiserror::Error;
 use url::Url;
 
+use crate::guard;
+use crate::guard::Guard;
+
 /// How long a connection may take to be made, or to be had.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -145,6 +148,9 @@ impl Server {
     /// Connects twice to see that a session keeps what it is told: no pooler shares it out.
     pub async fn check(&self) -> Result<PgConnection, SessionError> {
         let mut first = self.connect().await?;
+        if !guard::stands(Guard::NoSharedSessions) {
+            return Ok(first);
+        }
         let number = backend(&mut first).await?;
         let mut second = match self.connect().await {
             Ok(second) => second,
@@ -224,6 +230,9 @@ impl Server {
     }
 
     async fn begin_session(&self, connection: &mut PgConnection) -> Result<(), SessionError> {
+        if !guard::stands(Guard::SessionSettings) {
+            return Ok(());
+        }
         let wanted = self.wanted();
         // Alone and first: the limit of a role may be shorter than what follows takes.
         sqlx::raw_sql("set statement_timeout = 0")
@@ -279,7 +288,7 @@ impl Server {
              else current_setting('synchronous_commit') end"
                 .to_owned(),
         );
-        if settings.catalog_first {
+        if settings.catalog_first && guard::stands(Guard::CatalogFirst) {
             let path = self.given.iter().rev();
             let mut path = path.filter(|(name, _)| name.eq_ignore_ascii_case("search_path"));
             let path = path.next().map_or_else(

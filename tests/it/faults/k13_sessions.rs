@@ -10,6 +10,7 @@ use std::time::Duration;
 use kigen::database::postgres::Server;
 use kigen::database::postgres::SessionSettings;
 use kigen::exit;
+use kigen::guard::Guard;
 use sqlx::Connection;
 use tempfile::TempDir;
 use url::Url;
@@ -105,6 +106,37 @@ async fn an_operator_of_another_schema_decides_nothing() {
 }
 
 #[tokio::test]
+async fn without_its_settings_a_session_is_what_the_database_makes_of_it() {
+    let Some(case) = Case::new(Engine::Postgres, LEARNERS, JOB).await else {
+        return;
+    };
+    by_default(&case, &[("default_transaction_read_only", "on")]).await;
+    let run = case.run_without(&[Guard::SessionSettings]);
+    assert_ne!(run.code, 0);
+    assert_eq!(case.count("learner").await, 3);
+    case.remove().await;
+}
+
+#[tokio::test]
+async fn without_the_catalog_first_an_operator_of_another_schema_is_believed() {
+    let Some(case) = Case::new(Engine::Postgres, LEARNERS, JOB).await else {
+        return;
+    };
+    let lie = "create schema lie;
+         create function lie.never(date, date) returns boolean language sql immutable as 'select false';
+         create operator lie.< (leftarg = date, rightarg = date, function = lie.never);";
+    case.scene.database.execute(lie).await;
+    by_default(&case, &[("search_path", "lie, pg_catalog, public")]).await;
+    case.run_without(&[Guard::CatalogFirst]);
+    assert_eq!(
+        case.count("public.learner").await,
+        3,
+        "what is due goes after all"
+    );
+    case.remove().await;
+}
+
+#[tokio::test]
 async fn a_session_in_which_foreign_keys_do_not_hold_is_refused() {
     let Some(case) = Case::new(Engine::Postgres, LEARNERS, JOB).await else {
         return;
@@ -144,6 +176,24 @@ async fn variables_that_the_driver_reads_do_not_count() {
     );
     assert_eq!(case.count("public.learner").await, 1);
     assert_eq!(case.count("other.learner").await, 1);
+    case.remove().await;
+}
+
+#[tokio::test]
+async fn without_the_guard_a_variable_of_the_driver_chooses_the_table() {
+    let Some(case) = Case::new(Engine::Postgres, LEARNERS, JOB).await else {
+        return;
+    };
+    let other = "create schema other;
+         create table other.learner (learner_id bigint primary key, name text, ended_on date);
+         insert into other.learner values (50, 'x', '2010-03-31');";
+    case.scene.database.execute(other).await;
+    let mut command = case.scene.command(&["run", "--as-of", crate::scene::AS_OF]);
+    command
+        .env("PGOPTIONS", "-csearch_path=other,public")
+        .env("KIGEN_WITHOUT_GUARD", Guard::DriversVariables.name());
+    case.scene.finish(&mut command);
+    assert_eq!(case.count("other.learner").await, 0);
     case.remove().await;
 }
 
@@ -267,6 +317,20 @@ async fn a_pooler_in_session_mode_keeps_every_setting() {
     let run = case.run();
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
     assert_eq!(case.count("learner").await, 1);
+    drop(service);
+    case.remove().await;
+}
+
+#[tokio::test]
+async fn without_the_guard_a_run_begins_behind_a_pooler_that_loses_its_settings() {
+    let Some(case) = Case::new(Engine::Postgres, LEARNERS, JOB).await else {
+        return;
+    };
+    let (service, through) = pooler(&case, "transaction", "").await;
+    use_store(&case, &through);
+    let run = case.run_without(&[Guard::NoSharedSessions]);
+    let said = format!("{}{}", run.stdout, run.stderr);
+    assert!(!said.contains("a pooler in transaction mode"), "{said}");
     drop(service);
     case.remove().await;
 }
