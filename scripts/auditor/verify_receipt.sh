@@ -30,7 +30,7 @@ fi
 [[ ($# == 2 || $# == 3) && $1 != -* ]] || usage
 readonly receipt=$1 key=$2 statement=${3-}
 for file in "$@"; do
-  [[ -f $file && -r $file ]] || refuse "\`$file\` is no file that can be read"
+  [[ -f $file && -r $file ]] || refuse "\`$file\` cannot be read: it is missing, or no plain file"
   # A record of a receipt has at most a mebibyte, which base64 makes longer.
   (($(wc -c <"$file") <= 4194304)) || refuse "\`$file\` is longer than any such file can be"
 done

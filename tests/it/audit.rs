@@ -77,7 +77,12 @@ const PUT_BACK: &str = "create trigger put_back after insert on kigen_journal be
 async fn what_is_there_again_before_the_certificate_is_made_is_certified_as_there() {
     let scene = Scene::sqlite().await;
     scene.database.execute(PUT_BACK).await;
-    let run = scene.on_the_day(&["run", "--format", "json"]);
+    // With its guard the batch would be rolled back: this is what no guard had seen.
+    let mut command = scene.command(&["run", "--format", "json", "--log", "error"]);
+    command
+        .args(["--as-of", crate::scene::AS_OF])
+        .env("KIGEN_WITHOUT_GUARD", "effects-are-counted");
+    let run = scene.finish(&mut command);
     assert_eq!(
         run.code,
         i32::from(exit::NOT_GONE),

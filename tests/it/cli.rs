@@ -39,6 +39,7 @@ const STAGE: &[&str] = &[
     "objects_absent",
     "deferred",
     "failures",
+    "failed_records",
 ];
 
 const JOB: &[&str] = &[

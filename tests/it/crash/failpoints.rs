@@ -56,6 +56,9 @@ const IN_SUSPENSIONS: &str = "suspend.after-entry";
 /// Those that only large files in a bucket reach: `src/publish/contract/on_s3.rs` kills there.
 const IN_BUCKETS: [&str; 2] = ["publish.before-part", "publish.before-parts-are-joined"];
 
+/// Reached once a log has 256 entries: a tile is put again as an entry is.
+const IN_LONG_LOGS: &str = "log.after-tile";
+
 /// Hand a value to the program: no places to die at.
 const SETTINGS: [&str; 2] = ["clock.days-ahead", "signals.grace"];
 
@@ -71,7 +74,7 @@ fn the_list_names_every_failpoint_of_the_program() {
         .map(|(name, _)| name)
         .chain(IN_BUCKETS)
         .chain(SETTINGS)
-        .chain([IN_QUIET_RUNS, IN_SUSPENSIONS]);
+        .chain([IN_QUIET_RUNS, IN_SUSPENSIONS, IN_LONG_LOGS]);
     let listed: BTreeSet<String> = names.chain(of_keys).map(str::to_owned).collect();
     assert_eq!(found, listed);
 }

@@ -238,7 +238,7 @@ async fn without_the_guard_a_badge_vanishes_without_a_leaf() {
     let Some(case) = Case::new(Engine::Postgres, &sql, JOB).await else {
         return;
     };
-    case.run_without(&[Guard::ForeignKeysAreNamed]);
+    case.run_without(&[Guard::ForeignKeysAreNamed, Guard::EffectsAreCounted]);
     assert_eq!((case.count("badge").await, case.leaves()), (0, 2));
     case.remove().await;
 }
@@ -422,7 +422,7 @@ async fn without_the_guard_a_trigger_removes_an_essay_without_a_leaf() {
     let Some(case) = Case::new(Engine::Sqlite, &sql, JOB).await else {
         return;
     };
-    case.run_without(&[Guard::TriggersAreDeclared]);
+    case.run_without(&[Guard::TriggersAreDeclared, Guard::EffectsAreCounted]);
     assert_eq!((case.count("essay").await, case.leaves()), (0, 2));
 }
 

@@ -289,7 +289,8 @@ async fn a_stage_that_would_move_the_start_of_the_next_one_changes_nothing() {
         let Some(case) = Case::new(engine, &touched(engine), &super::two_stages()).await else {
             continue;
         };
-        let answer = case.run();
+        // The comparison of the schema knows the trigger already.
+        let answer = case.run_without(&[Guard::TriggersAreDeclared]);
         assert_ne!(answer.code, 0, "{engine:?}");
         let said = "moves `ended_on`, from which a period runs";
         assert!(
@@ -299,7 +300,11 @@ async fn a_stage_that_would_move_the_start_of_the_next_one_changes_nothing() {
             answer.stderr
         );
         assert_eq!(case.count("learner where ended_on = '2024-03-31'").await, 1);
-        case.run_without(&[Guard::DaysStay]);
+        case.run_without(&[
+            Guard::DaysStay,
+            Guard::TriggersAreDeclared,
+            Guard::EffectsAreCounted,
+        ]);
         assert_eq!(case.count("learner where ended_on = '2024-03-31'").await, 0);
         case.remove().await;
     }

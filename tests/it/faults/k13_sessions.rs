@@ -381,6 +381,9 @@ async fn a_connection_that_may_be_in_clear_is_refused_unless_the_url_says_so() {
     for word in ["db.example.jp", "may be in clear", "sslmode=verify-full"] {
         assert!(check.stderr.contains(word), "{word}: {}", check.stderr);
     }
+    let mut unguarded = case.scene.command(&["check"]);
+    unguarded.env("KIGEN_WITHOUT_GUARD", Guard::SaidToBeInClear.name());
+    assert_eq!(case.scene.finish(&mut unguarded).code, 0);
     case.scene
         .edit("kigen.toml", "jp/lms", "jp/lms?sslmode=disable");
     let check = case.scene.kigen(&["check"]);

@@ -79,7 +79,7 @@ async fn two_spellings_of_one_client_are_refused() {
 async fn without_the_guard_a_blank_makes_a_second_client() {
     let sql = learners("text", ["'acme '", "'acme'"]);
     let case = Case::new(Engine::Sqlite, &sql, &job()).await.unwrap();
-    case.run_without(&[Guard::ClientIsSpeltOnce]);
+    case.run_without(&[Guard::ClientIsSpeltOnce, Guard::ClientNames]);
     assert_eq!(clients(&case).len(), 2);
 }
 

@@ -873,6 +873,10 @@ impl Job<'_> {
         if let Some(of) = child.of {
             write!(text, "of = {:?}\n", self.children[of].written).unwrap();
         }
+        if child.named == Named::Unlink && theirs.len() > 1 {
+            let columns = (0..theirs.len()).map(|index| format!("of_{index}"));
+            write!(text, "clear = {:?}\n", columns.collect::<Vec<_>>()).unwrap();
+        }
         if child.named == Named::GoesWith {
             let names: Vec<&String> = child
                 .columns
