@@ -288,6 +288,10 @@ async fn a_pass_in_small_batches_rewrites_every_due_record_once(store: &TestStor
             marker,
         );
         job.limit.batch_size = 20;
+        // No token is made of a token.
+        store
+            .execute("update record set note = 'note ' || id")
+            .await;
         let run = Run::new(&format!("run {stage}"));
         let outcome = run.disposed(&store.open().await, &job, 0, AS_OF).await;
         assert_eq!(outcome.disposed, 1334);
