@@ -145,7 +145,7 @@ fn config(live: &Config, arguments: &Arguments, folder: &Path) -> Result<Config,
         protection: KeyringProtection::Plain,
     };
     config.certificates.place = CertificatesPlace::Folder(folder.join("certificates"));
-    config.certificates.work_folder = folder.to_owned();
+    folder.clone_into(&mut config.certificates.work_folder);
     config.certificates.origin = Some("rehearsal".to_owned());
     config.timestamp = None;
     config.objects.clear();

@@ -161,9 +161,10 @@ pub(super) async fn inspect(
     if fits || !guard::stands(Guard::SchemaIsCompared) {
         return Ok(fit);
     }
-    let exit = match fit.problems.is_empty() {
-        true => exit::ACCESS_REFUSED,
-        false => exit::SCHEMA_MISMATCH,
+    let exit = if fit.problems.is_empty() {
+        exit::ACCESS_REFUSED
+    } else {
+        exit::SCHEMA_MISMATCH
     };
     fit.problems.extend(fit.unreadable);
     Err(JobError::new(

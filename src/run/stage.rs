@@ -334,15 +334,14 @@ impl JobRun<'_> {
                 break;
             }
             // The last look: rows that moved past the pass, or were locked.
-            left = match self.again {
-                Some(_) => survey.without(outcome.disposed),
-                None => {
-                    let Some(left) = self.survey(index).await? else {
-                        may_go_on(self.control).await;
-                        break;
-                    };
-                    left
-                }
+            left = if self.again.is_some() {
+                survey.without(outcome.disposed)
+            } else {
+                let Some(left) = self.survey(index).await? else {
+                    may_go_on(self.control).await;
+                    break;
+                };
+                left
             };
             if !moved {
                 break;

@@ -90,6 +90,10 @@ pub struct Column {
 }
 
 /// A unique index, usable or not.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts of the catalog, each on its own"
+)]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UniqueIndex {
     pub name: String,
@@ -194,6 +198,10 @@ pub enum TriggerKind {
 }
 
 /// Row-level security of a table.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts of the catalog, each on its own"
+)]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RowSecurity {
     pub enabled: bool,

@@ -7,6 +7,7 @@
     clippy::pedantic,
     clippy::disallowed_methods,
     clippy::clone_on_ref_ptr,
+    clippy::type_complexity,
     clippy::print_stderr,
     clippy::print_stdout,
     dead_code,

@@ -15,7 +15,7 @@ pub(super) fn server(url: &str) -> Result<Server, LedgerError> {
     let settings = SessionSettings {
         read_only: false,
         lock_timeout: Duration::from_secs(10),
-        statement_timeout: Some(Duration::from_secs(300)),
+        statement_timeout: Some(Duration::from_mins(5)),
         // Its tables are found by the search path that it was given.
         catalog_first: false,
     };

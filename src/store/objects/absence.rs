@@ -107,7 +107,8 @@ mod tests {
 
     #[test]
     fn a_large_share_of_absent_objects_is_told_from_a_few() {
-        let cases: [(&[(u64, bool)], u8, bool); 8] = [
+        type Looks = &'static [(u64, bool)];
+        let cases: [(Looks, u8, bool); 8] = [
             (&[(1, true)], 10, false),
             (&[(2, true)], 10, true),
             (&[(5, true)], 10, true),

@@ -108,9 +108,10 @@ pub(crate) async fn tables_of(
             facts.insert(name, table);
         }
     }
-    let marks = match uses_marker_table(job) {
-        true => Some(Marks::load(backend, session, job).await?),
-        false => None,
+    let marks = if uses_marker_table(job) {
+        Some(Marks::load(backend, session, job).await?)
+    } else {
+        None
     };
     Ok(Tables::new(facts, marks))
 }

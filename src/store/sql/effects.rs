@@ -170,9 +170,8 @@ fn difference(table: &str, operation: Operation, counted: u64, stated: u64) -> S
 
 /// The last part of a table's name as statements spell it, without its quotes.
 pub(crate) fn unquoted(spelled: &str) -> String {
-    let last = match spelled.strip_suffix('"') {
-        None => return spelled.to_owned(),
-        Some(rest) => rest,
+    let Some(last) = spelled.strip_suffix('"') else {
+        return spelled.to_owned();
     };
     let doubled = last.replace("\"\"", "\0");
     let name = doubled.rsplit('"').next().unwrap_or_default();

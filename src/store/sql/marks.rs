@@ -6,6 +6,7 @@
 
 use super::backend::Backend;
 use super::dialect::literal;
+use super::selection::own;
 use super::session::Arg;
 use super::session::SqlSession;
 use super::session::Statement;
@@ -153,15 +154,17 @@ impl StageText<'_> {
         let looks_done = self.look_done(changes);
         self.some_mark(|name| {
             let holds = self.dialect.content_holds("m.content", &content);
-            let holds = match guard::stands(Guard::MarkedContent) {
-                true => format!("case when m.content is null then {looks_done} else {holds} end"),
-                false => "1 = 1".to_owned(),
+            let holds = if guard::stands(Guard::MarkedContent) {
+                format!("case when m.content is null then {looks_done} else {holds} end")
+            } else {
+                "1 = 1".to_owned()
             };
             let is_this = name.stage == self.stage.name;
             // A stage that is gone may have done something else than this one.
-            let holds = match is_this {
-                true => holds,
-                false => format!("{looks_done} and {holds}"),
+            let holds = if is_this {
+                holds
+            } else {
+                format!("{looks_done} and {holds}")
             };
             (is_this || self.is_former(&name.stage)).then_some(holds)
         })
@@ -196,7 +199,7 @@ impl StageText<'_> {
     pub(super) fn content(&self) -> String {
         let changes = self.changes().iter();
         let columns: Vec<(&str, String)> = changes
-            .map(|change| (change.column.as_str(), self.own(&change.column)))
+            .map(|change| (change.column.as_str(), own(&change.column)))
             .collect();
         self.dialect.content(&columns)
     }
@@ -238,14 +241,11 @@ impl StageText<'_> {
         self.job.stages.iter().all(|now| now.name != stage)
     }
 
-    fn own(&self, column: &str) -> String {
-        super::selection::own(column)
-    }
-
     fn of_cluster(&self, name: &MarkName, alias: &str) -> String {
-        match name.is_gone {
-            true => format!(" and {alias}cluster = {}", literal(&self.job.cluster)),
-            false => String::new(),
+        if name.is_gone {
+            format!(" and {alias}cluster = {}", literal(&self.job.cluster))
+        } else {
+            String::new()
         }
     }
 
@@ -279,7 +279,7 @@ impl StageText<'_> {
 
     /// Whether a mark `m` says of one column what stands in it.
     fn holds_column(&self, change: &Change) -> String {
-        let column = (change.column.as_str(), self.own(&change.column));
+        let column = (change.column.as_str(), own(&change.column));
         let content = self.dialect.content(&[column]);
         format!(
             "case when m.content is null then {} else {} end",
@@ -299,7 +299,7 @@ impl StageText<'_> {
     }
 
     fn looks_done(&self, change: &Change) -> Option<String> {
-        let column = self.own(&change.column);
+        let column = own(&change.column);
         let text = self.dialect.text_of(&column);
         match &change.strategy {
             Strategy::Null => Some(format!("{column} is null")),
@@ -324,7 +324,7 @@ impl StageText<'_> {
             return None;
         };
         let facts = self.own_column(&change.column).ok()?;
-        let text = self.dialect.text_of(&self.own(&change.column));
+        let text = self.dialect.text_of(&own(&change.column));
         let is_text = matches!(facts.column_type, super::catalog::ColumnType::Text { .. });
         is_text.then(|| self.dialect.looks_like_token(&text))
     }

@@ -110,8 +110,8 @@ fn tokens(script: &str) -> Vec<Token> {
     while let Some(first) = rest.chars().next() {
         rest = if rest.starts_with("--") {
             after(rest, "\n")
-        } else if rest.starts_with("/*") {
-            after(&rest[2..], "*/")
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            after(comment, "*/")
         } else if first == '\'' {
             after(&rest[1..], "'")
         } else if let Some(closing) = closing_of(first) {

@@ -60,7 +60,7 @@ fn matched(join: &Join, alias: &str) -> String {
 impl<'a> StageText<'a> {
     /// `"table" as t left join …`, with the joins that the stage's rule reads.
     pub(crate) fn from(&self) -> String {
-        self.from_with(&self.needed_joins())
+        self.joined_with(&self.needed_joins())
     }
 
     /// The same for all of `stages`, which are of one job.
@@ -68,11 +68,11 @@ impl<'a> StageText<'a> {
         let needed: Vec<&str> = stages.iter().flat_map(Self::needed_joins).collect();
         stages
             .first()
-            .map(|text| text.from_with(&needed))
+            .map(|text| text.joined_with(&needed))
             .unwrap_or_default()
     }
 
-    fn from_with(&self, needed: &[&str]) -> String {
+    fn joined_with(&self, needed: &[&str]) -> String {
         let mut text = format!("{} as t", self.tables.sql(&self.job.table));
         for join in &self.job.joins {
             if !needed.contains(&join.name.as_str()) {

@@ -53,7 +53,7 @@ impl Period {
             if self.last_day(start) < day {
                 return start;
             }
-            start = start - 1.day();
+            start -= 1.day();
         }
         start
     }

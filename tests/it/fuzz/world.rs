@@ -871,11 +871,11 @@ impl Job<'_> {
             on.join(", ")
         );
         if let Some(of) = child.of {
-            write!(text, "of = {:?}\n", self.children[of].written).unwrap();
+            writeln!(text, "of = {:?}", self.children[of].written).unwrap();
         }
         if child.named == Named::Unlink && theirs.len() > 1 {
             let columns = (0..theirs.len()).map(|index| format!("of_{index}"));
-            write!(text, "clear = {:?}\n", columns.collect::<Vec<_>>()).unwrap();
+            writeln!(text, "clear = {:?}", columns.collect::<Vec<_>>()).unwrap();
         }
         if child.named == Named::GoesWith {
             let names: Vec<&String> = child
@@ -949,7 +949,7 @@ fn key_value(declared: &str, number: usize, engine: Engine) -> String {
             1 => format!("'k''{number}'"),
             _ => format!("'key-{number}'"),
         },
-        (Engine::Sqlite, "") if number % 2 == 0 => format!("'{number}'"),
+        (Engine::Sqlite, "") if number.is_multiple_of(2) => format!("'{number}'"),
         _ => number.to_string(),
     }
 }

@@ -40,9 +40,10 @@ where
 }
 
 fn is_given_up(failure: &DispatchFailure) -> bool {
-    let error = failure.as_connector_error();
-    let source = error.and_then(|error| Error::source(error));
-    source.is_some_and(|source| source.is::<GivenUp>())
+    let source = failure.as_connector_error().and_then(Error::source);
+    source
+        .and_then(|source| source.downcast_ref::<GivenUp>())
+        .is_some()
 }
 
 /// What the code of a whole answer means; an answer without one is judged by its HTTP status.

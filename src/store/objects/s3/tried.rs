@@ -22,7 +22,15 @@ use crate::store::objects::ObjectVersions;
 /// The removal names a version, so that no server adds a delete marker for it; one that does all the
 /// same has its marker taken away again.
 pub(super) async fn try_calls(store: &S3Objects) -> Result<(), RefusedCall> {
-    let name = format!(".kigen-probe-{}", Uuid::now_v7());
+    // Random, so that nobody's object has the name.
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|_| RefusedCall {
+        call: "name an object",
+        error: ObjectError::NotReady {
+            code: "no random bytes".to_owned(),
+        },
+    })?;
+    let name = format!(".kigen-probe-{}", Uuid::new_v8(random));
     let key = ObjectKey::parse(name).map_err(|error| RefusedCall {
         call: "name an object",
         error: error.into(),

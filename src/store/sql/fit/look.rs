@@ -1,6 +1,7 @@
 //! The look at everything that surrounds the tables of a job.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::job::Job;
 use crate::job::OnDispose;
@@ -26,13 +27,11 @@ pub(crate) async fn look(
             continue;
         };
         names.insert(name.to_string(), facts.relation.to_string());
-        if !relations.contains_key(&facts.id) {
-            let relation = backend.surroundings(session, facts).await?;
-            relations.insert(facts.id, relation);
-        }
-        if let Some(relation) = relations.get_mut(&facts.id) {
-            relation.used_as.insert(used_as);
-        }
+        let relation = match relations.entry(facts.id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(backend.surroundings(session, facts).await?),
+        };
+        relation.used_as.insert(used_as);
     }
     let mut relations: Vec<Relation> = relations.into_values().collect();
     relations.sort_by(|one, other| one.name.cmp(&other.name));

@@ -14,8 +14,8 @@ use crate::store::sql::catalog::RelationKind;
 pub(super) fn compare(ground: &Ground<'_>, fit: &mut Fit) {
     for relation in &ground.inspection.relations {
         // Of these, rows are only counted or looked for; those of children as well.
-        let only_looked_at = |used: &&str| ["blocks", "leftovers", "effect"].contains(used);
-        if !relation.used_as.iter().all(|used| only_looked_at(&used)) {
+        let only_looked_at = |used: &str| ["blocks", "leftovers", "effect"].contains(&used);
+        if !relation.used_as.iter().all(|used| only_looked_at(used)) {
             parts(relation, fit);
         }
     }

@@ -154,15 +154,12 @@ fn breaks(
         } else {
             quote(column)
         };
-        list.push(match change_of(column) {
-            Some(change) => {
-                let value_type = check.value_type.as_deref().unwrap_or(&facts.r#type);
-                format!("{}::{value_type} as {name}", constant(&change.strategy)?)
-            }
-            None => {
-                all_constant = false;
-                format!("t.{}", quote(column))
-            }
+        list.push(if let Some(change) = change_of(column) {
+            let value_type = check.value_type.as_deref().unwrap_or(&facts.r#type);
+            format!("{}::{value_type} as {name}", constant(&change.strategy)?)
+        } else {
+            all_constant = false;
+            format!("t.{}", quote(column))
         });
     }
     let from = if all_constant {
@@ -203,9 +200,9 @@ async fn large_objects(
     if !guard::stands(Guard::NoLargeObjectStays) {
         return Ok(());
     }
-    let removes = |used: &&str| ["records", "goes-with"].contains(used);
+    let removes = |used: &str| ["records", "goes-with"].contains(&used);
     for relation in &ground.inspection.relations {
-        if !relation.used_as.iter().any(|used| removes(&used)) {
+        if !relation.used_as.iter().any(|used| removes(used)) {
             continue;
         }
         let columns = relation.columns.iter();
