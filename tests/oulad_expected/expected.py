@@ -153,7 +153,7 @@ class Database:
             # In doubt a purpose applies.
             if result is None or result in SCREENED:
                 purposes.append((None if done else self.learner.get(learner), 3))
-            verdicts[attempt_id] = (subject, *decide(purposes, as_of, disposed=done))
+            verdicts[attempt_id] = ((module, subject), *decide(purposes, as_of, disposed=done))
         for attempt_id in due(verdicts):
             row = self.attempt[attempt_id]
             row[0], row[4] = ("token", row[0][1]), True
@@ -161,8 +161,8 @@ class Database:
 
     def delete_attempts(self, as_of):
         verdicts = {
-            attempt_id: (subject, *decide([(ended_on, 10)], as_of))
-            for attempt_id, (subject, _, _, ended_on, _) in self.attempt.items()
+            attempt_id: ((module, subject), *decide([(ended_on, 10)], as_of))
+            for attempt_id, (subject, module, _, ended_on, _) in self.attempt.items()
         }
         for attempt_id in due(verdicts):
             del self.attempt[attempt_id]
@@ -175,7 +175,7 @@ class Database:
             if subject[0] == "clear"
         }
         verdicts = {
-            k: (k[0], *decide([(ended_on, 5)], as_of, referenced=k in named))
+            k: ((k[1], k[0]), *decide([(ended_on, 5)], as_of, referenced=k in named))
             for k, (ended_on, _) in self.enrolment.items()
         }
         for k in due(verdicts):

@@ -7,7 +7,7 @@
 create table as_of(day text not null);
 
 create view attempt_last_days as
-select t.attempt_id, t.learner_id, t.pseudonymized, t.course_ended_on,
+select t.attempt_id, t.learner_id, t.module, t.pseudonymized, t.course_ended_on,
        (e.final_result is null or e.final_result in ('Fail', 'Withdrawn')) as screened,
        l.relationship_ended_on,
        date(t.course_ended_on, '+1 day', '+1 years', '-1 day') as course_last,
@@ -17,7 +17,7 @@ left join enrolment e using (learner_id, module, presentation)
 left join learner l on l.learner_id = t.learner_id;
 
 create view "exam-history/pseudonymize" as
-select attempt_id as record, learner_id as subject,
+select attempt_id as record, module || ' ' || learner_id as subject,
        case when screened then max(course_last, screening_last) else course_last end as last_day,
        case when pseudonymized then 'already-disposed'
             when course_ended_on is null or (screened and relationship_ended_on is null)
@@ -29,7 +29,7 @@ select attempt_id as record, learner_id as subject,
 from attempt_last_days, as_of;
 
 create view "exam-history/delete" as
-select attempt_id as record, learner_id as subject,
+select attempt_id as record, module || ' ' || learner_id as subject,
        date(course_ended_on, '+1 day', '+10 years', '-1 day') as last_day,
        case when course_ended_on is null then 'undatable'
             when course_ended_on > day then 'starts-in-future'
@@ -38,7 +38,7 @@ select attempt_id as record, learner_id as subject,
 from exam_attempt, as_of;
 
 create view "enrolment/delete" as
-select e.rowid as record, learner_id as subject,
+select e.rowid as record, module || ' ' || learner_id as subject,
        date(ended_on, '+1 day', '+5 years', '-1 day') as last_day,
        case when ended_on is null then 'undatable'
             when ended_on > day then 'starts-in-future'
