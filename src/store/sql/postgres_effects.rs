@@ -77,6 +77,10 @@ pub(crate) async fn counted(
     beginning: &Beginning,
     names: &[Arc<str>],
 ) -> Result<Vec<Counted>, StoreError> {
+    // What a deferred trigger or key puts off until the commit would happen after the count.
+    let put_off = "set constraints all immediate";
+    let statement = Statement::new("do what waits for the commit", put_off, Vec::new());
+    session.execute(&statement).await?;
     let spelled = names.iter().map(|name| Some(name.to_string())).collect();
     let args = vec![Arg::TextArray(spelled)];
     let statement = Statement::new("count what changed", END, args);

@@ -115,6 +115,18 @@ fn effects() -> Vec<Effect> {
         plain(
             POSTGRES,
             &format!(
+                "{HISTORY} {}",
+                trigger(
+                    "after delete on learner deferrable initially deferred for each row",
+                    "insert into learner_history values (old.learner_id, old.name);"
+                )
+                .replace("create trigger", "create constraint trigger")
+            ),
+            "`learner_history`: 2 rows inserted",
+        ),
+        plain(
+            POSTGRES,
+            &format!(
                 "{HISTORY} create rule does as on delete to learner do also insert into learner_history values (old.learner_id, old.name);"
             ),
             "`learner_history`: 2 rows inserted",
