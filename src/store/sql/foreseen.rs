@@ -1,5 +1,5 @@
-//! What a run will have removed by the time that a job's turn comes: rows that keep a record now, and
-//! will keep it no longer.
+//! What a run will have done by the time that a job's turn comes: rows that keep a record now will have
+//! gone by then, or will name it no longer.
 //!
 //! A plan that did not foresee it would promise less than the run removes. Where a row blocks rows of
 //! its own table, one step is foreseen from each row that is due: that is the most that can go.
@@ -94,38 +94,49 @@ impl<'a> Foreseen<'a> {
             }
             let mut gone = Vec::new();
             for earlier in 0..=index {
-                gone.extend(self.removed_by(earlier, text, &reference.table)?);
+                gone.extend(self.freed_by(earlier, text, reference)?);
             }
             blocking.push((reference, gone));
         }
         Ok(text.blocked_by(&blocking))
     }
 
-    /// The conditions under which the job at `index` has removed the row `b` of `name`, a table of
-    /// `of`, before that stage's turn comes.
-    fn removed_by(
+    /// The conditions under which the job at `index` has ended, before the turn of the stage `of` comes, that the row
+    /// `b` of `blocks` names its record: the row has gone, or the columns that name it were rewritten or
+    /// cleared.
+    fn freed_by(
         &self,
         index: usize,
         of: &StageText<'_>,
-        name: &TableName,
+        blocks: &Reference,
     ) -> Result<Vec<String>, StoreError> {
         let job = self.jobs[index].job;
-        let has_column = |column: &String| of.tables.column(name, column).is_some();
+        let table = &blocks.table;
+        let has_column = |column: &String| of.tables.column(table, column).is_some();
+        let names_it = |column: &String| blocks.on.iter().any(|pair| pair.theirs == *column);
         let mut conditions = Vec::new();
         let mut is_earlier = true;
         for stage in 0..job.stages.len() {
             let text = self.text(index, stage);
-            // Of its own job, what earlier stages take along is gone by then.
+            // Of its own job, what earlier stages do has been done by then.
             is_earlier &= job.cluster != of.job.cluster || text.stage.name != of.stage.name;
-            let deletes = matches!(text.stage.disposal, Disposal::Delete);
-            if deletes && same(name, &job.table) && job.key.iter().all(has_column) {
+            let frees = match &text.stage.disposal {
+                Disposal::Delete => true,
+                Disposal::Pseudonymize { changes, .. } => {
+                    is_earlier && changes.iter().any(|change| names_it(&change.column))
+                }
+            };
+            if frees && same(table, &job.table) && job.key.iter().all(has_column) {
                 conditions.push(own_row(&text, &self.due(index, &text)?));
             }
-            let goes_with =
-                text.references(|on_dispose| matches!(on_dispose, OnDispose::GoesWith { .. }));
-            for reference in goes_with.filter(|reference| same(name, &reference.table)) {
+            for reference in text.references(|_| true) {
+                let frees = match reference.on_dispose {
+                    OnDispose::GoesWith { .. } => true,
+                    OnDispose::Unlink => reference.clear.iter().any(names_it),
+                    OnDispose::Blocks => false,
+                };
                 let mut named = reference.on.iter().map(|pair| &pair.theirs);
-                if is_earlier && named.all(has_column) {
+                if frees && is_earlier && same(table, &reference.table) && named.all(has_column) {
                     let due = self.due(index, &text)?;
                     conditions.push(with_its_record(&text, reference, &due));
                 }

@@ -117,6 +117,64 @@ async fn a_plan_counts_what_earlier_jobs_of_the_run_will_free() {
     }
 }
 
+/// The attempts of [`CHAIN`] lose their learners before these are looked at.
+fn which_name_nobody_any_more() -> [(&'static str, String); 2] {
+    let attempts = job("attempt", "taken_on", None);
+    let rewritten = attempts
+        .replace(
+            "[[stage]]\nname = \"delete\"",
+            "[[stage]]\nname = \"mask\"\ndisposal = \"pseudonymize\"\n\n[[stage.purpose]]\nname = \"service\"\n\
+             starting-point = \"end-of-transaction\"\nstarts-at = \"taken_on\"\nperiod = \"P3Y\"\n\n\
+             [[stage.change]]\ncolumn = \"learner_id\"\nstrategy = \"null\"\n\n[[stage]]\nname = \"delete\"",
+        )
+        .replacen("period = \"P3Y\"", "period = \"P3Y \"", 1)
+        .replace("period = \"P3Y\"", "period = \"P50Y\"")
+        .replace("period = \"P3Y \"", "period = \"P3Y\"");
+    let (rules, examples) = rewritten.split_once("[[example]]").unwrap();
+    let of_mask = format!("[[example]]{examples}").replace("\"delete\"", "\"mask\"");
+    let of_delete = format!("[[example]]{examples}")
+        .replace("2026-03-31", "2073-03-31")
+        .replace("2026-04-01", "2073-04-01");
+    let unlinked = job("answer", "given_on", None).replace(
+        "[[stage]]\nname",
+        "[[reference]]\ntable = \"attempt\"\non = { learner_id = \"answer_id\" }\non-dispose = \"unlink\"\n\n[[stage]]\nname",
+    );
+    [
+        ("attempt.toml", format!("{rules}{of_mask}\n{of_delete}")),
+        ("answer.toml", unlinked),
+    ]
+}
+
+#[tokio::test]
+async fn a_plan_counts_what_is_freed_by_rows_that_stay_and_name_nobody_any_more() {
+    // An attempt whose learner is rewritten, and one that is unlinked from an answer of that number.
+    let sql = CHAIN
+        .replace("PERSON", crate::scene::PERSON)
+        .replace("(21, 11, '2010-03-31')", "(1, 11, '2010-03-31')");
+    let learners = job("learner", "ended_on", Some("attempt"));
+    for engine in Engine::ALL {
+        for (file, earlier) in which_name_nobody_any_more() {
+            let jobs = [
+                (file, earlier.as_str()),
+                ("learner.toml", learners.as_str()),
+            ];
+            let Some(scene) = Scene::with(engine, &sql, &jobs).await else {
+                continue;
+            };
+            let foreseen = plan(&scene, &[]);
+            let run = scene.on_the_day(&["run", "--format", "json"]);
+            assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+            let (due, freed) = said(&foreseen, "learner");
+            assert!(freed > 0, "{engine:?} {file}");
+            let document = run.json();
+            let mut jobs = document["jobs"].as_array().unwrap().iter();
+            let learner = jobs.find(|job| job["job"] == "learner").unwrap();
+            assert_eq!(learner["stages"][0]["disposed"], due + freed, "{file}");
+            scene.database.remove().await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_plan_over_its_limit_with_what_the_run_frees_says_so() {
     for engine in Engine::ALL {
