@@ -19,13 +19,14 @@ pub(crate) async fn count_all(
 ) -> Result<Companions, StoreError> {
     let mut found = Companions::default();
     let goes_with = text.references(|on_dispose| matches!(on_dispose, OnDispose::GoesWith { .. }));
-    for reference in goes_with {
-        let rows = rows_of(session, foreseen, text, reference).await?;
-        add(&mut found.goes_with, reference.table.to_string(), rows);
+    for references in by_table(goes_with) {
+        let rows = rows_of(session, foreseen, text, &references).await?;
+        add(&mut found.goes_with, references[0].table.to_string(), rows);
     }
-    for reference in text.references(|on_dispose| matches!(on_dispose, OnDispose::Unlink)) {
-        let rows = rows_of(session, foreseen, text, reference).await?;
-        add(&mut found.unlinked, reference.table.to_string(), rows);
+    let unlinked = text.references(|on_dispose| matches!(on_dispose, OnDispose::Unlink));
+    for references in by_table(unlinked) {
+        let rows = rows_of(session, foreseen, text, &references).await?;
+        add(&mut found.unlinked, references[0].table.to_string(), rows);
     }
     if !super::intent::has_objects(text.job, text.stage) {
         return Ok(found);
@@ -48,7 +49,7 @@ pub(crate) async fn count_all(
                 format!(
                     "select count(distinct b.{column}) from {} as b where {}",
                     text.tables.sql(name),
-                    foreseen.companions(text, reference)?
+                    foreseen.companions(text, &[reference])?
                 )
             }
         };
@@ -58,16 +59,31 @@ pub(crate) async fn count_all(
     Ok(found)
 }
 
+/// The references of each table together: a row that several lead to is one row.
+fn by_table<'r>(references: impl Iterator<Item = &'r Reference>) -> Vec<Vec<&'r Reference>> {
+    let mut tables: Vec<Vec<&Reference>> = Vec::new();
+    for reference in references {
+        match tables
+            .iter_mut()
+            .find(|known| known[0].table == reference.table)
+        {
+            Some(known) => known.push(reference),
+            None => tables.push(vec![reference]),
+        }
+    }
+    tables
+}
+
 async fn rows_of(
     session: &mut dyn SqlSession,
     foreseen: &Foreseen<'_>,
     text: &StageText<'_>,
-    reference: &Reference,
+    references: &[&Reference],
 ) -> Result<u64, StoreError> {
     let sql = format!(
         "select count(*) from {} as b where {}",
-        text.tables.sql(&reference.table),
-        foreseen.companions(text, reference)?
+        text.tables.sql(&references[0].table),
+        foreseen.companions(text, references)?
     );
     number(session, text, sql).await
 }

@@ -70,13 +70,34 @@ impl<'a> Foreseen<'a> {
         text.due_unless(self.as_of(), referenced)
     }
 
-    /// The rows `b` of a reference's table that go with the records of `text` that go.
+    /// The rows `b` of one table that `references` of the stage `text` lead to from the records that go, each
+    /// once, but for those that an earlier stage of the job has taken along or unlinked.
     pub(crate) fn companions(
         &self,
         text: &StageText<'_>,
-        reference: &Reference,
+        references: &[&Reference],
     ) -> Result<String, StoreError> {
-        Ok(with_its_record(text, reference, &self.goes(text)?))
+        let table = references.first().map(|reference| &reference.table);
+        let mut earlier = Vec::new();
+        for before in self.stages() {
+            if before.stage.name == text.stage.name {
+                break;
+            }
+            let done = before.references(|on_dispose| !matches!(on_dispose, OnDispose::Blocks));
+            for reference in done.filter(|reference| Some(&reference.table) == table) {
+                earlier.push(with_its_record(&before, reference, &self.goes(&before)?));
+            }
+        }
+        let goes = self.goes(text)?;
+        let now = references.iter();
+        let now: Vec<String> = now
+            .map(|reference| with_its_record(text, reference, &goes))
+            .collect();
+        let now = format!("({})", now.join(" or "));
+        if earlier.is_empty() {
+            return Ok(now);
+        }
+        Ok(format!("{now} and not ({})", earlier.join(" or ")))
     }
 
     /// What blocks the record of the job at `index` but for the rows that will be gone by then.

@@ -313,3 +313,47 @@ name"#;
         case.remove().await;
     }
 }
+
+/// A message names two learners, and a learner is due in both stages.
+#[tokio::test]
+async fn a_row_that_goes_along_is_counted_once() {
+    let reference = |column: &str| {
+        format!(
+            "[[reference]]\ntable = \"message\"\non = {{ {column} = \"learner_id\" }}\non-dispose = \"goes-with\"\n\
+             key = [\"message_id\"]\nstages = [\"pseudonymize\", \"delete\"]\n[reference.columns]\nquasi-identifier = [\"sender\", \"receiver\"]\nnot-personal = [\"message_id\"]\n\n"
+        )
+    };
+    let references = format!(
+        "{}{}[[stage]]\nname",
+        reference("sender"),
+        reference("receiver")
+    );
+    let job = super::two_stages().replacen("[[stage]]\nname", &references, 1);
+    let sql = "create table learner (learner_id bigint not null primary key, name text, ended_on date);
+        insert into learner values (1, 'PERSON', '2010-03-31'), (2, 'PERSON', '2010-03-31'), (3, 'PERSON', '2025-03-31');
+        create table message (message_id bigint not null primary key, sender bigint, receiver bigint);
+        create index message_sender on message (sender);
+        create index message_receiver on message (receiver);
+        insert into message values (11, 1, 2), (12, 2, 3), (13, 3, 3);";
+    for engine in Engine::ALL {
+        let Some(case) = Case::new(engine, sql, &job).await else {
+            continue;
+        };
+        let foreseen = plan(&case.scene, &[]);
+        let run = case.scene.on_the_day(&["run", "--format", "json"]);
+        assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+        let run = run.json();
+        let stages = |document: &Value| document["jobs"][0]["stages"].as_array().unwrap().clone();
+        for (planned, done) in stages(&foreseen).iter().zip(&stages(&run)) {
+            assert_eq!(
+                planned["goes_with"], done["gone_with"],
+                "{engine:?} {planned}"
+            );
+        }
+        assert_eq!(
+            stages(&run)[0]["gone_with"],
+            serde_json::json!({ "message": 3 })
+        );
+        case.remove().await;
+    }
+}
