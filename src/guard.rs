@@ -150,6 +150,8 @@ guards! {
     RightsAreThere = "rights-are-there",
     /// Each statement that removes is planned by the database before the night.
     StatementsAreTried = "statements-are-tried",
+    /// The process leaves no core file: it would hold keys and rows.
+    NoCoreFile = "no-core-file",
 }
 
 impl fmt::Display for Guard {

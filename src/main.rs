@@ -5,7 +5,8 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     #[cfg(feature = "failpoints")]
     kigen::failpoints::arm();
-    if let Some(failed) = kigen::cli::without_drivers_variables() {
+    let refused = kigen::cli::forbid_core_dumps().or_else(kigen::cli::without_drivers_variables);
+    if let Some(failed) = refused {
         return failed;
     }
     run()

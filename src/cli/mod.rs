@@ -5,6 +5,7 @@
 mod audit;
 mod certificate;
 mod check;
+mod core_dump;
 mod daemon;
 mod demo;
 mod environment;
@@ -36,6 +37,7 @@ use clap::ValueEnum;
 use jiff::civil::Date;
 
 use crate::exit;
+pub use core_dump::forbid_core_dumps;
 pub use environment::without_drivers_variables;
 use failure::Failure;
 

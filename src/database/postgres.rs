@@ -81,6 +81,8 @@ pub struct Server {
     /// Settings in the `options` of the URL, in their order.
     given: Vec<(String, String)>,
     settings: SessionSettings,
+    /// How long it may be silent before it is asked whether it is there.
+    asked_after: Duration,
 }
 
 /// Why no session could be had.
@@ -122,6 +124,7 @@ impl Server {
             connect,
             given,
             settings,
+            asked_after: ASKED_AFTER,
         })
     }
 
@@ -190,7 +193,8 @@ impl Server {
             // A connection that comes back inside a transaction would lose the next one's work.
             .after_release(|connection, _| {
                 Box::pin(async move {
-                    sqlx::raw_sql("rollback").execute(connection).await?;
+                    // Outside a transaction a lone `rollback` would write a warning to the server's log.
+                    sqlx::raw_sql("begin; rollback").execute(connection).await?;
                     Ok(true)
                 })
             })
@@ -208,7 +212,7 @@ impl Server {
         loop {
             tokio::select! {
                 done = &mut work => return done,
-                () = tokio::time::sleep(ASKED_AFTER) => {}
+                () = tokio::time::sleep(self.asked_after) => {}
             }
             tokio::select! {
                 done = &mut work => return done,

@@ -302,7 +302,8 @@ pub(super) struct RawPurpose {
     pub starts_at_zone: Option<String>,
     pub starts_at_format: Option<RawFormat>,
     /// The first day that is believed of the starting point: `2005-04-01`; what lies before is no event,
-    /// and the record is kept as undatable. 1995-01-01 if it is not given.
+    /// and the record is kept as undatable. If it is not given: 1995-01-01, or the start of the oldest
+    /// example if that is earlier.
     pub earliest: Option<String>,
     /// The records to which the purpose applies; all if it is not given.
     pub applies_when: Option<RawCondition>,

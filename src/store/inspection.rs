@@ -274,13 +274,17 @@ impl Right {
 }
 
 impl KeyAction {
-    /// What the database would do to the rows that hold the key; `None` if it refuses instead.
-    pub(crate) const fn would(self) -> Option<&'static str> {
-        match self {
-            Self::NoAction => None,
-            Self::Cascade => Some("delete them itself (on delete cascade)"),
-            Self::SetNull => Some("rewrite them itself (on delete set null)"),
-            Self::SetDefault => Some("rewrite them itself (on delete set default)"),
-        }
+    /// What the database would do to the rows of `table`, which hold the key; `None` if it refuses
+    /// instead.
+    pub(crate) fn would(self, table: &str) -> Option<String> {
+        let (verb, action) = match self {
+            Self::NoAction => return None,
+            Self::Cascade => ("delete", "cascade"),
+            Self::SetNull => ("rewrite", "set null"),
+            Self::SetDefault => ("rewrite", "set default"),
+        };
+        Some(format!(
+            "{verb} rows of `{table}` itself (on delete {action})"
+        ))
     }
 }

@@ -7,7 +7,7 @@ mod checker;
 mod failpoints;
 #[cfg(feature = "failpoints")]
 mod frozen;
-mod process;
+pub(crate) mod process;
 mod random;
 mod restored;
 mod school;

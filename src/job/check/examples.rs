@@ -98,6 +98,17 @@ fn judge(path: &Path, raw: &RawExample, stage: &Stage, findings: &mut Findings) 
     })
 }
 
+/// The earliest day on which an example lets the period of `purpose` start.
+///
+/// An example of a record that is kept because its day is not believed does not count.
+pub(super) fn oldest_start(raw: &RawJob, stage: &str, purpose: &str) -> Option<Date> {
+    let own = raw.example.iter().filter(|example| {
+        example.stage == stage && !matches!(example.reason, Some(RawReason::Undatable))
+    });
+    let starts = own.filter_map(|example| example.starts.get(purpose));
+    starts.filter_map(|text| text.parse().ok()).min()
+}
+
 /// Reads a day as job files write it.
 pub(super) fn date(path: &Path, text: &str, findings: &mut Findings) -> Option<Date> {
     let date: Option<Date> = text.parse().ok();

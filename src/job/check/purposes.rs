@@ -25,9 +25,12 @@ use crate::job::raw::RawStartingPoint;
 use crate::problem::document::Path;
 
 /// Checks one purpose: what the rule needs of it, and where its facts are.
+///
+/// `oldest_example` is the earliest day on which an example lets its period start.
 pub(super) fn check(
     path: &Path,
     raw: &RawPurpose,
+    oldest_example: Option<Date>,
     ground: &Ground,
     findings: &mut Findings,
 ) -> Option<(Purpose, PurposeSource)> {
@@ -35,7 +38,7 @@ pub(super) fn check(
     let period = period(path, raw, findings);
     let starts_at = ground.column(&path.key("starts-at"), &raw.starts_at, findings);
     let stored_as = stored_as(path, raw, findings);
-    let earliest = earliest(path, raw, findings);
+    let earliest = earliest(path, raw, oldest_example, findings);
     let applies_when = match &raw.applies_when {
         Some(raw) => Some(condition(&path.key("applies-when"), raw, ground, findings)?),
         None => None,
@@ -118,17 +121,28 @@ fn stored_as(path: &Path, raw: &RawPurpose, findings: &mut Findings) -> Option<S
 /// minutes or the digits of a date fall into 1970.
 const EARLIEST_OF_SECONDS: Date = Date::constant(1971, 1, 1);
 
-/// The first day that is believed of the starting point.
-fn earliest(path: &Path, raw: &RawPurpose, findings: &mut Findings) -> Option<Date> {
+/// The first day that is believed of the starting point: what the purpose says; else the usual day, or
+/// the oldest example's if that is earlier, since its author has said that such days occur.
+fn earliest(
+    path: &Path,
+    raw: &RawPurpose,
+    oldest_example: Option<Date>,
+    findings: &mut Findings,
+) -> Option<Date> {
     if !guard::stands(Guard::BelievableDay) {
         return Some(Date::MIN);
     }
+    let counts_seconds = matches!(raw.starts_at_format, Some(RawFormat::UnixSeconds));
     let Some(text) = &raw.earliest else {
-        return Some(EARLIEST_BELIEVED);
+        let stated = oldest_example.map_or(EARLIEST_BELIEVED, |day| day.min(EARLIEST_BELIEVED));
+        return Some(if counts_seconds {
+            stated.max(EARLIEST_OF_SECONDS)
+        } else {
+            stated
+        });
     };
     let path = path.key("earliest");
     let day = examples::date(&path, text, findings)?;
-    let counts_seconds = matches!(raw.starts_at_format, Some(RawFormat::UnixSeconds));
     if counts_seconds && day < EARLIEST_OF_SECONDS {
         let message = format!("seconds since 1970 are not believed on {day}");
         let hint = format!(

@@ -1,6 +1,7 @@
 //! Stages, each one for itself; [`sequence`](super::sequence) looks at them together.
 
 use super::changes;
+use super::examples;
 use super::findings::Findings;
 use super::joins::Ground;
 use super::names;
@@ -36,7 +37,14 @@ fn stage(path: &Path, raw: &RawStage, ground: &Ground, findings: &mut Findings) 
 
     let mut purposes = Vec::new();
     for (index, purpose) in raw.purpose.iter().enumerate() {
-        purposes.push(purposes::check(&path_of(index), purpose, ground, findings));
+        let oldest_example = examples::oldest_start(ground.raw, &raw.name, &purpose.name);
+        purposes.push(purposes::check(
+            &path_of(index),
+            purpose,
+            oldest_example,
+            ground,
+            findings,
+        ));
     }
     let disposal = match raw.disposal {
         RawDisposal::Delete => Some(delete(path, raw, findings)),

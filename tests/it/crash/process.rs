@@ -70,6 +70,11 @@ impl Worker {
         self.child.wait().unwrap().signal() == Some(SIGKILL)
     }
 
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }

@@ -309,3 +309,49 @@ async fn a_stage_that_would_move_the_start_of_the_next_one_changes_nothing() {
         case.remove().await;
     }
 }
+
+/// The learners of [`COLUMNS`]' days, with examples that begin on `start` and expect what they should.
+fn examples_begin_on(start: &str, last_day_kept: &str, first_day_due: &str) -> String {
+    JOB.replace(
+        "service = \"2023-03-31\"",
+        &format!("service = \"{start}\""),
+    )
+    .replace(
+        "as-of = \"2026-03-31\"",
+        &format!("as-of = \"{last_day_kept}\""),
+    )
+    .replace(
+        "as-of = \"2026-04-01\"",
+        &format!("as-of = \"{first_day_due}\""),
+    )
+}
+
+#[tokio::test]
+async fn an_example_that_begins_earlier_says_that_such_days_are_believed() {
+    let rows = "create table learner (learner_id bigint not null primary key, name text, ended_on date);
+        insert into learner values (1, 'PERSON', '1980-01-06'), (2, 'PERSON', '1976-03-31'), (3, 'PERSON', '1970-01-01');";
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let job = examples_begin_on("1976-03-31", "1979-03-31", "1979-04-01");
+        let Some(case) = Case::new(engine, rows, &job).await else {
+            continue;
+        };
+        let run = case.run();
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        assert_eq!(case.count("learner").await, 1, "{engine:?}");
+        assert_eq!(case.count("learner where learner_id = 3").await, 1);
+        case.remove().await;
+    }
+    // Not of a column of seconds, where small numbers fall into 1970.
+    let rows =
+        "create table learner (learner_id bigint not null primary key, name text, ended_on bigint);
+        insert into learner values (1, 'PERSON', 0), (2, 'PERSON', 86400);";
+    let job = examples_begin_on("1970-01-02", "1973-01-02", "1973-01-03").replace(
+        "starts-at = \"ended_on\"",
+        &format!("starts-at = \"ended_on\"\n{SECONDS}"),
+    );
+    let Some(case) = Case::new(Engine::Sqlite, rows, &job).await else {
+        return;
+    };
+    assert_eq!(case.run().code, i32::from(kigen::exit::JOBS_INVALID));
+    assert_eq!(case.count("learner").await, 2);
+}

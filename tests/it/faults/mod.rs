@@ -38,6 +38,7 @@ mod k23_silent_servers;
 mod k24_growth;
 mod k25_restored_store;
 mod k26_dry_run;
+mod process;
 mod s3_proxy;
 mod with_objects;
 
@@ -272,4 +273,28 @@ fn every_guard_has_a_test_that_switches_it_off() {
         untested.is_empty(),
         "no test switches these off: {untested:?}"
     );
+}
+
+#[test]
+fn every_guard_stands_somewhere_in_the_program() {
+    let sources = every_source(concat!(env!("CARGO_MANIFEST_DIR"), "/src").as_ref());
+    let nowhere: Vec<&Guard> = Guard::ALL
+        .iter()
+        .filter(|guard| !sources.contains(&format!("Guard::{guard:?})")))
+        .collect();
+    assert!(nowhere.is_empty(), "nothing asks for these: {nowhere:?}");
+}
+
+/// Every file of Rust below `folder`, as text.
+fn every_source(folder: &std::path::Path) -> String {
+    let mut text = String::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text.push_str(&every_source(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+    text
 }

@@ -115,7 +115,7 @@ fn is_declared(ground: &Ground<'_>, key: &ForeignKey) -> bool {
 
 /// What the database does with rows that the job says nothing about.
 fn consequence(key: &ForeignKey) -> String {
-    match key.on_delete.would() {
+    match key.on_delete.would(&key.table) {
         Some(would) => format!(
             "the database would {would} where its foreign key ({}) names one, without evidence",
             key.columns.join(", ")
@@ -142,9 +142,12 @@ fn unnamed(
             key.points_at, touch.table
         )
     };
-    let would = key.on_delete.would().map_or(String::new(), |would| {
-        format!(": the database would {would}, without evidence")
-    });
+    let would = key
+        .on_delete
+        .would(&key.table)
+        .map_or(String::new(), |would| {
+            format!(": the database would {would}, without evidence")
+        });
     let said = format!(
         "a foreign key of `{}` ({columns}) points at {target} and the job does not name it{would}",
         key.table
