@@ -490,6 +490,26 @@ mod tests {
         );
     }
 
+    #[tokio::test]
+    async fn a_server_that_has_gone_ends_the_wait_for_its_answer() {
+        // Nobody listens on a port that was free a moment ago.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let settings = SessionSettings {
+            read_only: true,
+            lock_timeout: Duration::from_secs(1),
+            statement_timeout: None,
+            catalog_first: true,
+        };
+        let url = format!("postgres://nobody@127.0.0.1:{port}/none");
+        let mut server = Server::at(&url, "kigen test", settings).unwrap();
+        server.asked_after = Duration::from_millis(10);
+        let silent = std::future::pending::<Result<(), sqlx::Error>>();
+        let ended = tokio::time::timeout(CONNECT_TIMEOUT, server.watched(silent)).await;
+        assert!(matches!(ended, Ok(Err(sqlx::Error::Io(_)))), "{ended:?}");
+    }
+
     #[test]
     fn a_url_says_how_its_connection_is_protected() {
         for (url, protection_) in [
