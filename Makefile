@@ -19,7 +19,7 @@ FUZZ_SEED_OF_NOW := $(or $(SEED),$(shell date +%s))
 LOCKED := $(if $(CI),--locked)
 WITH_SERVICES := scripts/with-services.sh
 # A workspace of its own. One profile for use and tests: typst is built once.
-PDF := --release --manifest-path certificate-pdf/Cargo.toml
+PDF := --release --manifest-path crates/certificate-pdf/Cargo.toml
 
 # The stores that `demo` and `oulad` can run on.
 ifeq ($(filter sqlite postgres,$(STORE)),)
@@ -64,7 +64,7 @@ setup: ## Install what the other targets need (apt, a private venv, cargo-nextes
 .PHONY: check
 check: ## Format, lints and documentation, without a warning
 	cargo fmt --all --check
-	cargo fmt --manifest-path certificate-pdf/Cargo.toml --check
+	cargo fmt --manifest-path crates/certificate-pdf/Cargo.toml --check
 	cargo clippy $(LOCKED) --workspace --all-targets --all-features -- -D warnings
 	cargo clippy $(LOCKED) $(PDF) --all-targets -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc $(LOCKED) --workspace --all-features --no-deps --document-private-items
@@ -86,7 +86,7 @@ ci: setup check test ## What CI runs, in its order
 deny: ## Licences, advisories and sources of all dependencies (needs the network)
 	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }
 	cargo deny --all-features check
-	cargo deny --manifest-path certificate-pdf/Cargo.toml check
+	cargo deny --manifest-path crates/certificate-pdf/Cargo.toml check
 
 .PHONY: fuzz
 fuzz: setup ## Random schemas, rows and jobs against one oracle [SEED=… ROUNDS=2000 ENGINE=sqlite|postgres]

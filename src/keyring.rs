@@ -37,10 +37,10 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use zeroize::Zeroizing;
 
-use crate::evidence::log::vkey::KeyType;
-use crate::evidence::log::vkey::NoteKey;
-use crate::evidence::log::vkey::NoteKeyError;
-use crate::evidence::public_key;
+use kigen_evidence::log::vkey::KeyType;
+use kigen_evidence::log::vkey::NoteKey;
+use kigen_evidence::log::vkey::NoteKeyError;
+use kigen_evidence::public_key;
 
 use content::Content;
 use protection::Protection;

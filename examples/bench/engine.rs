@@ -12,7 +12,6 @@ use anyhow::ensure;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::civil::date;
-use kigen::evidence::leaf::RunKey;
 use kigen::job;
 use kigen::job::Job;
 use kigen::plan;
@@ -31,6 +30,7 @@ use kigen::store::TokenKey;
 use kigen::store::sql::PostgresOptions;
 use kigen::store::sql::SqlStore;
 use kigen::store::sql::open_postgres;
+use kigen_evidence::leaf::RunKey;
 
 use crate::cpu::Spent;
 use crate::server::Copy;

@@ -1,5 +1,6 @@
 //! `kigen check`: configuration, jobs and their examples; with `--connect` also the live schema.
 
+use kigen_evidence::digest::Sha256;
 use serde::Serialize;
 
 use super::Global;
@@ -7,7 +8,6 @@ use super::failure::Failure;
 use super::load;
 use super::output;
 use crate::config::Config;
-use crate::evidence::digest::Sha256;
 use crate::exit;
 use crate::job;
 use crate::job::Job;

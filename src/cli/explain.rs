@@ -1,20 +1,20 @@
 //! `kigen explain`: why one record is due or kept, in words, from the code that decides.
 
 use jiff::civil::Date;
+use kigen_evidence::calendar::FirstDay;
+use kigen_evidence::value::RecordKey;
+use kigen_evidence::value::Value;
 use serde::Serialize;
 
 use super::Global;
 use super::failure::Failure;
 use super::load;
 use super::output;
-use crate::domain::calendar::FirstDay;
 use crate::domain::rule::Applies;
 use crate::domain::rule::Candidate;
 use crate::domain::rule::Decision;
 use crate::domain::rule::StartingPoint;
 use crate::domain::rule::Undatable;
-use crate::domain::value::RecordKey;
-use crate::domain::value::Value;
 use crate::exit;
 use crate::job::Job;
 use crate::job::Stage;

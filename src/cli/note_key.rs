@@ -1,9 +1,10 @@
 //! Keys of logs and witnesses on the command line.
 
+use kigen_evidence::log::vkey::KeyType;
+use kigen_evidence::log::vkey::NoteKey;
+use kigen_evidence::log::vkey::NoteKeyError;
+
 use super::failure::Failure;
-use crate::evidence::log::vkey::KeyType;
-use crate::evidence::log::vkey::NoteKey;
-use crate::evidence::log::vkey::NoteKeyError;
 use crate::exit;
 
 /// Keys of notes, each given as itself or as a file that holds it.

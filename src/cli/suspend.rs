@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use jiff::civil::Date;
+use kigen_evidence::log::entry::SuspensionReason;
 use serde::Serialize;
 
 use super::Global;
@@ -10,7 +11,6 @@ use super::load;
 use super::output;
 use crate::clock;
 use crate::config::Config;
-use crate::evidence::log::entry::SuspensionReason;
 use crate::exit;
 use crate::job::Job;
 use crate::job::JobSet;

@@ -5,6 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
+use kigen_evidence::log::checkpoint::Checkpoint;
+use kigen_evidence::log::checkpoint::CheckpointError;
+use kigen_evidence::log::note::Note;
+use kigen_evidence::log::note::NoteError;
+use kigen_evidence::log::vkey::KeyType;
+use kigen_evidence::public_key;
 use serde::Serialize;
 
 use super::Global;
@@ -14,12 +20,6 @@ use super::note_key::note_keys;
 use super::output;
 use crate::config::CertificatesBucket;
 use crate::config::CertificatesPlace;
-use crate::evidence::log::checkpoint::Checkpoint;
-use crate::evidence::log::checkpoint::CheckpointError;
-use crate::evidence::log::note::Note;
-use crate::evidence::log::note::NoteError;
-use crate::evidence::log::vkey::KeyType;
-use crate::evidence::public_key;
 use crate::exit;
 use crate::progress::Progress;
 use crate::publish;

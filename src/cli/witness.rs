@@ -5,6 +5,8 @@ mod watch;
 
 use std::path::PathBuf;
 
+use kigen_evidence::log::vkey::KeyType;
+use kigen_evidence::log::vkey::NoteKey;
 use serde::Serialize;
 
 use super::Global;
@@ -13,8 +15,6 @@ use super::keyring::ProtectionOptions;
 use super::load;
 use super::output;
 use crate::config::KeyringProtection;
-use crate::evidence::log::vkey::KeyType;
-use crate::evidence::log::vkey::NoteKey;
 use crate::exit;
 use crate::keyring::WitnessKeyring;
 

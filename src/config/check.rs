@@ -5,6 +5,7 @@ use std::path::Path as FilePath;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use kigen_evidence::calendar::Period;
 use url::Url;
 
 use super::Client;
@@ -25,7 +26,6 @@ use super::raw::RawObjectsKind;
 use super::raw::RawStore;
 use super::raw::RawStoreKind;
 use super::secret_url::Scheme;
-use crate::domain::calendar::Period;
 use crate::guard;
 use crate::guard::Guard;
 use crate::problem::Problem;

@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use der::asn1::ObjectIdentifier;
+use kigen_evidence::calendar::Period;
+use kigen_evidence::log::vkey::NoteKey;
 use url::Url;
 
-use crate::domain::calendar::Period;
-use crate::evidence::log::vkey::NoteKey;
 use crate::job::Job;
 use crate::job::JobSet;
 use crate::problem::Problem;

@@ -1,12 +1,10 @@
 //! The deletion rule of one stage, and the decision it makes about one record.
 
-use std::fmt;
-
 use jiff::civil::Date;
+use kigen_evidence::calendar::FirstDay;
+use kigen_evidence::calendar::Period;
+use kigen_evidence::statement::RetainReason;
 use serde::Serialize;
-
-use super::calendar::FirstDay;
-use super::calendar::Period;
 
 /// One purpose for which a record is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,50 +111,6 @@ impl Purpose {
             StartingPoint::On(day) if day < self.earliest => Some(Undatable::NotBelieved),
             StartingPoint::On(_) => None,
         }
-    }
-}
-
-/// Why a record is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RetainReason {
-    /// This stage disposed of it in an earlier run.
-    AlreadyDisposed,
-    /// The end of a purpose cannot be computed: [`Undatable`] says why.
-    Undatable,
-    /// A starting point lies after the day of the decision.
-    StartsInFuture,
-    /// A purpose goes on.
-    NotExpired,
-    /// Another row still names it, and the job says that this blocks its disposal.
-    Referenced,
-}
-
-impl RetainReason {
-    /// Every reason, in order of weight: the first that holds is the one given.
-    pub const ALL: [Self; 5] = [
-        Self::AlreadyDisposed,
-        Self::Undatable,
-        Self::StartsInFuture,
-        Self::NotExpired,
-        Self::Referenced,
-    ];
-
-    /// The reason's name in reports, plans and certificates.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::AlreadyDisposed => "already-disposed",
-            Self::Undatable => "undatable",
-            Self::StartsInFuture => "starts-in-future",
-            Self::NotExpired => "not-expired",
-            Self::Referenced => "referenced",
-        }
-    }
-}
-
-impl fmt::Display for RetainReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

@@ -1,9 +1,10 @@
 //! A job's rules in words, in English and Japanese, from the checked job itself.
 
 use jiff::civil::Date;
+use kigen_evidence::calendar::FirstDay;
+use kigen_evidence::calendar::Period;
+use kigen_evidence::statement::StartingPointKind;
 
-use crate::domain::calendar::FirstDay;
-use crate::domain::calendar::Period;
 use crate::domain::rule::EARLIEST_BELIEVED;
 use crate::domain::rule::Purpose;
 
@@ -14,7 +15,6 @@ use super::Job;
 use super::Operation;
 use super::PurposeSource;
 use super::Stage;
-use super::StartingPointKind;
 
 /// What one stage says, in both languages.
 #[derive(Clone, Debug, PartialEq, Eq)]

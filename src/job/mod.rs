@@ -25,9 +25,10 @@ use std::path::PathBuf;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use kigen_evidence::statement::RetainReason;
+use kigen_evidence::statement::StartingPointKind;
 
 use crate::domain::rule::Applies;
-use crate::domain::rule::RetainReason;
 use crate::domain::rule::Rule;
 
 /// One checked job.
@@ -273,29 +274,6 @@ pub struct PurposeSource {
     pub stored_as: StoredAs,
     /// The records to which the purpose applies; all if `None`.
     pub applies_when: Option<Condition>,
-}
-
-/// The event from which a period runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StartingPointKind {
-    Collection,
-    EndOfTransaction,
-    EndOfRelationship,
-    ReplyToRequest,
-    RequestOfPerson,
-}
-
-impl StartingPointKind {
-    /// The word used in job files, plans and certificates.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Collection => "collection",
-            Self::EndOfTransaction => "end-of-transaction",
-            Self::EndOfRelationship => "end-of-relationship",
-            Self::ReplyToRequest => "reply-to-request",
-            Self::RequestOfPerson => "request-of-person",
-        }
-    }
 }
 
 /// How a starting point's column is to be read where its type does not say.

@@ -7,9 +7,9 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use kigen_evidence::calendar::Period;
 use thiserror::Error;
 
-use crate::domain::calendar::Period;
 use crate::ledger::Ledger;
 use crate::ledger::entry::Entry;
 use crate::ledger::entry::EvidenceKeyDestroyed;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::evidence::public_key::PublicKeyError;
+use kigen_evidence::public_key::PublicKeyError;
 
 use super::NEWEST_VERSION;
 use super::protection::ProtectionKind;

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use jiff::civil::Date;
 use thiserror::Error;
 
-use crate::domain::calendar::FirstDay;
-use crate::domain::calendar::Period;
+use kigen_evidence::calendar::FirstDay;
+use kigen_evidence::calendar::Period;
 
 /// A quarter of a calendar year (UTC), written `2026Q4`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

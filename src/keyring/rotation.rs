@@ -5,9 +5,9 @@
 //! may still have to be signed with it. After a crash in between the same command goes on.
 
 use jiff::Timestamp;
+use kigen_evidence::public_key;
 use thiserror::Error;
 
-use crate::evidence::public_key;
 use crate::ledger::Ledger;
 use crate::ledger::LedgerLock;
 use crate::ledger::entry::Entry;

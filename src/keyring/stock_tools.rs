@@ -11,12 +11,12 @@ use ed25519_dalek::SigningKey;
 use jiff::civil::date;
 use tempfile::TempDir;
 
-use crate::evidence::allowed_signers;
-use crate::evidence::allowed_signers::AllowedSigner;
-use crate::evidence::dsse;
-use crate::evidence::public_key;
-use crate::evidence::sample;
-use crate::evidence::sshsig;
+use kigen_evidence::allowed_signers;
+use kigen_evidence::allowed_signers::AllowedSigner;
+use kigen_evidence::dsse;
+use kigen_evidence::public_key;
+use kigen_evidence::sample;
+use kigen_evidence::sshsig;
 
 use super::KeyUse;
 use super::Keyring;

@@ -1,11 +1,11 @@
 //! The key of an earlier run: wrapped in the ledger, opened by the keyring.
 
+use kigen_evidence::leaf::RunKey;
 use thiserror::Error;
 
 use super::Keyring;
 use super::KeyringError;
 use super::WrappedRunKey;
-use crate::evidence::leaf::RunKey;
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 

@@ -6,7 +6,7 @@ use aes_gcm::aead::Aead;
 use aes_gcm::aead::Payload;
 use zeroize::Zeroizing;
 
-use crate::evidence::leaf::RunKey;
+use kigen_evidence::leaf::RunKey;
 
 use super::Keyring;
 use super::KeyringError;

@@ -11,6 +11,7 @@ mod log;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use kigen_evidence::log::entry::SuspensionReason;
 
 use super::entry::Due;
 use super::entry::Entry;
@@ -29,7 +30,6 @@ use super::entry::Trigger;
 use super::error::LedgerError;
 use super::error::Retry;
 use super::record::RunKey;
-use crate::evidence::log::entry::SuspensionReason;
 use fixture::Fixture;
 use fixture::at;
 

@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use serde::Serialize;
 
-use crate::evidence::log::entry::SuspensionReason;
+use kigen_evidence::log::entry::SuspensionReason;
 
 /// An entry as the ledger holds it.
 #[derive(Clone, Debug, PartialEq)]

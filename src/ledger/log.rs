@@ -6,13 +6,13 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use kigen_evidence::merkle;
+use kigen_evidence::merkle::Hash;
 
 use super::entry::RecordedEntry;
 use super::error::LedgerError;
 use super::record::NewCertificate;
 use super::record::Stored;
-use crate::evidence::merkle;
-use crate::evidence::merkle::Hash;
 
 /// What an entry is to its run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

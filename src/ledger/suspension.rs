@@ -48,7 +48,8 @@ pub fn suspended(entries: &[RecordedEntry]) -> BTreeMap<String, Suspended> {
 
 #[cfg(test)]
 mod tests {
-    use crate::evidence::log::entry::SuspensionReason;
+    use kigen_evidence::log::entry::SuspensionReason;
+
     use crate::ledger::entry::Entry;
     use crate::ledger::entry::JobSuspended;
     use crate::ledger::entry::RecordedEntry;

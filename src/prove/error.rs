@@ -3,11 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
+use kigen_evidence::log::note::NoteError;
+use kigen_evidence::log::vkey::NoteKeyError;
+use kigen_evidence::receipt::SearchError;
 use thiserror::Error;
 
-use crate::evidence::log::note::NoteError;
-use crate::evidence::log::vkey::NoteKeyError;
-use crate::evidence::receipt::SearchError;
 use crate::keyring::KeyringError;
 use crate::ledger::error::LedgerError;
 use crate::publish::PublishError;

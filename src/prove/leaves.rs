@@ -6,9 +6,9 @@ use std::io;
 use std::io::Write;
 use std::path::Path;
 
+use kigen_evidence::digest::Sha256;
 use sha2::Digest;
 
-use crate::evidence::digest::Sha256;
 use crate::publish::EvidencePlace;
 use crate::publish::read_through;
 

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::civil::DateTime;
 use uuid::Uuid;
 
-use crate::domain::value::Value;
+use kigen_evidence::value::Value;
 
 /// The most keys that are tried for one text of each column.
 const MOST_KEYS: usize = 65_536;
@@ -80,7 +80,7 @@ fn is_decimal(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::domain::value::Value;
+    use kigen_evidence::value::Value;
 
     use super::keys;
     use super::meanings;

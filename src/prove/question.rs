@@ -2,11 +2,11 @@
 
 use std::fmt;
 
+use kigen_evidence::statement::Target;
+use kigen_evidence::value::Value;
 use thiserror::Error;
 
 use super::meaning;
-use crate::domain::value::Value;
-use crate::evidence::statement::Target;
 use crate::job::Job;
 use crate::job::OnDispose;
 use crate::job::Reference;

@@ -4,14 +4,14 @@ use std::fmt;
 use std::path::Path;
 
 use jiff::Timestamp;
+use kigen_evidence::leaf::Action;
+use kigen_evidence::statement::Statement;
 
 use super::certificate;
 use super::certificate::Hit;
 use super::certificate::Obstacle;
 use super::error::ProveError;
 use super::question::Question;
-use crate::evidence::leaf::Action;
-use crate::evidence::statement::Statement;
 use crate::keyring::Keyring;
 use crate::ledger::CertificateFilter;
 use crate::ledger::CertificateMatch;

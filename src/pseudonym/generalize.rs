@@ -1,9 +1,9 @@
 //! Making a value coarser.
 
 use jiff::civil::Date;
+use kigen_evidence::value::Value;
 
 use super::first_characters;
-use crate::domain::value::Value;
 use crate::job::Generalize;
 
 /// The 47 prefectures (都道府県, JIS X 0401) in code order.

@@ -7,9 +7,9 @@ mod generalize;
 mod reference;
 pub mod token;
 
+use kigen_evidence::value::Value;
 use thiserror::Error;
 
-use crate::domain::value::Value;
 use crate::job::Strategy;
 use token::TokenShape;
 use token::Tokenizer;

@@ -1,9 +1,9 @@
+use kigen_evidence::value::Value;
 use proptest::prelude::*;
 
 use super::Replacement;
 use super::token::TokenShape;
 use super::token::Tokenizer;
-use crate::domain::value::Value;
 use crate::job::Generalize;
 
 fn text(value: &str) -> Value {

@@ -6,7 +6,7 @@ use hmac::KeyInit;
 use hmac::Mac;
 use sha2::Sha256;
 
-use crate::domain::value::Value;
+use kigen_evidence::value::Value;
 
 const TOKEN_TAG: &[u8] = b"kigen/token/v1\0";
 const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";

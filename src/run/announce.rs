@@ -7,6 +7,13 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use kigen_evidence::log::entry;
+use kigen_evidence::log::entry::Plan;
+use kigen_evidence::log::entry::PlannedLimit;
+use kigen_evidence::log::entry::PlannedTarget;
+use kigen_evidence::statement::Controller;
+use kigen_evidence::statement::Issuer;
+use kigen_evidence::statement::LogPlace;
 
 use super::certified;
 use super::certified::Damaged;
@@ -23,13 +30,6 @@ use super::outcome::JobError;
 use super::seal;
 use super::start::Ready;
 use crate::config::Config;
-use crate::evidence::log::entry;
-use crate::evidence::log::entry::Plan;
-use crate::evidence::log::entry::PlannedLimit;
-use crate::evidence::log::entry::PlannedTarget;
-use crate::evidence::statement::Controller;
-use crate::evidence::statement::Issuer;
-use crate::evidence::statement::LogPlace;
 use crate::exit;
 use crate::guard;
 use crate::guard::Guard;

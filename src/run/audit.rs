@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use kigen_evidence::value::Value;
 use serde::Serialize;
 
 use super::error::RunError;
@@ -25,7 +26,6 @@ use super::recall::Why;
 use super::reconcile::UndoneCertificate;
 use super::reconcile::look_at_one;
 use super::reconcile::undone;
-use crate::domain::value::Value;
 use crate::exit;
 use crate::job::Job;
 use crate::keyring::Keyring;

@@ -1,25 +1,25 @@
 //! What plans and certificates say in the same words: issuer, client, rule, method.
 
 use jiff::civil::Date;
+use kigen_evidence::digest::Sha256;
+use kigen_evidence::leaf::Action;
+use kigen_evidence::statement;
+use kigen_evidence::statement::CertifiedApproval;
+use kigen_evidence::statement::CertifiedClause;
+use kigen_evidence::statement::CertifiedPurpose;
+use kigen_evidence::statement::CertifiedRule;
+use kigen_evidence::statement::Controller;
+use kigen_evidence::statement::Method;
+use kigen_evidence::statement::MethodClass;
+use kigen_evidence::statement::Reconciled;
+use kigen_evidence::statement::Run;
+use kigen_evidence::statement::Store;
+use kigen_evidence::statement::Technique;
+use kigen_evidence::statement::Trigger;
+use kigen_evidence::statement::Worker;
 
 use crate::config::Client;
 use crate::config::Issuer;
-use crate::evidence::digest::Sha256;
-use crate::evidence::leaf::Action;
-use crate::evidence::statement;
-use crate::evidence::statement::CertifiedApproval;
-use crate::evidence::statement::CertifiedClause;
-use crate::evidence::statement::CertifiedPurpose;
-use crate::evidence::statement::CertifiedRule;
-use crate::evidence::statement::Controller;
-use crate::evidence::statement::Method;
-use crate::evidence::statement::MethodClass;
-use crate::evidence::statement::Reconciled;
-use crate::evidence::statement::Run;
-use crate::evidence::statement::Store;
-use crate::evidence::statement::Technique;
-use crate::evidence::statement::Trigger;
-use crate::evidence::statement::Worker;
 use crate::ledger::entry::JobEntry;
 use crate::ledger::entry::RunStarted;
 use crate::ledger::entry::TargetEntry;

@@ -188,11 +188,11 @@ mod tests {
     use std::path::Path;
 
     use jiff::Timestamp;
+    use kigen_evidence::log::entry::SuspensionReason;
 
     use super::JobControl;
     use super::Stopped;
     use crate::config::Config;
-    use crate::evidence::log::entry::SuspensionReason;
     use crate::exit;
     use crate::job::Job;
     use crate::ledger;

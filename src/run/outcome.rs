@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
+use kigen_evidence::digest::Sha256;
+use kigen_evidence::log::entry::SuspensionReason;
 use serde::Serialize;
 
-use crate::evidence::digest::Sha256;
-use crate::evidence::log::entry::SuspensionReason;
 use crate::exit;
 use crate::ledger::suspension::Suspended;
 use crate::plan::OverLimit;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use kigen_evidence::dsse;
+use kigen_evidence::leaf::Action;
+use kigen_evidence::statement::Statement;
 use serde::Serialize;
 
 use super::outcome::FinishedRun;
-use crate::evidence::dsse;
-use crate::evidence::leaf::Action;
-use crate::evidence::statement::Statement;
 use crate::job::Effect;
 use crate::job::Job;
 use crate::job::OnDispose;
@@ -107,7 +107,7 @@ async fn certified(
             sum.deleted += target.counts.of(Action::RowDeleted);
             sum.pseudonymized += target.counts.of(Action::Pseudonymized);
             match target.method.technique {
-                crate::evidence::statement::Technique::SqlDelete => sum.deleted += target.repeated,
+                kigen_evidence::statement::Technique::SqlDelete => sum.deleted += target.repeated,
                 _ => sum.pseudonymized += target.repeated,
             }
         }

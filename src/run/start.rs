@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use kigen_evidence::leaf::Action;
 
 use super::day::Day;
 use super::open::ObjectPlace;
 use super::outcome::SchemaSeen;
-use crate::evidence::leaf::Action;
 use crate::job::Disposal;
 use crate::job::Effect;
 use crate::job::Job;

@@ -3,6 +3,12 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use kigen_evidence::log::entry;
+use kigen_evidence::log::entry::Resumption;
+use kigen_evidence::log::entry::Suspension;
+use kigen_evidence::log::entry::SuspensionReason;
+use kigen_evidence::statement::EntryPlace;
+use kigen_evidence::statement::LogPlace;
 
 use super::certified;
 use super::client_log::ClientLog;
@@ -18,12 +24,6 @@ use super::open::Inventories;
 use super::outcome::JobError;
 use super::seal;
 use crate::config::Config;
-use crate::evidence::log::entry;
-use crate::evidence::log::entry::Resumption;
-use crate::evidence::log::entry::Suspension;
-use crate::evidence::log::entry::SuspensionReason;
-use crate::evidence::statement::EntryPlace;
-use crate::evidence::statement::LogPlace;
 use crate::job::Job;
 use crate::keyring::Keyring;
 use crate::ledger::Ledger;

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use kigen_evidence::digest::Sha256;
 use serde::Serialize;
 use serde::Serializer;
 
-use crate::evidence::digest::Sha256;
 use crate::job::Operation;
 use crate::store::sql::catalog::RelationKind;
 

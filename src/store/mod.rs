@@ -22,13 +22,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use kigen_evidence::leaf::RunKey;
+use kigen_evidence::statement::RetainReason;
+use kigen_evidence::value::Value;
 use serde::Serialize;
 
 use crate::domain::rule::Candidate;
-use crate::domain::rule::RetainReason;
 use crate::domain::rule::Undatable;
-use crate::domain::value::Value;
-use crate::evidence::leaf::RunKey;
 use crate::job::Job;
 use crate::job::Leftover;
 use crate::job::TableName;

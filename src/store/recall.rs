@@ -5,8 +5,8 @@
 
 use jiff::civil::Date;
 
-use crate::domain::value::RecordKey;
-use crate::domain::value::Value;
+use kigen_evidence::value::RecordKey;
+use kigen_evidence::value::Value;
 
 use super::error::StoreError;
 

@@ -4,6 +4,11 @@
 //! later. It is kept in a file of its own, so that the stamp still fits when the head has moved on.
 
 use jiff::Timestamp;
+use kigen_evidence::log::checkpoint::Checkpoint;
+use kigen_evidence::log::checkpoint::CheckpointError;
+use kigen_evidence::log::note::Note;
+use kigen_evidence::log::note::NoteError;
+use kigen_evidence::log::vkey::NoteKeyError;
 use sha2::Digest;
 use sha2::Sha256;
 use thiserror::Error;
@@ -15,11 +20,6 @@ use super::wire::NONCE_LENGTH;
 use super::wire::Question;
 use super::wire::Stamp;
 use crate::config::TimestampConfig;
-use crate::evidence::log::checkpoint::Checkpoint;
-use crate::evidence::log::checkpoint::CheckpointError;
-use crate::evidence::log::note::Note;
-use crate::evidence::log::note::NoteError;
-use crate::evidence::log::vkey::NoteKeyError;
 use crate::keyring::Keyring;
 use crate::publish::Content;
 use crate::publish::EvidencePlace;

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
+use kigen_evidence::dsse;
+use kigen_evidence::dsse::LONGEST_ENVELOPE;
+use kigen_evidence::dsse::Verified;
+use kigen_evidence::merkle::Hash;
+use kigen_evidence::merkle::leaf_hash;
+use kigen_evidence::public_key::key_id;
+use kigen_evidence::sshsig;
+use kigen_evidence::statement::Statement;
+use kigen_evidence::verify;
 use tokio::runtime::Handle;
 use tokio::task;
 
-use crate::evidence::dsse;
-use crate::evidence::dsse::LONGEST_ENVELOPE;
-use crate::evidence::dsse::Verified;
-use crate::evidence::merkle::Hash;
-use crate::evidence::merkle::leaf_hash;
-use crate::evidence::public_key::key_id;
-use crate::evidence::sshsig;
-use crate::evidence::statement::Statement;
-use crate::evidence::verify;
 use crate::publish::EvidencePlace;
 use crate::publish::PublishError;
 use crate::publish::client_folder;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ed25519_dalek::VerifyingKey;
+use kigen_evidence::log::checkpoint::Checkpoint;
+use kigen_evidence::log::vkey::NoteKey;
 
-use crate::evidence::log::checkpoint::Checkpoint;
-use crate::evidence::log::vkey::NoteKey;
 use crate::publish::EvidencePlace;
 use crate::publish::Listed;
 

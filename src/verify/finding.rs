@@ -3,15 +3,15 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use kigen_evidence::log::checkpoint::CheckpointError;
+use kigen_evidence::log::history::EntryCounts;
+use kigen_evidence::log::note::NoteError;
+use kigen_evidence::log::policy::PolicyError;
+use kigen_evidence::log::proof::LogProofError;
+use kigen_evidence::sshsig::SshSignatureError;
+use kigen_evidence::verify::Finding;
 use thiserror::Error;
 
-use crate::evidence::log::checkpoint::CheckpointError;
-use crate::evidence::log::history::EntryCounts;
-use crate::evidence::log::note::NoteError;
-use crate::evidence::log::policy::PolicyError;
-use crate::evidence::log::proof::LogProofError;
-use crate::evidence::sshsig::SshSignatureError;
-use crate::evidence::verify::Finding;
 use crate::publish::PublishError;
 
 /// One result of a check.

@@ -3,9 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::VerifyingKey;
+use kigen_evidence::public_key;
+use kigen_evidence::sshsig::wire_key;
 
-use crate::evidence::public_key;
-use crate::evidence::sshsig::wire_key;
 use crate::publish::EvidencePlace;
 use crate::publish::Kind;
 use crate::publish::Listed;

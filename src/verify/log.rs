@@ -11,16 +11,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
+use kigen_evidence::log::checkpoint::Checkpoint;
+use kigen_evidence::log::history::HistoryReport;
+use kigen_evidence::log::note::Note;
+use kigen_evidence::log::policy::Policy;
+use kigen_evidence::log::proof::LogProof;
+use kigen_evidence::log::vkey::KeyType;
+use kigen_evidence::log::vkey::NoteKey;
+use kigen_evidence::merkle::Hash;
+use kigen_evidence::public_key::key_id;
 
-use crate::evidence::log::checkpoint::Checkpoint;
-use crate::evidence::log::history::HistoryReport;
-use crate::evidence::log::note::Note;
-use crate::evidence::log::policy::Policy;
-use crate::evidence::log::proof::LogProof;
-use crate::evidence::log::vkey::KeyType;
-use crate::evidence::log::vkey::NoteKey;
-use crate::evidence::merkle::Hash;
-use crate::evidence::public_key::key_id;
 use crate::guard;
 use crate::guard::Guard;
 use crate::publish::EvidencePlace;

@@ -16,10 +16,10 @@ mod reader;
 use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
+use kigen_evidence::log::checkpoint::Checkpoint;
+use kigen_evidence::log::vkey::NoteKey;
 use thiserror::Error;
 
-use crate::evidence::log::checkpoint::Checkpoint;
-use crate::evidence::log::vkey::NoteKey;
 use crate::progress::Progress;
 use crate::publish::EvidencePlace;
 use crate::publish::PublishError;

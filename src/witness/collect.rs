@@ -1,14 +1,14 @@
 //! The worker's side: a head that a witness has cosigned goes beside the published one.
 
+use kigen_evidence::log::checkpoint::Checkpoint;
+use kigen_evidence::log::checkpoint::CheckpointError;
+use kigen_evidence::log::note::Note;
+use kigen_evidence::log::note::NoteError;
+use kigen_evidence::log::vkey::NoteKey;
+use kigen_evidence::log::vkey::NoteKeyError;
+use kigen_evidence::merkle;
 use thiserror::Error;
 
-use crate::evidence::log::checkpoint::Checkpoint;
-use crate::evidence::log::checkpoint::CheckpointError;
-use crate::evidence::log::note::Note;
-use crate::evidence::log::note::NoteError;
-use crate::evidence::log::vkey::NoteKey;
-use crate::evidence::log::vkey::NoteKeyError;
-use crate::evidence::merkle;
 use crate::keyring::Keyring;
 use crate::ledger::Ledger;
 use crate::ledger::LedgerLock;

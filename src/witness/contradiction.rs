@@ -5,12 +5,12 @@ use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
+use kigen_evidence::log::note::Note;
 use sha2::Digest;
 use sha2::Sha256;
 
 use super::held::Held;
 use super::held::replace;
-use crate::evidence::log::note::Note;
 
 /// The files in which both heads were kept.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,10 +12,10 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::evidence::log::checkpoint::Checkpoint;
-use crate::evidence::log::note::Note;
-use crate::evidence::log::note::NoteSignature;
-use crate::evidence::log::vkey::NoteKey;
+use kigen_evidence::log::checkpoint::Checkpoint;
+use kigen_evidence::log::note::Note;
+use kigen_evidence::log::note::NoteSignature;
+use kigen_evidence::log::vkey::NoteKey;
 
 /// The last head that a witness cosigned.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use kigen_evidence::log::checkpoint::Checkpoint;
+use kigen_evidence::log::checkpoint::CheckpointError;
+use kigen_evidence::log::history::HistoryReport;
+use kigen_evidence::log::note::Note;
+use kigen_evidence::log::note::NoteError;
+use kigen_evidence::log::vkey::NoteKey;
+use kigen_evidence::merkle;
+use kigen_evidence::merkle::Hash;
 use thiserror::Error;
 
 use super::held::Held;
-use crate::evidence::log::checkpoint::Checkpoint;
-use crate::evidence::log::checkpoint::CheckpointError;
-use crate::evidence::log::history::HistoryReport;
-use crate::evidence::log::note::Note;
-use crate::evidence::log::note::NoteError;
-use crate::evidence::log::vkey::NoteKey;
-use crate::evidence::merkle;
-use crate::evidence::merkle::Hash;
 use crate::publish::EvidencePlace;
 use crate::publish::PublishError;
 use crate::verify::PublishedProblem;

@@ -7,16 +7,10 @@ use std::path::PathBuf;
 use kigen::exit;
 
 /// The core: values and decisions.
-const CORE: &[&str] = &[
-    "domain",
-    "job",
-    "plan",
-    "problem",
-    "pseudonym",
-    "evidence",
-    "paper",
-    "report",
-];
+const CORE: &[&str] = &["domain", "job", "plan", "problem", "pseudonym", "report"];
+
+/// The crate of evidence: all of it belongs to the core.
+const EVIDENCE: &str = "crates/evidence/src";
 
 /// Files over [`MAX_LINES`], each with its reason.
 const LONG: &[(&str, &str)] = &[];
@@ -24,7 +18,7 @@ const LONG: &[(&str, &str)] = &[];
 /// A file is split by duty. Beyond this it surely has two.
 const MAX_LINES: usize = 900;
 
-/// A file of `src` and what stands in it without its comments and its own tests.
+/// A file of `src` or of [`EVIDENCE`] and what stands in it without its comments and its own tests.
 struct Source {
     /// `src/domain/rule.rs`
     name: String,
@@ -39,6 +33,7 @@ fn root() -> PathBuf {
 fn sources() -> Vec<Source> {
     let mut files = Vec::new();
     collect(&root().join("src"), &mut files);
+    collect(&root().join(EVIDENCE), &mut files);
     assert!(files.len() > 100, "only {} files were found", files.len());
     files.sort();
     files.iter().map(|file| source(file)).collect()
@@ -87,9 +82,10 @@ fn is_test(source: &Source) -> bool {
 }
 
 fn of_core(source: &Source) -> bool {
-    CORE.iter().any(|name| {
+    let in_worker = CORE.iter().any(|name| {
         source.name.starts_with(&format!("src/{name}/")) || source.name == format!("src/{name}.rs")
-    })
+    });
+    in_worker || source.name.starts_with(EVIDENCE)
 }
 
 /// Fails with every place where `code` holds one of `forbidden`.
@@ -208,6 +204,25 @@ fn the_core_knows_no_edge() {
             assert!(is_pure, "{}: {line}", source.name);
         }
     }
+}
+
+/// What a client or an auditor embeds brings no runtime, no database and no network with it.
+#[test]
+fn the_crate_of_evidence_stands_alone() {
+    let manifest = fs::read_to_string(root().join("crates/evidence/Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let dependencies = manifest["dependencies"].as_table().unwrap();
+    for heavy in [
+        "kigen",
+        "tokio",
+        "sqlx",
+        "futures-util",
+        "aws-sdk-s3",
+        "tracing",
+    ] {
+        assert!(!dependencies.contains_key(heavy), "{heavy}");
+    }
+    assert!(!manifest.contains_key("features"));
 }
 
 #[test]

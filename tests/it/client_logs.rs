@@ -6,17 +6,17 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use kigen::evidence::log::checkpoint::Checkpoint;
-use kigen::evidence::log::entry::Abort;
-use kigen::evidence::log::entry::AbortReason;
-use kigen::evidence::log::entry::Entry;
-use kigen::evidence::log::note::Note;
-use kigen::evidence::log::vkey::KeyType;
-use kigen::evidence::log::vkey::NoteKey;
 use kigen::exit;
 use kigen::keyring::Keyring;
 use kigen::publish::EvidencePlace;
 use kigen::publish::FolderPlace;
+use kigen_evidence::log::checkpoint::Checkpoint;
+use kigen_evidence::log::entry::Abort;
+use kigen_evidence::log::entry::AbortReason;
+use kigen_evidence::log::entry::Entry;
+use kigen_evidence::log::note::Note;
+use kigen_evidence::log::vkey::KeyType;
+use kigen_evidence::log::vkey::NoteKey;
 
 use crate::scene::Scene;
 

@@ -21,6 +21,7 @@ fn every_fault_in_the_table_of_evidence_names_a_test_that_is_there() {
     let (_, table) = page.split_once("| fault or attack |").unwrap();
     let mut code = String::new();
     sources(&root.join("src"), &mut code);
+    sources(&root.join("crates"), &mut code);
     sources(&root.join("tests"), &mut code);
     let mut named = 0;
     for row in table.lines().skip(2) {

@@ -13,9 +13,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::process::Output;
 
-use kigen::evidence::public_key::to_pem;
 use kigen::exit;
 use kigen::keyring::Keyring;
+use kigen_evidence::public_key::to_pem;
 use serde_json::Value;
 
 use crate::scene::Answer;

@@ -15,8 +15,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use ed25519_dalek::SigningKey;
-use kigen::evidence::dsse;
-use kigen::evidence::sshsig;
+use kigen_evidence::dsse;
+use kigen_evidence::sshsig;
 use serde_json::Value;
 
 use crate::scene::Scene;
@@ -173,7 +173,7 @@ fn other_key() -> SigningKey {
 }
 
 fn pem(key: &SigningKey) -> String {
-    kigen::evidence::public_key::to_pem(&key.verifying_key()).unwrap()
+    kigen_evidence::public_key::to_pem(&key.verifying_key()).unwrap()
 }
 
 fn signer(key: &SigningKey) -> String {

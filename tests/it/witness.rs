@@ -5,9 +5,9 @@ mod collect;
 use std::fs;
 use std::process::Command;
 
-use kigen::evidence::log::note::Note;
-use kigen::evidence::log::vkey::NoteKey;
 use kigen::exit;
+use kigen_evidence::log::note::Note;
+use kigen_evidence::log::vkey::NoteKey;
 
 use crate::scene::Answer;
 use crate::scene::Scene;

@@ -7,17 +7,17 @@ use std::process::Command;
 use std::process::Stdio;
 
 use ed25519_dalek::VerifyingKey;
+use kigen_evidence::document::Certificate;
+use kigen_evidence::document::Languages;
+use kigen_evidence::document::certificate_page;
+use kigen_evidence::public_key;
 
 use super::Failure;
 use super::output;
 use super::verify;
 use crate::config::CertificatesConfig;
-use crate::evidence::public_key;
 use crate::exit;
 use crate::ledger::StoredCertificate;
-use crate::paper::Certificate;
-use crate::paper::Languages;
-use crate::paper::certificate_page;
 
 /// What is looked for on the PATH unless `[certificates] pdf` names another.
 const PDF_PROGRAM: &str = "certificate-pdf";

@@ -8,6 +8,9 @@ mod handover;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use kigen_evidence::document::Languages;
+use kigen_evidence::leaf::Action;
+
 use super::Failure;
 use super::load;
 use super::output;
@@ -15,14 +18,12 @@ use super::verify;
 use crate::cli::Global;
 use crate::cli::explain;
 use crate::config::Config;
-use crate::evidence::leaf::Action;
 use crate::exit;
 use crate::job::Job;
 use crate::job::JobSet;
 use crate::keyring::Keyring;
 use crate::ledger::suspension::Suspended;
 use crate::ledger::suspension::suspended;
-use crate::paper::Languages;
 use crate::progress::Progress;
 use crate::prove;
 use crate::prove::Evidence;

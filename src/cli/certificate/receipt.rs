@@ -5,23 +5,23 @@ use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
 
+use kigen_evidence::leaf::Action;
+use kigen_evidence::leaf::Disclosed;
+use kigen_evidence::log::proof::LONGEST_PROOF;
+use kigen_evidence::log::vkey::NoteKey;
+use kigen_evidence::public_key;
+use kigen_evidence::receipt;
+use kigen_evidence::receipt::Heads;
+use kigen_evidence::receipt::Proven;
+use kigen_evidence::receipt::ReceiptError;
+use kigen_evidence::statement::LONGEST_PAYLOAD;
+use kigen_evidence::statement::Statement;
+use kigen_evidence::value::Value;
 use serde::Serialize;
 
 use super::Failure;
 use super::output;
 use crate::cli::Global;
-use crate::domain::value::Value;
-use crate::evidence::leaf::Action;
-use crate::evidence::leaf::Disclosed;
-use crate::evidence::log::proof::LONGEST_PROOF;
-use crate::evidence::log::vkey::NoteKey;
-use crate::evidence::public_key;
-use crate::evidence::receipt;
-use crate::evidence::receipt::Heads;
-use crate::evidence::receipt::Proven;
-use crate::evidence::receipt::ReceiptError;
-use crate::evidence::statement::LONGEST_PAYLOAD;
-use crate::evidence::statement::Statement;
 use crate::exit;
 
 /// Options of `kigen certificate verify-receipt`.

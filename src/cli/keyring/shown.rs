@@ -3,15 +3,15 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use kigen_evidence::allowed_signers;
+use kigen_evidence::allowed_signers::AllowedSigner;
+use kigen_evidence::public_key;
 use serde::Serialize;
 
 use super::place::Found;
 use crate::cli::Global;
 use crate::cli::failure::Failure;
 use crate::cli::output;
-use crate::evidence::allowed_signers;
-use crate::evidence::allowed_signers::AllowedSigner;
-use crate::evidence::public_key;
 use crate::exit;
 use crate::keyring::KeyUse;
 use crate::keyring::Keyring;

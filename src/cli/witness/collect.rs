@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use kigen_evidence::log::vkey::KeyType;
+use kigen_evidence::log::vkey::NoteKey;
 use serde::Serialize;
 
 use crate::cli::Global;
@@ -11,8 +13,6 @@ use crate::cli::load;
 use crate::cli::note_key::note_keys;
 use crate::cli::output;
 use crate::cli::verify;
-use crate::evidence::log::vkey::KeyType;
-use crate::evidence::log::vkey::NoteKey;
 use crate::exit;
 use crate::progress::Progress;
 use crate::publish::PublishError;

@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use kigen_evidence::log::cosignature;
+use kigen_evidence::log::history::OpenPlan;
+use kigen_evidence::log::vkey::KeyType;
+use kigen_evidence::log::vkey::NoteKey;
 use serde::Serialize;
 
 use super::Own;
@@ -17,10 +21,6 @@ use crate::cli::verify;
 use crate::clock;
 use crate::config::CertificatesBucket;
 use crate::config::CertificatesPlace;
-use crate::evidence::log::cosignature;
-use crate::evidence::log::history::OpenPlan;
-use crate::evidence::log::vkey::KeyType;
-use crate::evidence::log::vkey::NoteKey;
 use crate::exit;
 use crate::keyring::WitnessKeyring;
 use crate::progress::Progress;

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use kigen_evidence::calendar::Period;
+use kigen_evidence::calendar::PeriodError;
+
 use crate::config::CertificatesBucket;
 use crate::config::CertificatesConfig;
 use crate::config::CertificatesPlace;
@@ -11,8 +14,6 @@ use crate::config::SecretUrl;
 use crate::config::raw::RawCertificates;
 use crate::config::raw::RawLockMode;
 use crate::config::secret_url::Scheme;
-use crate::domain::calendar::Period;
-use crate::domain::calendar::PeriodError;
 use crate::problem::document::Path;
 
 use super::Checker;

@@ -4,13 +4,13 @@ use std::fs;
 use std::time::Duration;
 
 use der::asn1::ObjectIdentifier;
+use kigen_evidence::log::vkey::KeyType;
+use kigen_evidence::log::vkey::NoteKey;
 use url::Url;
 
 use super::Checker;
 use crate::config::TimestampConfig;
 use crate::config::raw::RawTimestamp;
-use crate::evidence::log::vkey::KeyType;
-use crate::evidence::log::vkey::NoteKey;
 use crate::problem::document::Path;
 
 /// How long an authority may take where the file does not say.

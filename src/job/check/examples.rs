@@ -1,6 +1,7 @@
 //! Examples: what the author states in dates, run through the rule itself.
 
 use jiff::civil::Date;
+use kigen_evidence::statement::RetainReason;
 
 use super::findings::Findings;
 use crate::domain::rule::Applies;
@@ -8,7 +9,6 @@ use crate::domain::rule::Candidate;
 use crate::domain::rule::Decision;
 use crate::domain::rule::Ends;
 use crate::domain::rule::PurposeState;
-use crate::domain::rule::RetainReason;
 use crate::domain::rule::StartingPoint;
 use crate::domain::rule::Undatable;
 use crate::job::Example;

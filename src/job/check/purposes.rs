@@ -1,21 +1,21 @@
 //! Purposes: periods, starting points and conditions.
 
 use jiff::civil::Date;
+use kigen_evidence::calendar::FirstDay;
+use kigen_evidence::calendar::Period;
+use kigen_evidence::statement::StartingPointKind;
 
 use super::examples;
 use super::findings::Findings;
 use super::header;
 use super::joins::Ground;
 use super::names;
-use crate::domain::calendar::FirstDay;
-use crate::domain::calendar::Period;
 use crate::domain::rule::EARLIEST_BELIEVED;
 use crate::domain::rule::Purpose;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::Condition;
 use crate::job::PurposeSource;
-use crate::job::StartingPointKind;
 use crate::job::StoredAs;
 use crate::job::raw::RawCondition;
 use crate::job::raw::RawFirstDay;
@@ -63,7 +63,7 @@ fn period(path: &Path, raw: &RawPurpose, findings: &mut Findings) -> Option<Peri
     let period: Period = match raw.period.parse() {
         Ok(period) => period,
         Err(error) => {
-            let error: crate::domain::calendar::PeriodError = error;
+            let error: kigen_evidence::calendar::PeriodError = error;
             findings.say(&period_path, error.to_string());
             return None;
         }

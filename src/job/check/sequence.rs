@@ -1,9 +1,10 @@
 //! Stages taken together: is each one reached, and does it still find what it needs?
 
+use kigen_evidence::calendar::FirstDay;
+use kigen_evidence::calendar::Period;
+
 use super::findings::Findings;
 use super::joins::Ground;
-use crate::domain::calendar::FirstDay;
-use crate::domain::calendar::Period;
 use crate::job::ColumnRef;
 use crate::job::Disposal;
 use crate::job::Stage;

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::civil::date;
+use kigen_evidence::calendar::Period;
 
-use crate::domain::calendar::Period;
 use crate::keyring::Keyring;
 use crate::keyring::KeyringError;
 use crate::keyring::Quarter;

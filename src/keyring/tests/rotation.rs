@@ -1,12 +1,12 @@
 //! A key that was replaced goes on verifying, and no crash in between loses one.
 
 use jiff::Timestamp;
+use kigen_evidence::public_key::key_id;
 use proptest::collection::vec;
 use proptest::prop_assert;
 use proptest::prop_assert_eq;
 use proptest::proptest;
 
-use crate::evidence::public_key::key_id;
 use crate::keyring::KeyUse;
 use crate::keyring::Keyring;
 use crate::keyring::KeyringError;

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::evidence::leaf::RunKey;
+use kigen_evidence::leaf::RunKey;
+
 use crate::keyring::Keyring;
 use crate::keyring::KeyringError;
 use crate::keyring::Quarter;

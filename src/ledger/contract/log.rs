@@ -1,9 +1,10 @@
 //! The clients' logs.
 
+use kigen_evidence::merkle::leaf_hash;
+
 use super::both;
 use super::fixture::Fixture;
 use super::fixture::at;
-use crate::evidence::merkle::leaf_hash;
 use crate::ledger::error::LedgerError;
 use crate::ledger::log::Appended;
 use crate::ledger::log::LogCheckpoint;

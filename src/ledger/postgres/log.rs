@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use kigen_evidence::merkle::Hash;
 use sqlx::PgConnection;
 
 use super::PostgresLedger;
 use super::certificates;
-use crate::evidence::merkle::Hash;
 use crate::ledger::convert::moment;
 use crate::ledger::convert::postgres_error;
 use crate::ledger::entry::RecordedEntry;

@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use kigen_evidence::merkle::Hash;
 use sqlx::SqliteConnection;
 
 use super::SqliteLedger;
 use super::certificates;
-use crate::evidence::merkle::Hash;
 use crate::ledger::convert::moment;
 use crate::ledger::convert::sqlite_error;
 use crate::ledger::entry::RecordedEntry;

@@ -7,10 +7,10 @@ use aws_sdk_s3::types::ObjectLockRetention;
 use aws_sdk_s3::types::ObjectLockRetentionMode;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use kigen_evidence::calendar::FirstDay;
 use tokio::sync::OnceCell;
 
 use crate::config::LockMode;
-use crate::domain::calendar::FirstDay;
 use crate::publish::EvidencePlace as _;
 use crate::publish::error::PublishError;
 use crate::store::objects::ObjectError;

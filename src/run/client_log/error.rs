@@ -1,12 +1,12 @@
 //! Why a client's log cannot be extended. Nothing was signed that contradicts what was published.
 
+use kigen_evidence::log::checkpoint::CheckpointError;
+use kigen_evidence::log::entry::EntryError;
+use kigen_evidence::log::note::NoteError;
+use kigen_evidence::log::tiles::TileError;
+use kigen_evidence::log::vkey::NoteKeyError;
 use thiserror::Error;
 
-use crate::evidence::log::checkpoint::CheckpointError;
-use crate::evidence::log::entry::EntryError;
-use crate::evidence::log::note::NoteError;
-use crate::evidence::log::tiles::TileError;
-use crate::evidence::log::vkey::NoteKeyError;
 use crate::keyring::KeyringError;
 use crate::ledger::error::LedgerError;
 use crate::ledger::error::LockError;

@@ -1,8 +1,9 @@
 //! The published head of a log, compared with the ledger.
 
-use crate::evidence::log::checkpoint::Checkpoint;
-use crate::evidence::log::note::Note;
-use crate::evidence::merkle::Hash;
+use kigen_evidence::log::checkpoint::Checkpoint;
+use kigen_evidence::log::note::Note;
+use kigen_evidence::merkle::Hash;
+
 use crate::publish::client_folder;
 
 use super::ClientLog;

@@ -2,10 +2,10 @@
 
 use ed25519_dalek::VerifyingKey;
 
-use crate::evidence::log::vkey::KeyType;
-use crate::evidence::log::vkey::NoteKey;
-use crate::evidence::log::vkey::NoteKeyError;
-use crate::evidence::public_key;
+use kigen_evidence::log::vkey::KeyType;
+use kigen_evidence::log::vkey::NoteKey;
+use kigen_evidence::log::vkey::NoteKeyError;
+use kigen_evidence::public_key;
 
 use super::ClientLog;
 use super::ClientLogError;

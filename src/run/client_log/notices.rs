@@ -1,18 +1,18 @@
 //! Changes of keys in a client's log: who checks later knows which key signed when.
 
 use jiff::Timestamp;
+use kigen_evidence::log::entry;
+use kigen_evidence::log::entry::Entry;
+use kigen_evidence::log::entry::KeyRole;
+use kigen_evidence::log::entry::KeyRotation;
+use kigen_evidence::log::entry::RotatedKey;
+use kigen_evidence::log::vkey::KeyType;
+use kigen_evidence::log::vkey::NoteKey;
+use kigen_evidence::statement::Controller;
+use kigen_evidence::statement::EntryPlace;
+use kigen_evidence::statement::Issuer;
+use kigen_evidence::statement::LogPlace;
 
-use crate::evidence::log::entry;
-use crate::evidence::log::entry::Entry;
-use crate::evidence::log::entry::KeyRole;
-use crate::evidence::log::entry::KeyRotation;
-use crate::evidence::log::entry::RotatedKey;
-use crate::evidence::log::vkey::KeyType;
-use crate::evidence::log::vkey::NoteKey;
-use crate::evidence::statement::Controller;
-use crate::evidence::statement::EntryPlace;
-use crate::evidence::statement::Issuer;
-use crate::evidence::statement::LogPlace;
 use crate::keyring::KnownKey;
 use crate::ledger::log::LogEntry;
 use crate::ledger::log::LogRole;

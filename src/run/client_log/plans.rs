@@ -1,8 +1,9 @@
 //! Plans in a client's log, of which most have the targets of an earlier one.
 
-use crate::evidence::log::entry::Entry;
-use crate::evidence::log::entry::Plan;
-use crate::evidence::statement::EntryPlace;
+use kigen_evidence::log::entry::Entry;
+use kigen_evidence::log::entry::Plan;
+use kigen_evidence::statement::EntryPlace;
+
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 

@@ -4,13 +4,13 @@
 //! and a head that was signed stands in the ledger before anybody sees it.
 
 use jiff::Timestamp;
+use kigen_evidence::log::note::Note;
+use kigen_evidence::log::tiles;
+use kigen_evidence::log::tiles::FULL;
+use kigen_evidence::log::tiles::Tile;
+use kigen_evidence::log::tiles::TileKind;
+use kigen_evidence::merkle::Hash;
 
-use crate::evidence::log::note::Note;
-use crate::evidence::log::tiles;
-use crate::evidence::log::tiles::FULL;
-use crate::evidence::log::tiles::Tile;
-use crate::evidence::log::tiles::TileKind;
-use crate::evidence::merkle::Hash;
 use crate::guard;
 use crate::guard::Guard;
 use crate::ledger::error::LedgerError;

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use crate::domain::value::Value;
-use crate::evidence::leaf::RecordEncoder;
-use crate::evidence::leaf::RecordPlace;
-use crate::evidence::leaf::SubjectEncoder;
-use crate::evidence::leaf::SubjectRef;
+use kigen_evidence::leaf::RecordEncoder;
+use kigen_evidence::leaf::RecordPlace;
+use kigen_evidence::leaf::SubjectEncoder;
+use kigen_evidence::leaf::SubjectRef;
+use kigen_evidence::value::Value;
+
 use crate::job::OnDispose;
 
 use super::error::RecallError;

@@ -3,9 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
+use kigen_evidence::leaf::LeafError;
 use thiserror::Error;
 
-use crate::evidence::leaf::LeafError;
 use crate::ledger::error::LedgerError;
 use crate::publish::PublishError;
 use crate::store::error::StoreError;

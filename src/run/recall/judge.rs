@@ -1,7 +1,8 @@
 //! What each present record is: never removed, back, or somebody else's.
 
-use crate::domain::value::Value;
-use crate::evidence::leaf::Action;
+use kigen_evidence::leaf::Action;
+use kigen_evidence::value::Value;
+
 use crate::store::PresentBatch;
 use crate::store::PresentRecord;
 

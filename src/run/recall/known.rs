@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::path::PathBuf;
 
-use crate::domain::value::Value;
-use crate::evidence::leaf::Action;
+use kigen_evidence::leaf::Action;
+use kigen_evidence::value::Value;
+
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::Job;

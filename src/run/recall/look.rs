@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::collections::HashSet;
 use std::io;
 
+use kigen_evidence::leaf::SubjectRef;
 use serde::Serialize;
 
-use crate::evidence::leaf::SubjectRef;
 use crate::job::Job;
 use crate::progress::Progress;
 use crate::run::seal::sorter::Sorter;

@@ -7,9 +7,10 @@ use std::io::Write;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use crate::evidence::leaf::Action;
-use crate::evidence::leaf::SubjectRef;
-use crate::evidence::leaf::subject_leaf;
+use kigen_evidence::leaf::Action;
+use kigen_evidence::leaf::SubjectRef;
+use kigen_evidence::leaf::subject_leaf;
+
 use crate::run::seal::sorter::Sorted;
 
 use super::known::Hit;

@@ -5,10 +5,11 @@
 
 use std::collections::HashSet;
 
-use crate::domain::value::Value;
-use crate::evidence::leaf::LeafError;
-use crate::evidence::leaf::SubjectEncoder;
-use crate::evidence::leaf::SubjectRef;
+use kigen_evidence::leaf::LeafError;
+use kigen_evidence::leaf::SubjectEncoder;
+use kigen_evidence::leaf::SubjectRef;
+use kigen_evidence::value::Value;
+
 use crate::job::Job;
 use crate::store::Inventory;
 use crate::store::JournalRow;

@@ -8,11 +8,11 @@ use std::io::Write;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use crate::evidence::leaf::Action;
-use crate::evidence::leaf::Head;
-use crate::evidence::leaf::Kind;
-use crate::evidence::leaf::LEAF_LENGTH;
-use crate::evidence::leaf::Leaf;
+use kigen_evidence::leaf::Action;
+use kigen_evidence::leaf::Head;
+use kigen_evidence::leaf::Kind;
+use kigen_evidence::leaf::LEAF_LENGTH;
+use kigen_evidence::leaf::Leaf;
 
 use super::filter::Filter;
 

@@ -5,16 +5,16 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use kigen_evidence::digest::Sha256;
+use kigen_evidence::leaf::Action;
+use kigen_evidence::leaf::LEAF_LENGTH;
+use kigen_evidence::leaf::Leaf;
+use kigen_evidence::leaf::RunKey;
+use kigen_evidence::statement::Statement;
+use kigen_evidence::statement::Target;
+use kigen_evidence::statement::Technique;
 use sha2::Digest;
 
-use crate::evidence::digest::Sha256;
-use crate::evidence::leaf::Action;
-use crate::evidence::leaf::LEAF_LENGTH;
-use crate::evidence::leaf::Leaf;
-use crate::evidence::leaf::RunKey;
-use crate::evidence::statement::Statement;
-use crate::evidence::statement::Target;
-use crate::evidence::statement::Technique;
 use crate::job::Job;
 use crate::keyring::Keyring;
 use crate::keyring::NoRunKey;

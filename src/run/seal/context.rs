@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use kigen_evidence::calendar::Period;
 
 use crate::config::Client;
 use crate::config::Issuer;
 use crate::config::ReadBack;
 use crate::config::Residual;
-use crate::domain::calendar::Period;
 use crate::job::Job;
 use crate::keyring::Keyring;
 use crate::ledger::Ledger;

@@ -5,18 +5,18 @@ use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
+use kigen_evidence::allowed_signers::AllowedSignersError;
+use kigen_evidence::document::PageError;
+use kigen_evidence::dsse::EnvelopeError;
+use kigen_evidence::log::entry::EntryError;
+use kigen_evidence::merkle::ProofError;
+use kigen_evidence::statement::CheckpointError;
+use kigen_evidence::statement::StatementError;
 use thiserror::Error;
 
-use crate::evidence::allowed_signers::AllowedSignersError;
-use crate::evidence::dsse::EnvelopeError;
-use crate::evidence::log::entry::EntryError;
-use crate::evidence::merkle::ProofError;
-use crate::evidence::statement::CheckpointError;
-use crate::evidence::statement::StatementError;
 use crate::keyring::KeyringError;
 use crate::ledger::error::LedgerError;
 use crate::ledger::error::Retry;
-use crate::paper::PageError;
 use crate::publish::PublishError;
 use crate::run::client_log::ClientLogError;
 use crate::store::error;

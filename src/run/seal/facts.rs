@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use kigen_evidence::leaf::Action;
+use kigen_evidence::log::entry::AbortReason;
+use kigen_evidence::statement::RunPeriod;
 
-use crate::evidence::leaf::Action;
-use crate::evidence::log::entry::AbortReason;
-use crate::evidence::statement::RunPeriod;
 use crate::ledger::CertificateFilter;
 use crate::ledger::CertificateMatch;
 use crate::ledger::Ledger;

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use kigen_evidence::leaf::Head;
+use kigen_evidence::leaf::Kind;
+use kigen_evidence::leaf::LEAF_LENGTH;
 
-use crate::evidence::leaf::Head;
-use crate::evidence::leaf::Kind;
-use crate::evidence::leaf::LEAF_LENGTH;
 use crate::store::Disposer;
 use crate::store::JournalRow;
 use crate::store::add_counts;

@@ -4,10 +4,10 @@
 //! them with the time in which they signed, and is replaced as a whole by one that lists no less.
 
 use ed25519_dalek::VerifyingKey;
+use kigen_evidence::allowed_signers;
+use kigen_evidence::allowed_signers::AllowedSigner;
+use kigen_evidence::public_key;
 
-use crate::evidence::allowed_signers;
-use crate::evidence::allowed_signers::AllowedSigner;
-use crate::evidence::public_key;
 use crate::keyring::KnownKey;
 use crate::publish::Content;
 use crate::publish::EvidencePlace;

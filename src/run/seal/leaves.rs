@@ -9,16 +9,16 @@ use std::io::BufWriter;
 use std::io::Write;
 use std::path::Path;
 
+use kigen_evidence::leaf::Action;
+use kigen_evidence::leaf::LEAF_LENGTH;
+use kigen_evidence::leaf::Leaf;
+use kigen_evidence::leaf::SubjectRef;
+use kigen_evidence::leaf::subject_leaf;
+use kigen_evidence::leaves::FoldedLeaves;
+use kigen_evidence::leaves::LeafFold;
 use tempfile::NamedTempFile;
 use tempfile::TempPath;
 
-use crate::evidence::leaf::Action;
-use crate::evidence::leaf::LEAF_LENGTH;
-use crate::evidence::leaf::Leaf;
-use crate::evidence::leaf::SubjectRef;
-use crate::evidence::leaf::subject_leaf;
-use crate::evidence::leaves::FoldedLeaves;
-use crate::evidence::leaves::LeafFold;
 use crate::progress::Progress;
 
 use super::journal::EVIDENCE_LENGTH;

@@ -11,6 +11,13 @@ use std::fs::File;
 use std::io::BufReader;
 
 use jiff::Timestamp;
+use kigen_evidence::digest::Sha256;
+use kigen_evidence::leaf::Action;
+use kigen_evidence::leaf::RunKey;
+use kigen_evidence::statement::Statement;
+use kigen_evidence::statement::StoreVerification;
+use kigen_evidence::statement::Unverifiable;
+use kigen_evidence::statement::VerificationResult;
 
 use super::certificate::Draft;
 use super::context::SealContext;
@@ -18,13 +25,6 @@ use super::error::SealError;
 use super::facts::RunFacts;
 use super::facts::is_object;
 use crate::config::ReadBack;
-use crate::evidence::digest::Sha256;
-use crate::evidence::leaf::Action;
-use crate::evidence::leaf::RunKey;
-use crate::evidence::statement::Statement;
-use crate::evidence::statement::StoreVerification;
-use crate::evidence::statement::Unverifiable;
-use crate::evidence::statement::VerificationResult;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::Job;

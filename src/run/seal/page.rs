@@ -1,13 +1,13 @@
 //! The certificate as people read it, beside the signed data.
 
 use ed25519_dalek::VerifyingKey;
+use kigen_evidence::document::Certificate;
+use kigen_evidence::document::Languages;
+use kigen_evidence::document::PageError;
+use kigen_evidence::document::certificate_page;
+use kigen_evidence::dsse::EnvelopeError;
 
-use crate::evidence::dsse::EnvelopeError;
 use crate::ledger::Envelope;
-use crate::paper::Certificate;
-use crate::paper::Languages;
-use crate::paper::PageError;
-use crate::paper::certificate_page;
 
 use super::context::SealContext;
 use super::error::SealError;

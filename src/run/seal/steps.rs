@@ -1,10 +1,10 @@
 //! The steps of sealing, in their order.
 
 use jiff::Timestamp;
+use kigen_evidence::dsse;
+use kigen_evidence::sshsig;
+use kigen_evidence::statement::Statement;
 
-use crate::evidence::dsse;
-use crate::evidence::sshsig;
-use crate::evidence::statement::Statement;
 use crate::ledger::Envelope;
 use crate::ledger::entry::Entry;
 use crate::publish::Content;

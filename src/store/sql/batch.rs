@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
+use kigen_evidence::value::RecordKey;
+
 use super::effects;
 use super::evidence::BatchEvidence;
 use super::evidence::EvidenceWriter;
@@ -24,7 +26,6 @@ use super::window::find_window;
 use super::window::lock_window;
 use super::window::read_window;
 use crate::domain::rule::Decision;
-use crate::domain::value::RecordKey;
 use crate::guard;
 use crate::guard::Guard;
 use crate::store::error::StoreError;

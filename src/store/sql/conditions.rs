@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use kigen_evidence::value::Value;
+
 use super::catalog::ColumnFacts;
 use super::catalog::ColumnType;
 use super::dialect::Dialect;
@@ -14,7 +16,6 @@ use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
 use super::survey::count;
-use crate::domain::value::Value;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::ColumnRef;

@@ -1,6 +1,8 @@
 //! Days on which an improbable share of the records start: perhaps what an application writes for
 //! "never", which no rule can tell from an event.
 
+use kigen_evidence::value::Value;
+
 use super::dialect::Dialect;
 use super::resolved::Tables;
 use super::session::Row;
@@ -8,7 +10,6 @@ use super::session::SqlSession;
 use super::session::Statement;
 use super::survey::count;
 use super::text::StageText;
-use crate::domain::value::Value;
 use crate::job::ColumnRef;
 use crate::job::Job;
 use crate::store::FrequentDay;

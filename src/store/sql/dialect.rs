@@ -2,11 +2,11 @@
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use kigen_evidence::value::Value;
 
 use super::catalog::ColumnFacts;
 use super::session::Arg;
 use super::start::StartColumn;
-use crate::domain::value::Value;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::TableName;

@@ -5,15 +5,16 @@ mod own;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 
+use kigen_evidence::leaf::Action;
+use kigen_evidence::leaf::Leaf;
+use kigen_evidence::leaf::LeafError;
+use kigen_evidence::leaf::RecordEncoder;
+use kigen_evidence::leaf::RecordPlace;
+use kigen_evidence::leaf::SubjectEncoder;
+use kigen_evidence::leaf::SubjectRef;
+use kigen_evidence::value::Value;
+
 use super::batch::BatchId;
-use crate::domain::value::Value;
-use crate::evidence::leaf::Action;
-use crate::evidence::leaf::Leaf;
-use crate::evidence::leaf::LeafError;
-use crate::evidence::leaf::RecordEncoder;
-use crate::evidence::leaf::RecordPlace;
-use crate::evidence::leaf::SubjectEncoder;
-use crate::evidence::leaf::SubjectRef;
 use crate::job::Disposal;
 use crate::job::Job;
 use crate::job::ObjectLink;

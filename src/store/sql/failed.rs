@@ -1,7 +1,8 @@
 //! Records that cannot go: which errors are theirs alone, and what names them.
 
+use kigen_evidence::value::RecordKey;
+
 use super::pass::Pass;
-use crate::domain::value::RecordKey;
 use crate::pseudonym::record_reference;
 use crate::store::FailedRecord;
 use crate::store::PassOutcome;

@@ -1,5 +1,7 @@
 //! One record by its key, as every stage of its job sees it.
 
+use kigen_evidence::value::RecordKey;
+
 use super::dialect::Dialect;
 use super::dialect::quote;
 use super::resolved::Tables;
@@ -16,7 +18,6 @@ use super::typed;
 use crate::domain::rule::Candidate;
 use crate::domain::rule::PurposeState;
 use crate::domain::rule::StartingPoint;
-use crate::domain::value::RecordKey;
 use crate::job::Job;
 use crate::store::Found;
 use crate::store::KeySink;

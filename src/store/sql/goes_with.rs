@@ -11,6 +11,9 @@ mod show;
 use std::collections::BTreeMap;
 use std::collections::HashSet;
 
+use kigen_evidence::leaf::Action;
+use kigen_evidence::value::Value;
+
 use super::catalog::ColumnFacts;
 use super::dialect::quote;
 use super::evidence::BatchEvidence;
@@ -22,8 +25,6 @@ use super::session::Statement;
 use super::session::collect;
 use super::text::missing;
 use super::unlink::unlink;
-use crate::domain::value::Value;
-use crate::evidence::leaf::Action;
 use crate::job::OnDispose;
 use crate::job::Operation;
 use crate::job::Reference;

@@ -21,9 +21,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::value::RecordKey;
-use crate::domain::value::Value;
-use crate::evidence::leaf::Action;
+use kigen_evidence::leaf::Action;
+use kigen_evidence::value::RecordKey;
+use kigen_evidence::value::Value;
+
 use crate::job::Disposal;
 use crate::job::Job;
 use crate::job::ObjectLink;

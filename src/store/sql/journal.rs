@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use kigen_evidence::value::Value;
+
 use super::batch::BatchId;
 use super::dialect::Dialect;
 use super::evidence::BatchEvidence;
@@ -12,7 +14,6 @@ use super::session::Arg;
 use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
-use crate::domain::value::Value;
 use crate::job::Operation;
 use crate::store::JournalRow;
 use crate::store::JournalSink;

@@ -4,6 +4,8 @@
 //! every name that the table and the stage have had, and it counts only as long as the row holds what
 //! the mark says: a key that was given to another person, or a value that was written back, is due.
 
+use kigen_evidence::value::Value;
+
 use super::backend::Backend;
 use super::dialect::literal;
 use super::selection::own;
@@ -11,7 +13,6 @@ use super::session::Arg;
 use super::session::SqlSession;
 use super::session::Statement;
 use super::text::StageText;
-use crate::domain::value::Value;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::Change;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use kigen_evidence::value::Value;
+
 use super::catalog::ColumnFacts;
 use super::dialect::Dialect;
 use super::dialect::quote;
@@ -10,7 +12,6 @@ use super::resolved::Tables;
 use super::session::SqlSession;
 use super::session::Statement;
 use super::typed::columns;
-use crate::domain::value::Value;
 use crate::job::Job;
 use crate::job::OnDispose;
 use crate::job::Reference;

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 
+use kigen_evidence::value::RecordKey;
+
 use super::backend::Backend;
 use super::batch;
 use super::batch::adopt;
@@ -31,7 +33,6 @@ use super::session::SqlSession;
 use super::session::Statement;
 use super::window::Window;
 use super::window::own_key;
-use crate::domain::value::RecordKey;
 use crate::guard;
 use crate::guard::Guard;
 use crate::store::PassOutcome;

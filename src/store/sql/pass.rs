@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 
 use jiff::civil::Date;
+use kigen_evidence::value::RecordKey;
+use kigen_evidence::value::Value;
 
 use super::catalog::ColumnFacts;
 use super::catalog::ColumnType;
@@ -23,8 +25,6 @@ use crate::domain::rule::Applies;
 use crate::domain::rule::Candidate;
 use crate::domain::rule::Decision;
 use crate::domain::rule::PurposeState;
-use crate::domain::value::RecordKey;
-use crate::domain::value::Value;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::ClientSource;

@@ -1,5 +1,7 @@
 //! What PostgreSQL's catalog says about tables.
 
+use kigen_evidence::value::Value;
+
 use super::catalog::Collation;
 use super::catalog::ColumnFacts;
 use super::catalog::ColumnType;
@@ -11,7 +13,6 @@ use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
 use super::survey::count;
-use crate::domain::value::Value;
 use crate::job::TableName;
 use crate::store::error::StoreError;
 

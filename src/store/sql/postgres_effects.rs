@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use kigen_evidence::value::Value;
+
 use super::effects::Counted;
 use super::effects::Tally;
 use super::session::Arg;
 use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
-use crate::domain::value::Value;
 use crate::job::Operation;
 use crate::store::error::StoreError;
 

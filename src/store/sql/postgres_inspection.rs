@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use kigen_evidence::digest::Sha256;
+use kigen_evidence::value::Value;
+
 use super::catalog::TableFacts;
 use super::postgres_catalog::is_true;
 use super::postgres_catalog::relation_kind;
@@ -11,8 +14,6 @@ use super::session::Arg;
 use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
-use crate::domain::value::Value;
-use crate::evidence::digest::Sha256;
 use crate::job::Operation;
 use crate::store::error::StoreError;
 use crate::store::inspection::Check;

@@ -1,5 +1,8 @@
 //! PostgreSQL's values, from their binary form.
 
+use kigen_evidence::value::JULIAN_EPOCH;
+use kigen_evidence::value::Value;
+use kigen_evidence::value::julian;
 use sqlx::Column;
 use sqlx::Row as _;
 use sqlx::ValueRef;
@@ -7,9 +10,6 @@ use sqlx::postgres::PgRow;
 use sqlx::postgres::PgValueRef;
 
 use super::session::Row;
-use crate::domain::value::JULIAN_EPOCH;
-use crate::domain::value::Value;
-use crate::domain::value::julian;
 use crate::store::error::StoreError;
 
 /// Moments before 2000-01-01, PostgreSQL's epoch, in microseconds since 1970.

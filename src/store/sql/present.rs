@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use kigen_evidence::leaf::RunKey;
 
 use super::backend::Backend;
 use super::backend::tables_of;
@@ -19,7 +20,6 @@ use super::session::SqlSession;
 use super::session::Statement;
 use super::survey;
 use super::text::StageText;
-use crate::evidence::leaf::RunKey;
 use crate::job::Job;
 use crate::store::Announced;
 use crate::store::BackAgain;

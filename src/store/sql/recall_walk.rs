@@ -3,6 +3,8 @@
 //! The table is read in key order without a lock. What evidence knows is locked, known again and
 //! removed as a batch of any run is; rows that came back without their record go alone.
 
+use kigen_evidence::value::RecordKey;
+
 use super::backend::Backend;
 use super::batch;
 use super::batch::Batch;
@@ -23,7 +25,6 @@ use super::session::SqlSession;
 use super::window::Window;
 use super::worker::Shared;
 use super::worker::Worker;
-use crate::domain::value::RecordKey;
 use crate::store::PassOutcome;
 use crate::store::RunControl;
 use crate::store::error::StoreError;

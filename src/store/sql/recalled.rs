@@ -2,6 +2,7 @@
 //! pseudonymized.
 
 use jiff::civil::Date;
+use kigen_evidence::value::Value;
 
 use super::catalog::ColumnFacts;
 use super::pass::Pass;
@@ -13,7 +14,6 @@ use super::selection::Selection;
 use super::session::Row;
 use super::text::StageText;
 use super::typed::padded;
-use crate::domain::value::Value;
 use crate::job::Change;
 use crate::job::Disposal;
 use crate::job::Job;

@@ -1,5 +1,8 @@
 //! Removing the locked rows of a batch: delete, or rewrite and mark.
 
+use kigen_evidence::value::RecordKey;
+use kigen_evidence::value::Value;
+
 use super::dialect::literal;
 use super::dialect::quote;
 use super::journal;
@@ -17,8 +20,6 @@ use super::text::missing;
 use super::undone;
 use super::window::in_rows;
 use super::window::key_args;
-use crate::domain::value::RecordKey;
-use crate::domain::value::Value;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::Disposal;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use kigen_evidence::value::Value;
 
 use super::effects::Counted;
 use super::effects::Tally;
-use crate::domain::value::Value;
 use crate::job::Operation;
 use crate::store::error::StoreError;
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
+use kigen_evidence::value::Value;
 use sqlx::AssertSqlSafe;
 use sqlx::Column;
 use sqlx::Row as _;
@@ -47,7 +48,6 @@ use super::sqlite_inspection;
 use super::sqlite_traces;
 use super::store::SqlStore;
 use super::whole::Reading;
-use crate::domain::value::Value;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::TableName;

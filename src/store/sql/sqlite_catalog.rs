@@ -1,5 +1,7 @@
 //! What SQLite's catalog says about tables.
 
+use kigen_evidence::value::Value;
+
 use super::catalog::ColumnFacts;
 use super::catalog::ColumnType;
 use super::catalog::ForeignKeyFacts;
@@ -11,7 +13,6 @@ use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
 use super::sqlite_collations;
-use crate::domain::value::Value;
 use crate::job::TableName;
 use crate::store::error::StoreError;
 

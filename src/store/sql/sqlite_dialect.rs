@@ -5,6 +5,7 @@
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use kigen_evidence::value::Value;
 
 use super::catalog::ColumnFacts;
 use super::catalog::ColumnType;
@@ -21,7 +22,6 @@ use super::start::StartColumn;
 use super::start::local_start_of;
 use super::start::offset_seconds;
 use super::start::start_of;
-use crate::domain::value::Value;
 use crate::pseudonym::token::TEXT_TOKEN_CHARACTERS;
 
 /// Statements for SQLite 3.41 and later (the bundled one).

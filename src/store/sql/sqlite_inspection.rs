@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use kigen_evidence::digest::Sha256;
+use kigen_evidence::value::Value;
+
 use super::catalog::TableFacts;
 use super::script;
 use super::session::Arg;
@@ -10,8 +13,6 @@ use super::session::SqlSession;
 use super::session::Statement;
 use super::sqlite_catalog::integer;
 use super::sqlite_catalog::text;
-use crate::domain::value::Value;
-use crate::evidence::digest::Sha256;
 use crate::store::error::StoreError;
 use crate::store::inspection::Column;
 use crate::store::inspection::ForeignKey;

@@ -5,10 +5,11 @@
 
 use std::path::Path;
 
+use kigen_evidence::value::Value;
+
 use super::session::SqlSession;
 use super::session::Statement;
 use super::survey::count;
-use crate::domain::value::Value;
 use crate::guard;
 use crate::guard::Guard;
 use crate::store::error::StoreError;

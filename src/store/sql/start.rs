@@ -6,10 +6,10 @@ use jiff::civil::DateTime;
 use jiff::civil::Time;
 use jiff::tz::Offset;
 use jiff::tz::TimeZone;
+use kigen_evidence::value::Value;
 
 use super::dialect::StartType;
 use crate::domain::rule::StartingPoint;
-use crate::domain::value::Value;
 
 /// Length of `2024-02-29`.
 const DAY_LENGTH: usize = 10;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use kigen_evidence::value::Value;
 
 use super::backend::Backend;
 use super::backend::tables_of;
@@ -38,7 +39,6 @@ use super::typed;
 use super::walk;
 use super::whole;
 use super::whole::DigestSink;
-use crate::domain::value::Value;
 use crate::job::Job;
 use crate::job::Leftover;
 use crate::job::TableName;

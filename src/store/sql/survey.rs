@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use jiff::civil::Date;
+use kigen_evidence::statement::RetainReason;
+use kigen_evidence::value::Value;
 
 use super::companions;
 use super::dialect::quote;
@@ -15,9 +17,7 @@ use super::text::StageText;
 use super::text::applies_of;
 use crate::domain::rule::Candidate;
 use crate::domain::rule::PurposeState;
-use crate::domain::rule::RetainReason;
 use crate::domain::rule::Undatable;
-use crate::domain::value::Value;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::ClientSource;

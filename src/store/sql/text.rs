@@ -4,6 +4,7 @@
 //! [`quote`], all values but cutoffs and condition words are bound.
 
 use jiff::civil::Date;
+use kigen_evidence::value::Value;
 
 use super::catalog::ColumnFacts;
 use super::dialect::Dialect;
@@ -14,7 +15,6 @@ use super::resolved::Tables;
 use super::start::StartColumn;
 use crate::domain::rule::Applies;
 use crate::domain::rule::Undatable;
-use crate::domain::value::Value;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::ColumnRef;

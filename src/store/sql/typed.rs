@@ -1,6 +1,8 @@
 //! Texts that people type as the values that a row holds: for records that are gone, and whose rows
 //! nobody can ask any more.
 
+use kigen_evidence::value::Value;
+
 use super::catalog::ColumnFacts;
 use super::catalog::ColumnType;
 use super::dialect::Dialect;
@@ -9,7 +11,6 @@ use super::session::Arg;
 use super::session::SqlSession;
 use super::session::Statement;
 use super::text::missing;
-use crate::domain::value::Value;
 use crate::job::TableName;
 use crate::store::error::StoreError;
 

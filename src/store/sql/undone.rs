@@ -3,6 +3,9 @@
 //! A trigger that puts a value or a row back reports no error, and the statement counts the row as
 //! changed. Tables without triggers and rules are not asked.
 
+use kigen_evidence::value::RecordKey;
+use kigen_evidence::value::Value;
+
 use super::dialect::quote;
 use super::pass::Pass;
 use super::pass::value_at;
@@ -15,8 +18,6 @@ use super::survey::count;
 use super::text::missing;
 use super::window::in_rows;
 use super::window::key_args;
-use crate::domain::value::RecordKey;
-use crate::domain::value::Value;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::Job;

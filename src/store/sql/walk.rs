@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
 use futures_util::future::join_all;
+use kigen_evidence::value::RecordKey;
 
 use super::backend::Backend;
 use super::pass::Pass;
@@ -11,7 +12,6 @@ use super::window::Window;
 use super::window::by_blocks;
 use super::worker::Shared;
 use super::worker::Worker;
-use crate::domain::value::RecordKey;
 use crate::store::PassOutcome;
 use crate::store::RunControl;
 use crate::store::error::StoreError;

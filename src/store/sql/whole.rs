@@ -1,5 +1,6 @@
 //! The whole database, row by row, as digests: what a rehearsal compares.
 
+use kigen_evidence::value::Value;
 use sha2::Digest;
 use sha2::Sha256;
 
@@ -7,7 +8,6 @@ use super::dialect::quote;
 use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
-use crate::domain::value::Value;
 use crate::store::error::StoreError;
 
 /// A table that holds rows, as a rehearsal knows it.

@@ -1,12 +1,13 @@
 //! The part of a table that one batch looks at: finding, locking and naming its rows.
 
+use kigen_evidence::value::RecordKey;
+use kigen_evidence::value::Value;
+
 use super::dialect::WalkKind;
 use super::dialect::quote;
 use super::pass::Pass;
 use super::session::Arg;
 use super::session::Statement;
-use crate::domain::value::RecordKey;
-use crate::domain::value::Value;
 use crate::job::Operation;
 
 /// The part of the table that one batch looks at.

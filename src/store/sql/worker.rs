@@ -7,6 +7,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
+use kigen_evidence::value::RecordKey;
+
 use super::backend::Backend;
 use super::batch;
 use super::batch::Batch;
@@ -21,7 +23,6 @@ use super::session::Access;
 use super::session::SqlSession;
 use super::window::Window;
 use super::window::keys_window;
-use crate::domain::value::RecordKey;
 use crate::guard;
 use crate::guard::Guard;
 use crate::store::PassOutcome;

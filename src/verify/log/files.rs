@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::evidence::log::tiles;
-use crate::evidence::log::tiles::FULL;
-use crate::evidence::log::tiles::Tile;
-use crate::evidence::log::tiles::TileKind;
-use crate::evidence::merkle::leaf_hash;
+use kigen_evidence::log::tiles;
+use kigen_evidence::log::tiles::FULL;
+use kigen_evidence::log::tiles::Tile;
+use kigen_evidence::log::tiles::TileKind;
+use kigen_evidence::merkle::leaf_hash;
+
 use crate::publish::LOG;
 use crate::publish::Standing;
 use crate::verify::VerifyError;

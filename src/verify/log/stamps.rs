@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::evidence::digest::Sha256;
+use kigen_evidence::digest::Sha256;
+
 use crate::publish::Kind;
 use crate::publish::LOG;
 use crate::publish::Standing;

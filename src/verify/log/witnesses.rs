@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use kigen_evidence::log::checkpoint::Checkpoint;
+use kigen_evidence::log::note::Note;
+use kigen_evidence::log::note::NoteError;
+use kigen_evidence::log::vkey::NoteKey;
+use kigen_evidence::merkle::Hash;
 
-use crate::evidence::log::checkpoint::Checkpoint;
-use crate::evidence::log::note::Note;
-use crate::evidence::log::note::NoteError;
-use crate::evidence::log::vkey::NoteKey;
-use crate::evidence::merkle::Hash;
 use crate::publish::Kind;
 use crate::publish::Standing;
 use crate::verify::VerifyError;

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::path::Path;
 
-use kigen::domain::value::Value;
-use kigen::evidence::leaf::Action;
-use kigen::evidence::leaf::RecordEncoder;
-use kigen::evidence::leaf::RecordPlace;
-use kigen::evidence::leaf::RunKey;
 use kigen::keyring::Keyring;
 use kigen::keyring::WrappedRunKey;
+use kigen_evidence::leaf::Action;
+use kigen_evidence::leaf::RecordEncoder;
+use kigen_evidence::leaf::RecordPlace;
+use kigen_evidence::leaf::RunKey;
+use kigen_evidence::value::Value;
 
 use super::certificates;
 use super::certificates::Certificate;

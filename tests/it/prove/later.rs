@@ -3,11 +3,11 @@
 use std::fs;
 
 use jiff::civil::date;
-use kigen::domain::calendar::Period;
 use kigen::exit;
 use kigen::keyring::Keyring;
 use kigen::keyring::Quarter;
 use kigen::keyring::destruction;
+use kigen_evidence::calendar::Period;
 
 use super::both_accept;
 use super::json;

@@ -4,12 +4,12 @@ use std::fs;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kigen::evidence::log::checkpoint::Checkpoint;
-use kigen::evidence::log::proof::LogProof;
-use kigen::evidence::log::vkey::KeyType;
-use kigen::evidence::log::vkey::NoteKey;
 use kigen::exit;
 use kigen::keyring::Keyring;
+use kigen_evidence::log::checkpoint::Checkpoint;
+use kigen_evidence::log::proof::LogProof;
+use kigen_evidence::log::vkey::KeyType;
+use kigen_evidence::log::vkey::NoteKey;
 
 use crate::scene::Scene;
 

@@ -2,8 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kigen::evidence::log::checkpoint::Checkpoint;
-use kigen::evidence::log::proof::LogProof;
+use kigen_evidence::log::checkpoint::Checkpoint;
+use kigen_evidence::log::proof::LogProof;
 
 use super::LOG;
 use super::RUN;
@@ -266,8 +266,8 @@ fn a_receipt_under_the_key_of_another_log_is_refused() {
     let said = super::said(&output);
     assert!(said.contains("is not signed with the key in"), "{said}");
     let keys = [log_key(2)];
-    let heads = kigen::evidence::receipt::Heads::DEFAULT;
-    assert!(kigen::evidence::receipt::verify(&good, &keys, heads).is_err());
+    let heads = kigen_evidence::receipt::Heads::DEFAULT;
+    assert!(kigen_evidence::receipt::verify(&good, &keys, heads).is_err());
 }
 
 #[test]

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use kigen::domain::rule::Decision;
-use kigen::domain::rule::RetainReason;
 use kigen::store::Inventory;
 use kigen::store::Survey;
 use kigen::store::sql::SqlStore;
+use kigen_evidence::statement::RetainReason;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use proptest::test_runner::TestError;

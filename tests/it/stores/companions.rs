@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use jiff::civil::date;
-use kigen::domain::rule::RetainReason;
 use kigen::job::Disposal;
 use kigen::job::Job;
 use kigen::job::OnDispose;
 use kigen::job::Reference;
 use kigen::store::Inventory;
+use kigen_evidence::statement::RetainReason;
 
 use crate::support::Run;
 use crate::support::TestStore;

@@ -4,13 +4,6 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 use jiff::civil::date;
-use kigen::domain::value::Value;
-use kigen::evidence::leaf::Action;
-use kigen::evidence::leaf::LEAF_LENGTH;
-use kigen::evidence::leaf::RecordEncoder;
-use kigen::evidence::leaf::RecordPlace;
-use kigen::evidence::leaf::RunKey;
-use kigen::evidence::leaf::SubjectEncoder;
 use kigen::job::Change;
 use kigen::job::ClientSource;
 use kigen::job::Disposal;
@@ -20,6 +13,13 @@ use kigen::job::Strategy;
 use kigen::store::Disposer;
 use kigen::store::JournalRow;
 use kigen::store::error::StoreError;
+use kigen_evidence::leaf::Action;
+use kigen_evidence::leaf::LEAF_LENGTH;
+use kigen_evidence::leaf::RecordEncoder;
+use kigen_evidence::leaf::RecordPlace;
+use kigen_evidence::leaf::RunKey;
+use kigen_evidence::leaf::SubjectEncoder;
+use kigen_evidence::value::Value;
 
 use crate::support::Run;
 use crate::support::TestStore;

@@ -1,10 +1,10 @@
 //! Markers: what a stage has pseudonymized, it is never offered again.
 
 use jiff::civil::date;
-use kigen::domain::rule::RetainReason;
 use kigen::job::Job;
 use kigen::job::Marker;
 use kigen::store::Inventory;
+use kigen_evidence::statement::RetainReason;
 
 use super::pseudonymize::AS_OF;
 use super::pseudonymize::assert_fits;

@@ -2,7 +2,6 @@
 
 use jiff::civil::Date;
 use jiff::civil::date;
-use kigen::domain::value::Value;
 use kigen::job::Change;
 use kigen::job::Disposal;
 use kigen::job::Generalize;
@@ -12,6 +11,7 @@ use kigen::job::Strategy;
 use kigen::pseudonym::token::TokenShape;
 use kigen::pseudonym::token::Tokenizer;
 use kigen::store::Inventory;
+use kigen_evidence::value::Value;
 
 use crate::support::Run;
 use crate::support::TestStore;

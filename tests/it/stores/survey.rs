@@ -2,7 +2,6 @@
 
 use jiff::civil::date;
 use kigen::domain::rule::Decision;
-use kigen::domain::rule::RetainReason;
 use kigen::job::Change;
 use kigen::job::Disposal;
 use kigen::job::Job;
@@ -12,6 +11,7 @@ use kigen::job::OnDispose;
 use kigen::job::Strategy;
 use kigen::store::Due;
 use kigen::store::Inventory;
+use kigen_evidence::statement::RetainReason;
 use std::collections::BTreeMap;
 
 use crate::support::Run;

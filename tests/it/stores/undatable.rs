@@ -2,11 +2,11 @@
 
 use jiff::tz::TimeZone;
 use kigen::domain::rule::Decision;
-use kigen::domain::rule::RetainReason;
 use kigen::job::Disposal;
 use kigen::job::Job;
 use kigen::job::StoredAs;
 use kigen::store::Inventory;
+use kigen_evidence::statement::RetainReason;
 
 use super::survey::AS_OF;
 use crate::support::Run;

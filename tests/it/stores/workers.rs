@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering;
 
 use jiff::civil::Date;
 use jiff::civil::date;
-use kigen::evidence::leaf::LEAF_LENGTH;
 use kigen::job::Disposal;
 use kigen::job::Job;
 use kigen::store::Control;
@@ -19,6 +18,7 @@ use kigen::store::StageOrder;
 use kigen::store::StageTargets;
 use kigen::store::StopReason;
 use kigen::store::error::StoreError;
+use kigen_evidence::leaf::LEAF_LENGTH;
 use tracing::field::Field;
 use tracing::field::Visit;
 use tracing_subscriber::layer::Context;

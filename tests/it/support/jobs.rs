@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
-use kigen::domain::calendar::FirstDay;
 use kigen::domain::rule::EARLIEST_BELIEVED;
 use kigen::domain::rule::Purpose;
 use kigen::domain::rule::Rule;
@@ -21,11 +20,12 @@ use kigen::job::OnDispose;
 use kigen::job::PurposeSource;
 use kigen::job::Reference;
 use kigen::job::Stage;
-use kigen::job::StartingPointKind;
 use kigen::job::StoredAs;
 use kigen::job::Subject;
 use kigen::job::TableName;
 use kigen::job::Title;
+use kigen_evidence::calendar::FirstDay;
+use kigen_evidence::statement::StartingPointKind;
 
 /// A job of cluster `record` over `name` with key `id` and subject `learner`, in Tokyo's days.
 ///

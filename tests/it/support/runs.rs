@@ -4,7 +4,6 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
 use jiff::civil::Date;
-use kigen::evidence::leaf::RunKey;
 use kigen::job::Job;
 use kigen::job::OnDispose;
 use kigen::plan;
@@ -24,6 +23,7 @@ use kigen::store::StageTargets;
 use kigen::store::Survey;
 use kigen::store::TokenKey;
 use kigen::store::sql::SqlStore;
+use kigen_evidence::leaf::RunKey;
 
 /// One run and its secrets.
 pub(crate) struct Run {

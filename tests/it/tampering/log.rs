@@ -4,15 +4,15 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
-use kigen::evidence::log::checkpoint::Checkpoint;
-use kigen::evidence::log::note::Note;
-use kigen::evidence::log::tiles;
-use kigen::evidence::log::vkey::KeyType;
-use kigen::evidence::log::vkey::NoteKey;
-use kigen::evidence::merkle::Hash;
-use kigen::evidence::merkle::leaf_hash;
-use kigen::evidence::merkle::root_of;
 use kigen::keyring::Keyring;
+use kigen_evidence::log::checkpoint::Checkpoint;
+use kigen_evidence::log::note::Note;
+use kigen_evidence::log::tiles;
+use kigen_evidence::log::vkey::KeyType;
+use kigen_evidence::log::vkey::NoteKey;
+use kigen_evidence::merkle::Hash;
+use kigen_evidence::merkle::leaf_hash;
+use kigen_evidence::merkle::root_of;
 
 use super::Published;
 use super::Tampering;

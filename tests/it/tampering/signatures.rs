@@ -5,8 +5,8 @@ use std::fs;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::Signer;
-use kigen::evidence::dsse;
-use kigen::evidence::sshsig;
+use kigen_evidence::dsse;
+use kigen_evidence::sshsig;
 use serde_json::Value;
 
 use super::Published;

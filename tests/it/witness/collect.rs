@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use kigen::evidence::log::policy::Policy;
 use kigen::exit;
+use kigen_evidence::log::policy::Policy;
 
 use super::LOG;
 use super::cosigned;

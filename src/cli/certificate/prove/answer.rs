@@ -1,10 +1,10 @@
 //! What `kigen certificate prove` says beside the receipts.
 
+use kigen_evidence::leaf::Action;
 use serde::Serialize;
 
 use crate::cli::certificate::receipt::in_words;
 use crate::cli::explain::Explained;
-use crate::evidence::leaf::Action;
 use crate::prove::NotSearched;
 use crate::prove::Receipt;
 use crate::prove::Searched;

@@ -6,6 +6,13 @@ use std::path::Path;
 use std::process::Command;
 
 use ed25519_dalek::VerifyingKey;
+use kigen_evidence::document::Certificate;
+use kigen_evidence::document::Languages;
+use kigen_evidence::document::ReceiptView;
+use kigen_evidence::document::receipt_page;
+use kigen_evidence::public_key;
+use kigen_evidence::receipt;
+use kigen_evidence::receipt::Heads;
 
 use super::Arguments;
 use super::answer::Answer;
@@ -14,15 +21,8 @@ use crate::cli::certificate::page;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::config::Config;
-use crate::evidence::public_key;
-use crate::evidence::receipt;
-use crate::evidence::receipt::Heads;
 use crate::exit;
 use crate::keyring::Keyring;
-use crate::paper::Certificate;
-use crate::paper::Languages;
-use crate::paper::ReceiptView;
-use crate::paper::receipt_page;
 use crate::prove::Receipt;
 
 /// What receipts are handed over with.

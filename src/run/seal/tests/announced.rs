@@ -1,13 +1,13 @@
 //! The fixture's run in the logs of its clients, before it began.
 
 use jiff::Timestamp;
+use kigen_evidence::log::entry::Plan;
+use kigen_evidence::log::entry::PlannedLimit;
+use kigen_evidence::log::entry::PlannedTarget;
+use kigen_evidence::log::entry::to_payload;
+use kigen_evidence::statement;
+use kigen_evidence::statement::LogPlace;
 
-use crate::evidence::log::entry::Plan;
-use crate::evidence::log::entry::PlannedLimit;
-use crate::evidence::log::entry::PlannedTarget;
-use crate::evidence::log::entry::to_payload;
-use crate::evidence::statement;
-use crate::evidence::statement::LogPlace;
 use crate::ledger::log::LogRole;
 use crate::run::certified;
 use crate::run::client_log::ClientLog;

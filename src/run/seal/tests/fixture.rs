@@ -9,6 +9,10 @@ use std::sync::Arc;
 use ed25519_dalek::VerifyingKey;
 use jiff::Timestamp;
 use jiff::civil::date;
+use kigen_evidence::calendar::Period;
+use kigen_evidence::leaf::Action;
+use kigen_evidence::leaf::Head;
+use kigen_evidence::leaf::Kind;
 use sha2::Digest;
 use sha2::Sha256;
 use tempfile::TempDir;
@@ -17,10 +21,6 @@ use crate::config::Client;
 use crate::config::Issuer;
 use crate::config::ReadBack;
 use crate::config::Residual;
-use crate::domain::calendar::Period;
-use crate::evidence::leaf::Action;
-use crate::evidence::leaf::Head;
-use crate::evidence::leaf::Kind;
 use crate::keyring::Keyring;
 use crate::ledger;
 use crate::ledger::Ledger;
@@ -319,7 +319,7 @@ fn job(name: &str, title: &str) -> JobEntry {
         clause: ClauseEntry {
             document: "プライバシーポリシー 第8条".to_owned(),
             version: "2025-04-01".to_owned(),
-            text_sha256: crate::evidence::digest::Sha256::of(CLAUSE.as_bytes()).to_string(),
+            text_sha256: kigen_evidence::digest::Sha256::of(CLAUSE.as_bytes()).to_string(),
             text: CLAUSE.to_owned(),
         },
         identity: None,

@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use jiff::civil::Date;
+use kigen_evidence::value::Value;
 
-use crate::domain::value::Value;
 use crate::job::Job;
 use crate::job::Leftover;
 use crate::job::TableName;

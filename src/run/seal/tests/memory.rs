@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::evidence::leaf::Action;
+use kigen_evidence::leaf::Action;
 
 use super::fixture::Fixture;
 use super::fixture::OTHER;

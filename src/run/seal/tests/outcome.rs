@@ -1,10 +1,11 @@
 //! What a certificate says about how its run went.
 
-use crate::evidence::leaf::Action;
-use crate::evidence::statement::MethodClass;
-use crate::evidence::statement::Statement;
-use crate::evidence::statement::Status;
-use crate::evidence::statement::Technique;
+use kigen_evidence::leaf::Action;
+use kigen_evidence::statement::MethodClass;
+use kigen_evidence::statement::Statement;
+use kigen_evidence::statement::Status;
+use kigen_evidence::statement::Technique;
+
 use crate::ledger::entry::Entry;
 use crate::ledger::entry::JobFailed;
 use crate::ledger::entry::Outcome;

@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use crate::evidence::allowed_signers::AllowedSigner;
+use kigen_evidence::allowed_signers::AllowedSigner;
+
 use crate::progress::Progress;
 use crate::publish::Kind;
 use crate::run::client_log::log_key_file;

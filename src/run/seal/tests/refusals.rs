@@ -4,7 +4,8 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::evidence::leaf::Action;
+use kigen_evidence::leaf::Action;
+
 use crate::ledger::CertificateFilter;
 use crate::ledger::entry::Entry;
 use crate::ledger::entry::RunState;

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use kigen_evidence::merkle::Hash;
 
-use crate::evidence::merkle::Hash;
 use crate::ledger::CertificateFilter;
 use crate::ledger::CertificateMatch;
 use crate::ledger::CertificateSummary;

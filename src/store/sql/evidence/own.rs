@@ -5,15 +5,16 @@
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 
+use kigen_evidence::leaf::Action;
+use kigen_evidence::leaf::LEAF_LENGTH;
+use kigen_evidence::leaf::LeafError;
+use kigen_evidence::value::Value;
+
 use super::BatchEvidence;
 use super::ClientEncoders;
 use super::FIRST_OCCURRENCE;
 use super::Part;
 use super::not_encodable;
-use crate::domain::value::Value;
-use crate::evidence::leaf::Action;
-use crate::evidence::leaf::LEAF_LENGTH;
-use crate::evidence::leaf::LeafError;
 use crate::store::error::StoreError;
 use crate::store::sql::pass::Pass;
 use crate::store::sql::session::Row;

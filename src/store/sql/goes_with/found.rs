@@ -1,7 +1,8 @@
 //! Rows that go with the records of a batch, as they were found.
 
+use kigen_evidence::value::Value;
+
 use super::key_columns;
-use crate::domain::value::Value;
 use crate::job::Reference;
 use crate::store::sql::catalog::ColumnFacts;
 use crate::store::sql::session::Row;

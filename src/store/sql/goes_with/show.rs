@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
+use kigen_evidence::value::Value;
+
 use super::Parents;
 use super::key_columns;
-use crate::domain::value::Value;
 use crate::job::Reference;
 use crate::job::TableName;
 use crate::store::PresentRow;

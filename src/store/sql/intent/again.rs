@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use kigen_evidence::value::RecordKey;
+
 use super::Address;
 use super::Intent;
 use super::Mentions;
 use super::Patience;
 use super::named_by_staying_rows;
-use crate::domain::value::RecordKey;
 use crate::guard;
 use crate::guard::Guard;
 use crate::store::error::StoreError;

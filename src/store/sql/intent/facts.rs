@@ -1,5 +1,7 @@
 //! An intent as the JSON that a run which was killed leaves for the next one.
 
+use kigen_evidence::value::RecordKey;
+use kigen_evidence::value::Value;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -7,8 +9,6 @@ use super::Address;
 use super::IntendedObject;
 use super::Intent;
 use super::store_of;
-use crate::domain::value::RecordKey;
-use crate::domain::value::Value;
 use crate::job::Job;
 use crate::store::error::StoreError;
 use crate::store::objects::ObjectKey;
@@ -236,8 +236,9 @@ impl StoredValue {
 
 #[cfg(test)]
 mod tests {
+    use kigen_evidence::value::Value;
+
     use super::StoredValue;
-    use crate::domain::value::Value;
 
     #[test]
     fn a_value_comes_back_with_its_type() {

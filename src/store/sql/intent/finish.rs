@@ -3,6 +3,10 @@
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 
+use kigen_evidence::leaf::Action;
+use kigen_evidence::value::RecordKey;
+use kigen_evidence::value::Value;
+
 use super::Address;
 use super::Intent;
 use super::Patience;
@@ -13,9 +17,6 @@ use super::named::Names;
 use super::named::named_by_staying_rows;
 use super::removal::Fates;
 use super::stored;
-use crate::domain::value::RecordKey;
-use crate::domain::value::Value;
-use crate::evidence::leaf::Action;
 use crate::store::PassOutcome;
 use crate::store::error::StoreError;
 use crate::store::objects::NO_VERSION;

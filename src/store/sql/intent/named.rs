@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use kigen_evidence::value::Value;
+
 use super::Address;
 use super::store_of;
 use super::takes_part;
-use crate::domain::value::Value;
 use crate::guard;
 use crate::guard::Guard;
 use crate::store::error::StoreError;

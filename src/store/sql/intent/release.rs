@@ -7,16 +7,17 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use kigen_evidence::leaf::LeafError;
+use kigen_evidence::leaf::RecordEncoder;
+use kigen_evidence::leaf::RecordPlace;
+use kigen_evidence::leaf::SubjectEncoder;
+use kigen_evidence::value::Value;
+
 use super::action_of;
 use super::facts;
 use super::facts::OpenIntent;
 use super::stored;
 use super::unanswered;
-use crate::domain::value::Value;
-use crate::evidence::leaf::LeafError;
-use crate::evidence::leaf::RecordEncoder;
-use crate::evidence::leaf::RecordPlace;
-use crate::evidence::leaf::SubjectEncoder;
 use crate::store::Release;
 use crate::store::Released;
 use crate::store::error::StoreError;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use kigen_evidence::value::Value;
+
 use super::Intent;
 use super::facts;
 use super::facts::OpenIntent;
-use crate::domain::value::Value;
 use crate::job::Operation;
 use crate::store::error::StoreError;
 use crate::store::sql::dialect::Dialect;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use kigen_evidence::leaf::Action;
 use sqlx::AssertSqlSafe;
 use sqlx::Connection as _;
 
@@ -14,7 +15,6 @@ use super::fixture::SCANS;
 use super::fixture::worlds;
 use super::troubled::Blow;
 use super::troubled::Fault;
-use crate::evidence::leaf::Action;
 use crate::store::Disposer as _;
 use crate::store::error::StoreError;
 use crate::store::objects::ObjectError;

@@ -12,15 +12,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::civil::date;
+use kigen_evidence::leaf::Action;
+use kigen_evidence::leaf::LEAF_LENGTH;
+use kigen_evidence::leaf::RunKey;
 use tempfile::TempDir;
 
 use super::database::Database;
 use super::job::job;
 use super::locks::Bucket;
 use super::troubled::Troubled;
-use crate::evidence::leaf::Action;
-use crate::evidence::leaf::LEAF_LENGTH;
-use crate::evidence::leaf::RunKey;
 use crate::job::Job;
 use crate::plan;
 use crate::plan::StagePlan;

@@ -3,6 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use kigen_evidence::leaf::Action;
+use kigen_evidence::leaf::RecordEncoder;
+use kigen_evidence::leaf::RecordPlace;
+use kigen_evidence::value::Value;
+
 use super::fixture::CLIENT;
 use super::fixture::DOCUMENTS;
 use super::fixture::DUE;
@@ -13,10 +18,6 @@ use super::fixture::job_objects;
 use super::fixture::request_id;
 use super::fixture::worlds;
 use super::troubled::Blow;
-use crate::domain::value::Value;
-use crate::evidence::leaf::Action;
-use crate::evidence::leaf::RecordEncoder;
-use crate::evidence::leaf::RecordPlace;
 use crate::store::Disposer as _;
 use crate::store::Inventory as _;
 use crate::store::JobObjects;

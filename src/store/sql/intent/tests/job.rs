@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
+use kigen_evidence::calendar::FirstDay;
+use kigen_evidence::statement::StartingPointKind;
 
-use crate::domain::calendar::FirstDay;
 use crate::domain::rule::EARLIEST_BELIEVED;
 use crate::domain::rule::Purpose;
 use crate::domain::rule::Rule;
@@ -20,7 +21,6 @@ use crate::job::OnDispose;
 use crate::job::PurposeSource;
 use crate::job::Reference;
 use crate::job::Stage;
-use crate::job::StartingPointKind;
 use crate::job::StoredAs;
 use crate::job::Subject;
 use crate::job::TableName;

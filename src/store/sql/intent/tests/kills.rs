@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
+use kigen_evidence::leaf::Action;
 
 use super::fixture::DOCUMENTS;
 use super::fixture::DUE;
@@ -15,7 +16,6 @@ use super::fixture::World;
 use super::fixture::worlds;
 use super::troubled::Blow;
 use super::troubled::Troubled;
-use crate::evidence::leaf::Action;
 use crate::store::Disposer as _;
 use crate::store::Released;
 

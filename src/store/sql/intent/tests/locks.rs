@@ -14,13 +14,13 @@ use aws_smithy_http_client::Builder as HttpClientBuilder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use jiff::Timestamp;
+use kigen_evidence::leaf::Action;
 
 use super::fixture::DOCUMENTS;
 use super::fixture::DUE;
 use super::fixture::REQUESTS;
 use super::fixture::SCANS;
 use super::fixture::worlds;
-use crate::evidence::leaf::Action;
 use crate::store::objects::S3Objects;
 use crate::store::objects::S3Options;
 
