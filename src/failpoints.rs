@@ -16,11 +16,13 @@ use crate::guard::Guard;
 /// seventh. An abort: nothing is flushed, nothing is dropped, as with `kill -9`.
 /// `KIGEN_STOP_AT` freezes the process instead, until somebody sends it SIGCONT.
 /// `KIGEN_WITHOUT_GUARD=join-is-unique` switches a guard off; several are separated by commas.
+/// `KIGEN_UNANSWERED_COMMIT=2` carries the second commit in a PostgreSQL store out, and loses the answer.
 /// `KIGEN_CLOCK_DAYS_AHEAD=366` puts the clock wrong by so many days.
 /// `KIGEN_BLOCK_AT=seal.after-fence` keeps a thread busy there for a minute, and
 /// `KIGEN_GRACE_MS=300` is how long a process may take to end that was asked to.
 pub fn arm() {
     switch_guards_off();
+    lose_an_answer();
     set("KIGEN_CLOCK_DAYS_AHEAD", "clock.days-ahead");
     set("KIGEN_GRACE_MS", "signals.grace");
     arm_one("KIGEN_BLOCK_AT", || {
@@ -60,6 +62,18 @@ fn switch_guards_off() {
             tracing::error!(name, "switch a guard off that does not exist");
             std::process::abort();
         }
+    }
+}
+
+fn lose_an_answer() {
+    let number = crate::config::environment("KIGEN_UNANSWERED_COMMIT");
+    let Some(number) = number.and_then(|number| number.parse::<u32>().ok()) else {
+        return;
+    };
+    let before = number.saturating_sub(1);
+    let actions = format!("{before}*off->1*return->off");
+    if let Err(error) = fail::cfg("session.commit-unanswered", &actions) {
+        tracing::error!(%error, "set the failpoint");
     }
 }
 

@@ -148,6 +148,8 @@ guards! {
     ConstraintsHold = "constraints-hold",
     /// A right that a run needs and the role lacks is refused.
     RightsAreThere = "rights-are-there",
+    /// A batch whose connection was lost is repeated with another one.
+    LostBatchesAreRepeated = "lost-batches-are-repeated",
     /// Each statement that removes is planned by the database before the night.
     StatementsAreTried = "statements-are-tried",
     /// The process leaves no core file: it would hold keys and rows.

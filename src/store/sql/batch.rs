@@ -185,8 +185,8 @@ pub(crate) async fn dispose(
     bounds: Bounds,
 ) -> Result<Batch, StoreError> {
     effects::begin(session).await?;
-    let proof = evidence.batch(id);
-    let batch = match accounted(session, pass, proof, window, room, bounds).await {
+    let mut proof = evidence.batch(id);
+    let batch = match accounted(session, pass, &mut proof, window, room, bounds).await {
         Ok(batch) => batch,
         // If even this fails, the transaction ends with its connection; the cause comes first.
         Err(error) => match session.rollback().await {
@@ -194,19 +194,52 @@ pub(crate) async fn dispose(
         },
     };
     fail::fail_point!("batch.before-commit");
-    if let Err(error) = session.commit().await {
-        room.give_back(&batch);
-        return Err(error);
+    if let Err(error) = commit(session, pass, &proof).await {
+        match error {
+            NotCommitted::Undone(error) => {
+                room.give_back(&batch);
+                return Err(error);
+            }
+            // Its rows may be gone: they keep the room that they took.
+            NotCommitted::Unclear(error) => return Err(error),
+        }
     }
     fail::fail_point!("batch.after-commit");
     Ok(batch)
+}
+
+/// Why a batch is not known to be committed.
+enum NotCommitted {
+    /// Nothing of it was done.
+    Undone(StoreError),
+    /// Nobody knows, for now.
+    Unclear(StoreError),
+}
+
+/// Commits. Where the connection is lost before the answer, the journal says what became of it.
+async fn commit(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    proof: &BatchEvidence<'_, '_>,
+) -> Result<(), NotCommitted> {
+    let Err(error) = session.commit().await else {
+        return Ok(());
+    };
+    if !matches!(error, StoreError::ConnectionLost { .. }) {
+        return Err(NotCommitted::Undone(error));
+    }
+    match journal::has(session, pass, proof.id, proof.groups.last()).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(NotCommitted::Undone(error)),
+        Err(_) => Err(NotCommitted::Unclear(error)),
+    }
 }
 
 /// What the batch did, if that is all that the database has changed, and no more than may go.
 async fn accounted(
     session: &mut dyn SqlSession,
     pass: &Pass<'_>,
-    proof: BatchEvidence<'_, '_>,
+    proof: &mut BatchEvidence<'_, '_>,
     window: &Window,
     room: &Room,
     bounds: Bounds,
@@ -220,7 +253,7 @@ async fn accounted(
 async fn in_transaction(
     session: &mut dyn SqlSession,
     pass: &Pass<'_>,
-    mut proof: BatchEvidence<'_, '_>,
+    proof: &mut BatchEvidence<'_, '_>,
     window: &Window,
     room: &Room,
     bounds: Bounds,
@@ -246,14 +279,14 @@ async fn in_transaction(
     batch.bytes = bytes_of(&locked.rows);
     let (rows, ended_by) = (&locked.rows, decide(pass, &locked.rows)?);
     if !direct {
-        remove_others(session, pass, rows, &mut proof, bounds, &mut batch).await?;
+        remove_others(session, pass, rows, proof, bounds, &mut batch).await?;
         if batch.is_part {
             if !bounds.goes_on {
                 // All that goes with the record, or nothing.
                 let rows = goes_with::count(session, pass, rows, room.rows()).await?;
                 room.has(rows, pass.order)?;
             }
-            certify_rows(session, pass, &proof).await?;
+            certify_rows(session, pass, proof).await?;
             return Ok(batch);
         }
         remove(session, pass, rows).await?;
@@ -264,7 +297,7 @@ async fn in_transaction(
     all_are_announced(pass, counts.by_client.keys())?;
     batch.ended_by = counts.ended_by;
     batch.by_client = counts.by_client;
-    journal::insert(session, pass, &proof).await?;
+    journal::insert(session, pass, proof).await?;
     Ok(batch)
 }
 

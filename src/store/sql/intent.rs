@@ -25,6 +25,9 @@ use kigen_evidence::leaf::Action;
 use kigen_evidence::value::RecordKey;
 use kigen_evidence::value::Value;
 
+use super::worker::Lost;
+use crate::guard;
+use crate::guard::Guard;
 use crate::job::Disposal;
 use crate::job::Job;
 use crate::job::ObjectLink;
@@ -204,6 +207,7 @@ fn action_of(part: &ObjectPart) -> Action {
 pub(super) struct Patience {
     tried: u32,
     pause: Duration,
+    lost: Lost,
 }
 
 impl Patience {
@@ -211,6 +215,7 @@ impl Patience {
         Self {
             tried: 1,
             pause: FIRST_PAUSE,
+            lost: Lost::new(),
         }
     }
 
@@ -221,6 +226,11 @@ impl Patience {
 
     /// Waits before another try, or gives `error` back if none would help.
     pub(super) async fn wait_after(&mut self, error: StoreError) -> Result<(), StoreError> {
+        if matches!(error, StoreError::ConnectionLost { .. })
+            && guard::stands(Guard::LostBatchesAreRepeated)
+        {
+            return self.lost.wait_after(error).await;
+        }
         let in_the_way = matches!(
             error,
             StoreError::Locked { .. } | StoreError::Conflict { .. }

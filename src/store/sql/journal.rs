@@ -10,6 +10,7 @@ use super::dialect::Dialect;
 use super::evidence::BatchEvidence;
 use super::evidence::Group;
 use super::pass::Pass;
+use super::session::Access;
 use super::session::Arg;
 use super::session::Row;
 use super::session::SqlSession;
@@ -33,6 +34,54 @@ pub(crate) async fn insert(
     };
     insert_rows(session, &pass.doing("journal a batch"), &rows).await
 }
+
+/// Whether the batch `id`, which has journalled `group` last, was committed; asked after its connection
+/// was lost at the commit.
+///
+/// The same key is inserted once more, and rolled back. The database refuses it if the batch is there,
+/// and waits while the lost transaction has not ended: a look alone would not see that one.
+pub(crate) async fn has(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    id: BatchId,
+    group: Option<&Group>,
+) -> Result<bool, StoreError> {
+    const DOING: &str = "ask the journal whether a batch was committed";
+    let Some(group) = group else {
+        return Ok(false);
+    };
+    let sql = format!(
+        "insert into {} (run_id, slice, batch, target, client, action, records, leaves, refs, ended_by, at) \
+         values ($1, $2, $3, $4, $5, $6, 0, $7, $7, {}, {})",
+        pass.dialect.internal("journal"),
+        pass.dialect.json("$8"),
+        pass.dialect.now()
+    );
+    let args = vec![
+        Arg::Text(pass.order.run.run_id.clone()),
+        Arg::Int(id.slice),
+        Arg::Int(id.batch),
+        Arg::Int(i64::from(group.target)),
+        Arg::Text(group.client.clone()),
+        Arg::Int(i64::from(group.action.code())),
+        Arg::Bytes(Vec::new()),
+        Arg::Text("{}".to_owned()),
+    ];
+    session.begin(Access::Write).await?;
+    let inserted = session.execute(&Statement::new(DOING, sql, args)).await;
+    // If even this fails, the transaction ends with its connection.
+    match session.rollback().await {
+        Ok(()) | Err(_) => {}
+    }
+    match inserted {
+        Ok(_) => Ok(false),
+        Err(StoreError::Failed { code, .. }) if UNIQUE.contains(&code.as_str()) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// A unique key already has the value: PostgreSQL, and SQLite for a primary key and a unique one.
+const UNIQUE: [&str; 3] = ["23505", "1555", "2067"];
 
 /// Journal rows of one batch of a run.
 pub(crate) struct NewRows<'r> {

@@ -31,6 +31,7 @@ use super::pass::Pass;
 use super::session::Access;
 use super::session::SqlSession;
 use super::session::Statement;
+use super::window;
 use super::window::Window;
 use super::window::own_key;
 use crate::guard;
@@ -122,7 +123,7 @@ impl<'p, 'a> Worker<'p, 'a> {
         self.look_first(&mut *session).await?;
         let mut last: Option<RecordKey> = None;
         while may_go_on(self.control).await {
-            let offer = offer(&mut *session, self.pass, last.as_ref()).await?;
+            let offer = self.next_offer(&mut *session, last.as_ref()).await?;
             if offer.last.is_none() {
                 return Ok(());
             }
@@ -148,7 +149,7 @@ impl<'p, 'a> Worker<'p, 'a> {
         let mut last: Option<RecordKey> = None;
         let mut looked = 0;
         while addresses.matter() && looked < FIRST_LOOK && may_go_on(self.control).await {
-            let offer = offer(session, self.pass, last.as_ref()).await?;
+            let offer = self.next_offer(session, last.as_ref()).await?;
             if offer.last.is_none() {
                 break;
             }
@@ -158,6 +159,21 @@ impl<'p, 'a> Worker<'p, 'a> {
             addresses.note(&offer.records, &listing);
         }
         addresses.check(self.pass, &self.stores).await
+    }
+
+    /// Reads the next records, with another connection where one is lost.
+    async fn next_offer(
+        &self,
+        session: &mut dyn SqlSession,
+        after: Option<&RecordKey>,
+    ) -> Result<Offer, StoreError> {
+        let mut patience = Patience::new();
+        loop {
+            match offer(session, self.pass, after).await {
+                Ok(offer) => return Ok(offer),
+                Err(error) => patience.wait_after(error).await?,
+            }
+        }
     }
 
     async fn dispose(
@@ -201,7 +217,12 @@ impl<'p, 'a> Worker<'p, 'a> {
             effects::begin(session).await?;
             let error = match self.intend_in_transaction(session, listed, listing).await {
                 Ok(intents) => {
-                    session.commit().await?;
+                    if let Err(error) = session.commit().await {
+                        patience.wait_after(error).await?;
+                        if !self.are_stored(session, &intents).await? {
+                            continue;
+                        }
+                    }
                     self.next_intent += i64::try_from(intents.len()).unwrap_or(i64::MAX);
                     return Ok(intents);
                 }
@@ -212,6 +233,18 @@ impl<'p, 'a> Worker<'p, 'a> {
                 Ok(()) | Err(_) => patience.wait_after(error).await?,
             }
         }
+    }
+
+    /// Whether intents are there whose commit was not answered.
+    async fn are_stored(
+        &self,
+        session: &mut dyn SqlSession,
+        intents: &[Intent],
+    ) -> Result<bool, StoreError> {
+        session.begin(Access::Read).await?;
+        let next = intent::next_id(session, self.pass).await;
+        session.rollback().await?;
+        Ok(!intents.is_empty() && next? > self.next_intent)
     }
 
     async fn intend_in_transaction(
@@ -384,6 +417,7 @@ async fn offer(
     let next = session.query(&next_rows(pass, after, limit)).await?;
     let rows = adopt(pass, next);
     let last = rows.last().map(|row| pass.key_of(row));
+    window::goes_on(pass, after, last.as_ref())?;
     let rows = pass.keep(rows)?;
     let found = goes_with::find_all(session, pass, &rows, Look::All).await?;
     session.rollback().await?;
@@ -403,14 +437,7 @@ pub(super) fn next_rows(pass: &Pass<'_>, after: Option<&RecordKey>, limit: u32) 
     let mut args = Vec::new();
     let mut behind = String::new();
     if let Some(after) = after {
-        let names: Vec<String> = (0..pass.key_columns.len())
-            .map(|index| format!("c{index}"))
-            .collect();
-        behind = format!(
-            "({key}) > (select {} from {}) and ",
-            names.join(", "),
-            pass.dialect.rows("u", &pass.key_columns, 1)
-        );
+        behind = format!("{} and ", window::behind(pass, 1));
         args = pass.dialect.row_args(&pass.key_columns, &[after.values()]);
     }
     let sql = format!(

@@ -361,7 +361,14 @@ impl SqlSession for PostgresSession {
     }
 
     async fn commit(&mut self) -> Result<(), StoreError> {
-        self.end("commit a transaction", true).await
+        self.end("commit a transaction", true).await?;
+        fail::fail_point!("session.commit-unanswered", |_| {
+            Err(StoreError::ConnectionLost {
+                doing: "commit a transaction".to_owned(),
+                reason: "a test has lost the answer".to_owned(),
+            })
+        });
+        Ok(())
     }
 
     async fn rollback(&mut self) -> Result<(), StoreError> {

@@ -20,6 +20,7 @@ use super::session::SqlSession;
 use super::session::Statement;
 use super::survey;
 use super::text::StageText;
+use super::window;
 use crate::job::Job;
 use crate::store::Announced;
 use crate::store::BackAgain;
@@ -75,7 +76,9 @@ pub(super) async fn present(
         let Some(row) = rows.last() else {
             break;
         };
-        last = Some(pass.key_of(row));
+        let next = pass.key_of(row);
+        window::goes_on(&pass, last.as_ref(), Some(&next))?;
+        last = Some(next);
         show(&mut *session, &pass, &rows, total, sink).await?;
     }
     orphans::find(&mut *session, &pass, sink).await?;

@@ -22,6 +22,7 @@ use super::present::recalled;
 use super::session::Access;
 use super::session::Row;
 use super::session::SqlSession;
+use super::window;
 use super::window::Window;
 use super::worker::Shared;
 use super::worker::Worker;
@@ -77,11 +78,17 @@ async fn dispose_rows(worker: &mut Worker<'_, '_>, window: Window) -> Result<(),
     loop {
         effects::begin(&mut *worker.session).await?;
         let error = match rows_in_transaction(worker, &window).await {
-            Ok(done) => {
-                worker.session.commit().await?;
-                worker.add(done);
-                return Ok(());
-            }
+            Ok(done) => match worker.session.commit().await {
+                Ok(()) => {
+                    worker.add(done);
+                    return Ok(());
+                }
+                // What went is not met again, and has its evidence.
+                Err(error) => {
+                    patience.wait_after(error).await?;
+                    continue;
+                }
+            },
             Err(error) => error,
         };
         // If even this fails, the transaction ends with its connection; the cause comes first.
@@ -132,6 +139,7 @@ async fn look(
         return Ok(None);
     };
     let last = pass.key_of(row);
+    window::goes_on(pass, after, Some(&last))?;
     let batch = present::batch(pass, &rows, &found)?;
     let back = recalled(pass)?.by().back(&batch, pass.order.stage)?;
     let records = back.records;

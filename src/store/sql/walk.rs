@@ -8,6 +8,7 @@ use kigen_evidence::value::RecordKey;
 
 use super::backend::Backend;
 use super::pass::Pass;
+use super::window;
 use super::window::Window;
 use super::window::by_blocks;
 use super::worker::Shared;
@@ -87,13 +88,14 @@ async fn in_key_order(worker: &mut Worker<'_, '_>) -> Result<(), StoreError> {
     let mut last: Option<RecordKey> = None;
     while !worker.is_to_end().await {
         let window = Window::After {
-            key: last,
+            key: last.clone(),
             limit: worker.pace.records(),
         };
         // In key order a window without records is the end.
         let Some(key) = worker.dispose(window).await? else {
             break;
         };
+        window::goes_on(worker.pass, last.as_ref(), Some(&key))?;
         last = Some(key);
     }
     Ok(())

@@ -9,6 +9,7 @@ use super::pass::Pass;
 use super::session::Arg;
 use super::session::Statement;
 use crate::job::Operation;
+use crate::store::error::StoreError;
 
 /// The part of the table that one batch looks at.
 #[derive(Clone, Debug)]
@@ -90,6 +91,14 @@ fn window_condition(pass: &Pass<'_>, window: &Window) -> (String, Vec<Arg>) {
             ],
         ),
         Window::After { key: None, .. } => (has_key(&key), Vec::new()),
+        // A number that SQLite calls real is handed over as such: as a text it may be another one.
+        Window::After {
+            key: Some(after), ..
+        } if after.values().iter().any(is_real) => {
+            let condition = format!("{} and {}", behind(pass, 1), has_key(&key));
+            let args = pass.dialect.row_args(&pass.key_columns, &[after.values()]);
+            (condition, args)
+        }
         Window::After {
             key: Some(after), ..
         } => {
@@ -106,6 +115,40 @@ fn window_condition(pass: &Pass<'_>, window: &Window) -> (String, Vec<Arg>) {
         }
         Window::Keys(keys) => (in_rows(pass), key_args(pass, keys)),
     }
+}
+
+fn is_real(value: &Value) -> bool {
+    matches!(value, Value::Decimal(_))
+}
+
+/// `(t.k1, t.k2) > (select c0, c1 from …)`, with the arguments of one row from `$first` on: the database
+/// compares the key as its columns' types.
+pub(super) fn behind(pass: &Pass<'_>, first: usize) -> String {
+    let key = own_key(pass);
+    let names: Vec<String> = (0..key.len()).map(|index| format!("c{index}")).collect();
+    format!(
+        "({}) > (select {} from {})",
+        key.join(", "),
+        names.join(", "),
+        pass.dialect.rows("u", &pass.key_columns, first)
+    )
+}
+
+/// Fails where a walk in key order would come to the same record for ever: its key is another one once it
+/// was written.
+pub(super) fn goes_on(
+    pass: &Pass<'_>,
+    last: Option<&RecordKey>,
+    next: Option<&RecordKey>,
+) -> Result<(), StoreError> {
+    if next.is_none() || last != next {
+        return Ok(());
+    }
+    Err(StoreError::Unfit {
+        doing: pass.doing("walk in key order"),
+        reason: "a key is not found again by its own value: nothing behind it was looked at"
+            .to_owned(),
+    })
 }
 
 /// Whether a record can be named at all: SQLite lets a primary key be null.

@@ -38,6 +38,11 @@ const TRIES_OF_A_PART: u32 = 2;
 /// The pause before the second try; doubled for each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
+/// How often a window is tried whose connection is lost, and the pause before the second try; doubled
+/// for each further one. A try waits up to ten seconds for a server that starts again.
+const TRIES_WHEN_LOST: u32 = 4;
+const FIRST_PAUSE_WHEN_LOST: Duration = Duration::from_millis(250);
+
 /// When so many records have failed one after the other and none has gone, it is not the records.
 const MOST_FAILED: u64 = 1000;
 
@@ -185,6 +190,9 @@ impl Worker<'_, '_> {
     }
 
     /// Tries one window; when others are in the way again after a pause, for locked rows around them.
+    ///
+    /// When the connection is lost, again with another one: what went has its evidence in the same
+    /// transaction, so that the same window holds what did not go, and nothing else.
     async fn try_batch(
         &mut self,
         window: &Window,
@@ -193,6 +201,7 @@ impl Worker<'_, '_> {
     ) -> Result<Batch, StoreError> {
         let mut pause = FIRST_PAUSE;
         let mut attempt = 1;
+        let mut lost = Lost::new();
         loop {
             let bounds = Bounds {
                 around_locks: attempt > 1,
@@ -213,6 +222,11 @@ impl Worker<'_, '_> {
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                     attempt += 1;
+                }
+                Err(error @ StoreError::ConnectionLost { .. })
+                    if guard::stands(Guard::LostBatchesAreRepeated) && !self.is_to_end().await =>
+                {
+                    lost.wait_after(error).await?;
                 }
                 tried => return tried,
             }
@@ -282,6 +296,33 @@ impl Worker<'_, '_> {
         add_counts(&mut outcome.by_client, done.by_client);
         add_counts(&mut outcome.gone_with, done.gone_with);
         add_counts(&mut outcome.effects, done.effects);
+    }
+}
+
+/// Counts how often the connection was lost in one step, and waits between the tries.
+pub(super) struct Lost {
+    tried: u32,
+    pause: Duration,
+}
+
+impl Lost {
+    pub(super) fn new() -> Self {
+        Self {
+            tried: 1,
+            pause: FIRST_PAUSE_WHEN_LOST,
+        }
+    }
+
+    /// Waits before another try, or gives `error` back if the step was tried often enough.
+    pub(super) async fn wait_after(&mut self, error: StoreError) -> Result<(), StoreError> {
+        if self.tried >= TRIES_WHEN_LOST {
+            return Err(error);
+        }
+        tracing::info!(error = %error, "the connection was lost: the batch is repeated");
+        tokio::time::sleep(self.pause).await;
+        self.pause *= 2;
+        self.tried += 1;
+        Ok(())
     }
 }
 

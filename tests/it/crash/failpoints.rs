@@ -60,7 +60,11 @@ const IN_BUCKETS: [&str; 2] = ["publish.before-part", "publish.before-parts-are-
 const IN_LONG_LOGS: &str = "log.after-tile";
 
 /// Hand a value to the program: no places to die at.
-const SETTINGS: [&str; 2] = ["clock.days-ahead", "signals.grace"];
+const SETTINGS: [&str; 3] = [
+    "clock.days-ahead",
+    "session.commit-unanswered",
+    "signals.grace",
+];
 
 #[test]
 fn the_list_names_every_failpoint_of_the_program() {

@@ -21,6 +21,7 @@ mod k09_rows;
 mod k10_unlink;
 mod k11_objects;
 mod k12_marks;
+mod k13_lost_connections;
 mod k13_names;
 mod k13_sessions;
 mod k14_rights;

@@ -40,8 +40,8 @@ pub(in crate::store::sql) async fn decide_again(
         session.begin(Access::Write).await?;
         let decided = standing(session, pass, &intents, patience.is_last()).await;
         // Nothing was written; the locks are given back.
-        session.rollback().await?;
-        match decided {
+        let ended = session.rollback().await;
+        match decided.and_then(|standing| ended.map(|()| standing)) {
             Ok(standing) => break standing,
             Err(error) => patience.wait_after(error).await?,
         }

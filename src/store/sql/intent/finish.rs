@@ -25,6 +25,7 @@ use crate::store::sql::batch::BatchId;
 use crate::store::sql::effects;
 use crate::store::sql::evidence::BatchEvidence;
 use crate::store::sql::evidence::EvidenceWriter;
+use crate::store::sql::evidence::Group;
 use crate::store::sql::evidence::Part;
 use crate::store::sql::goes_with;
 use crate::store::sql::goes_with::Found;
@@ -125,10 +126,18 @@ async fn try_once<'a>(
 ) -> Result<PassOutcome, StoreError> {
     effects::begin(session).await?;
     match in_transaction(session, pass, evidence, work, rows).await {
-        Ok(outcome) => {
+        Ok((outcome, last)) => {
             fail::fail_point!("intent.before-commit");
-            session.commit().await?;
-            Ok(outcome)
+            let Err(error) = session.commit().await else {
+                return Ok(outcome);
+            };
+            // Where the connection is lost before the answer, the journal says what became of it.
+            if let (StoreError::ConnectionLost { .. }, Some((id, group))) = (&error, &last)
+                && let Ok(true) = journal::has(session, pass, *id, Some(group)).await
+            {
+                return Ok(outcome);
+            }
+            Err(error)
         }
         // If even this fails, the transaction ends with its connection; the cause comes first.
         Err(error) => match session.rollback().await {
@@ -137,17 +146,18 @@ async fn try_once<'a>(
     }
 }
 
+/// What it did, and what it has journalled last.
 async fn in_transaction<'a>(
     session: &mut dyn SqlSession,
     pass: &Pass<'a>,
     evidence: &mut EvidenceWriter<'a>,
     work: &Finish<'_>,
     rows: &Rows,
-) -> Result<PassOutcome, StoreError> {
+) -> Result<(PassOutcome, Option<(BatchId, Group)>), StoreError> {
     let mine = take(session, pass, work).await?;
     let mut outcome = PassOutcome::default();
     if mine.is_empty() {
-        return Ok(outcome);
+        return Ok((outcome, None));
     }
     let held = match rows {
         Rows::Go => hold(session, pass, &mine, work.fates, false).await?,
@@ -164,15 +174,16 @@ async fn in_transaction<'a>(
     }
     // The journal tells rows of one batch, target and client apart by the batch alone, so that
     // versions, markers and absent objects of one client get a batch each.
+    let mut last = None;
     for group in std::mem::take(&mut proof.groups) {
         proof.groups.push(group);
         journal::insert(session, pass, &proof).await?;
-        proof.groups.clear();
+        last = proof.groups.pop().map(|group| (proof.id, group));
         proof.id.batch += 1;
     }
     outcome.batches = 1;
     outcome.effects = effects::settle(session, pass).await?;
-    Ok(outcome)
+    Ok((outcome, last))
 }
 
 /// Drops the intents that can be ended, and leaves out those that another worker has ended.
