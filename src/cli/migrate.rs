@@ -1,10 +1,10 @@
 //! `kigen ledger migrate` and `kigen journal migrate`.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::Serialize;
 use sqlx::Connection;
-use sqlx::PgConnection;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteConnectOptions;
 
@@ -16,9 +16,15 @@ use crate::clock;
 use crate::config::Config;
 use crate::config::StoreConfig;
 use crate::config::StoreKind;
+use crate::database::postgres::Server;
+use crate::database::postgres::SessionError;
+use crate::database::postgres::SessionSettings;
 use crate::exit;
 use crate::ledger::migrator;
 use crate::progress::Progress;
+
+/// How long a migration waits for another one of the same store.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The commands of `kigen ledger`.
 #[derive(Debug, clap::Subcommand)]
@@ -125,6 +131,8 @@ fn chosen<'a>(
 /// Why a journal could not be migrated. No text of the database is passed on.
 enum Refused {
     Connect,
+    /// The session does not keep what it is told.
+    Session(String),
     Migrate(String),
 }
 
@@ -137,6 +145,10 @@ impl Refused {
                     "reach store `{name}` at {}\nhint: does it run, and may this role log in?",
                     store.url
                 ),
+            ),
+            Self::Session(why) => Failure::new(
+                exit::CONFIG_INVALID,
+                format!("use store `{name}` at {}: {why}", store.url),
             ),
             Self::Migrate(why) => Failure::new(
                 exit::NOT_MIGRATED,
@@ -154,9 +166,19 @@ async fn migrate_store(store: &StoreConfig) -> Result<Vec<String>, Refused> {
     let refused = |error: migrator::MigrationError| Refused::Migrate(error.to_string());
     match &store.kind {
         StoreKind::Postgres { journal_schema } => {
-            let mut connection = PgConnection::connect(store.url.expose())
-                .await
-                .map_err(|_| Refused::Connect)?;
+            // A role's own limits and paths count here as little as in a run.
+            let settings = SessionSettings {
+                read_only: false,
+                lock_timeout: LOCK_TIMEOUT,
+                statement_timeout: None,
+                catalog_first: true,
+            };
+            let server = Server::at(store.url.expose(), "kigen", settings);
+            let server = server.map_err(|_| Refused::Connect)?;
+            let mut connection = server.connect().await.map_err(|error| match error {
+                SessionError::Driver(_) => Refused::Connect,
+                other => Refused::Session(other.to_string()),
+            })?;
             let schema = Some(journal_schema.as_str());
             migrator::migrate_postgres(&mut connection, &migrator::JOURNAL_POSTGRES, schema, at)
                 .await

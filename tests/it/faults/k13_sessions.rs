@@ -85,6 +85,29 @@ async fn what_a_database_or_a_role_has_as_its_default_does_not_count() {
 }
 
 #[tokio::test]
+async fn the_journal_is_migrated_whatever_the_defaults_of_its_sessions() {
+    let Some(case) = Case::new(Engine::Postgres, LEARNERS, JOB).await else {
+        return;
+    };
+    case.scene
+        .database
+        .execute("drop schema kigen cascade")
+        .await;
+    let defaults = [
+        ("default_transaction_read_only", "on"),
+        ("statement_timeout", "'1ms'"),
+        ("standard_conforming_strings", "off"),
+    ];
+    by_default(&case, &defaults).await;
+    let migrated = case.scene.kigen(&["journal", "migrate"]);
+    assert_eq!(migrated.code, 0, "{}", migrated.stderr);
+    let run = case.run();
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!((case.leaves(), case.count("learner").await), (2, 1));
+    case.remove().await;
+}
+
+#[tokio::test]
 async fn an_operator_of_another_schema_decides_nothing() {
     for operator in ["<", "<=", ">=", "="] {
         let Some(case) = Case::new(Engine::Postgres, LEARNERS, JOB).await else {
