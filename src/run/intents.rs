@@ -155,14 +155,15 @@ pub(super) async fn none_is_open(
         .iter()
         .map(|(name, intents)| {
             let job = jobs.iter().find(|job| job.cluster == *name);
-            let (exit, why) = why_open(job, jobs, &suspensions);
+            let is_stopped = environment.shutdown.is_requested();
+            let (exit, why) = why_open(job, jobs, &suspensions, is_stopped);
             (
                 exit,
                 format!("{intents} intents of job `{name}` are open: {why}"),
             )
         })
         .collect();
-    let codes = [exit::NOT_CERTIFIED, exit::SUSPENDED];
+    let codes = [exit::NOT_CERTIFIED, exit::SUSPENDED, exit::TERMINATED];
     let exit = codes
         .into_iter()
         .find(|code| waits.iter().any(|(exit, _)| exit == code))
@@ -174,7 +175,12 @@ pub(super) async fn none_is_open(
     })
 }
 
-fn why_open(job: Option<&Job>, jobs: &[Job], suspensions: &Suspensions) -> (u8, String) {
+fn why_open(
+    job: Option<&Job>,
+    jobs: &[Job],
+    suspensions: &Suspensions,
+    is_stopped: bool,
+) -> (u8, String) {
     if let Some(standing) = job.and_then(|job| suspensions.stopping(job, jobs)) {
         let why = format!(
             "job `{0}` is suspended ({1}) since {2}\nhint: nothing of it goes; after `kigen resume --job {0}` the next run ends them and certifies the run",
@@ -184,6 +190,10 @@ fn why_open(job: Option<&Job>, jobs: &[Job], suspensions: &Suspensions) -> (u8, 
         );
         return (exit::SUSPENDED, why);
     }
-    let why = "its object store did not answer, or the run was stopped\nhint: run again".to_owned();
+    if is_stopped {
+        let why = "the run was stopped on request; the next run ends them".to_owned();
+        return (exit::TERMINATED, why);
+    }
+    let why = "its object store did not answer\nhint: run again".to_owned();
     (exit::NOT_CERTIFIED, why)
 }

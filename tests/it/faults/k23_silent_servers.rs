@@ -81,7 +81,8 @@ async fn a_server_that_never_answers_holds_no_run_past_sigterm() {
     assert!(ended, "it goes on past SIGTERM");
     assert!(is_alive, "the guard protects nobody");
     let answer = Answer::of(&run.wait_with_output().unwrap());
-    assert_ne!(answer.code, 0, "{}{}", answer.stdout, answer.stderr);
+    let code = i32::from(exit::TERMINATED);
+    assert_eq!(answer.code, code, "{}{}", answer.stdout, answer.stderr);
     assert_eq!(case.count("learner").await, 3);
     // No lock is left, and the next run ends what was begun.
     case.scene
