@@ -1,10 +1,11 @@
 //! What only the rows themselves tell: asked where everything else fits.
 
+use std::collections::BTreeMap;
+
 use super::Ground;
 use super::tokens::tokens_in_use;
 use crate::guard;
 use crate::guard::Guard;
-use crate::job::Change;
 use crate::job::Disposal;
 use crate::job::Job;
 use crate::job::OnDispose;
@@ -15,6 +16,7 @@ use crate::store::Fit;
 use crate::store::error::StoreError;
 use crate::store::inspection::Check;
 use crate::store::inspection::Relation;
+use crate::store::inspection::Right;
 use crate::store::sql::dialect::literal;
 use crate::store::sql::dialect::quote;
 use crate::store::sql::orphans;
@@ -100,9 +102,6 @@ async fn broken_checks(
     ground: &Ground<'_>,
     fit: &mut Fit,
 ) -> Result<(), StoreError> {
-    let Some(relation) = ground.relation(&ground.job.table) else {
-        return Ok(());
-    };
     if !guard::stands(Guard::ConstraintsHold) {
         return Ok(());
     }
@@ -110,39 +109,85 @@ async fn broken_checks(
         let Disposal::Pseudonymize { changes, .. } = &stage.disposal else {
             continue;
         };
-        for check in &relation.checks {
-            let Some(sql) = breaks(ground, relation, check, changes) else {
-                continue;
-            };
-            let doing = format!("try the condition `{}` of `{}`", check.name, relation.name);
-            if finds(session, doing, sql).await? {
-                fit.problems.push(format!(
-                    "stage `{}`: the condition `{}` of `{}` forbids what its changes write to {}\nhint: choose another strategy or text, or change the condition",
-                    stage.name,
-                    check.name,
-                    relation.name,
-                    check.columns.join(", ")
-                ));
-            }
+        let changes = changes.iter();
+        let writes = changes.map(|change| (change.column.as_str(), &change.strategy));
+        let writes: Writes<'_> = writes.collect();
+        for (check, columns) in broken(session, ground, &ground.job.table, &writes).await? {
+            fit.problems.push(format!(
+                "stage `{}`: {check} forbids what its changes write to {columns}\nhint: choose another strategy or text, or change the condition",
+                stage.name
+            ));
+        }
+    }
+    for reference in &ground.job.references {
+        let OnDispose::Unlink = reference.on_dispose else {
+            continue;
+        };
+        let cleared = reference.clear.iter();
+        let writes: Writes<'_> = cleared
+            .map(|column| (column.as_str(), &Strategy::Null))
+            .collect();
+        for (check, columns) in broken(session, ground, &reference.table, &writes).await? {
+            fit.problems.push(format!(
+                "reference `{}`: {check} forbids null in {columns}, so its rows cannot be unlinked\nhint: change the condition, or `goes-with` or `blocks`",
+                reference.table
+            ));
         }
     }
     Ok(())
 }
 
-/// A query that finds something if `check` does not hold for what `changes` write; `None` where that
+/// What is written to columns of one table.
+type Writes<'a> = BTreeMap<&'a str, &'a Strategy>;
+
+/// The conditions of `table` that do not hold for some row once `writes` are made, with their columns.
+async fn broken(
+    session: &mut dyn SqlSession,
+    ground: &Ground<'_>,
+    table: &TableName,
+    writes: &Writes<'_>,
+) -> Result<Vec<(String, String)>, StoreError> {
+    let Some(relation) = ground.relation(table) else {
+        return Ok(Vec::new());
+    };
+    let mut broken = Vec::new();
+    for check in &relation.checks {
+        let Some(sql) = breaks(ground, (table, relation), check, writes) else {
+            continue;
+        };
+        if !may_read(relation, &check.columns) {
+            continue;
+        }
+        let doing = format!("try the condition `{}` of `{}`", check.name, relation.name);
+        if finds(session, doing, sql).await? {
+            let named = format!("the condition `{}` of `{}`", check.name, relation.name);
+            broken.push((named, check.columns.join(", ")));
+        }
+    }
+    Ok(broken)
+}
+
+/// Whether the role may read these columns. A condition may rest on some that the job has no need of.
+fn may_read(relation: &Relation, columns: &[String]) -> bool {
+    relation.rights.as_ref().is_none_or(|rights| {
+        let of_columns = rights.columns.get(&Right::Select);
+        rights.table.contains(&Right::Select)
+            || columns
+                .iter()
+                .all(|column| of_columns.is_some_and(|readable| readable.contains(column)))
+    })
+}
+
+/// A query that finds something if `check` does not hold for what is written; `None` where that
 /// cannot be told before the rows are rewritten.
 fn breaks(
     ground: &Ground<'_>,
-    relation: &Relation,
+    (table, relation): (&TableName, &Relation),
     check: &Check,
-    changes: &[Change],
+    writes: &Writes<'_>,
 ) -> Option<String> {
-    let change_of = |column: &str| changes.iter().find(|change| change.column == column);
-    if !check
-        .columns
-        .iter()
-        .any(|column| change_of(column).is_some())
-    {
+    let written = |column: &str| writes.get(column).copied();
+    if !check.columns.iter().any(|column| written(column).is_some()) {
         return None;
     }
     let mut list = Vec::new();
@@ -154,9 +199,9 @@ fn breaks(
         } else {
             quote(column)
         };
-        list.push(if let Some(change) = change_of(column) {
+        list.push(if let Some(strategy) = written(column) {
             let value_type = check.value_type.as_deref().unwrap_or(&facts.r#type);
-            format!("{}::{value_type} as {name}", constant(&change.strategy)?)
+            format!("{}::{value_type} as {name}", constant(strategy)?)
         } else {
             all_constant = false;
             format!("t.{}", quote(column))
@@ -165,7 +210,7 @@ fn breaks(
     let from = if all_constant {
         String::new()
     } else {
-        format!(" from {} as t", ground.tables.sql(&ground.job.table))
+        format!(" from {} as t", ground.tables.sql(table))
     };
     Some(format!(
         "select 1 from (select {}{from}) as q where not ({}) limit 1",
