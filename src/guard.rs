@@ -146,8 +146,12 @@ guards! {
     NoLargeObjectStays = "no-large-object-stays",
     /// A change that a condition, a unique index or a foreign key of the table forbids is refused.
     ConstraintsHold = "constraints-hold",
+    /// What goes with the records of a plan counts against `max-rows` before anything goes.
+    RowsAreForeseen = "rows-are-foreseen",
     /// A right that a run needs and the role lacks is refused.
     RightsAreThere = "rights-are-there",
+    /// A key that the database does not find again by what was read of it is refused.
+    KeysAreFoundAgain = "keys-are-found-again",
     /// A batch whose connection was lost is repeated with another one.
     LostBatchesAreRepeated = "lost-batches-are-repeated",
     /// Each statement that removes is planned by the database before the night.

@@ -77,7 +77,7 @@ pub(super) async fn check(global: &Global, arguments: &Arguments) -> Result<u8, 
         if arguments.connect {
             let problems = match inventories.rows(&config, &job.store).await {
                 Ok(store) => {
-                    let mut problems = problems(&*store, job, &mut line).await;
+                    let mut problems = problems(&*store, job, jobs.jobs(), &mut line).await;
                     if line.exit == exit::DONE {
                         let found = objects(&config, &*store, job, &mut line).await;
                         problems.extend(found);
@@ -119,9 +119,15 @@ fn offline(job: &Job) -> CheckedJob {
     }
 }
 
-async fn problems(store: &dyn Inventory, job: &Job, line: &mut CheckedJob) -> Vec<String> {
+async fn problems(
+    store: &dyn Inventory,
+    job: &Job,
+    all_jobs: &[Job],
+    line: &mut CheckedJob,
+) -> Vec<String> {
     match store.inspect(job).await {
         Ok(mut fit) => {
+            fit.warn_of_copies(job, all_jobs);
             // Who checks wants to know what a run would meet.
             fit.unreadable.extend(fit.missing_rights);
             if !fit.problems.is_empty() {

@@ -7,6 +7,8 @@ use std::fmt;
 use jiff::civil::Date;
 use serde::Serialize;
 
+use crate::guard;
+use crate::guard::Guard;
 use crate::job::Job;
 use crate::job::Limit;
 
@@ -20,6 +22,8 @@ pub struct StagePlan {
     pub records: u64,
     /// Persons (subjects) whom the due records are about.
     pub persons: u64,
+    /// Rows of all tables that go: the records, those that the run itself frees, and what goes with them.
+    pub rows: u64,
 }
 
 /// What is due in any stage of a job: a record that goes through two stages is one record.
@@ -123,6 +127,8 @@ pub enum OverLimit {
     MaxPercent { due: u64, total: u64, allowed: f64 },
     /// `limit.max-persons`
     MaxPersons { due: u64, allowed: u64 },
+    /// `limit.max-rows`, of all tables
+    MaxRows { due: u64, allowed: u64 },
 }
 
 impl fmt::Display for OverLimit {
@@ -148,6 +154,10 @@ impl fmt::Display for OverLimit {
                     "{due} persons are concerned and limit.max-persons is {allowed}"
                 )
             }
+            Self::MaxRows { due, allowed } => write!(
+                f,
+                "{due} rows of all tables would go and limit.max-rows is {allowed}"
+            ),
         }
     }
 }
@@ -230,6 +240,15 @@ fn over(plan: &Plan<'_>, limit: &Limit) -> Vec<OverLimit> {
             allowed: limit.max_persons,
         });
     }
+    // A stage that meets a record again takes its rows again.
+    let rows = plan.stages.iter().map(|stage| stage.rows);
+    let rows = rows.fold(0, u64::saturating_add);
+    if rows > limit.max_rows && guard::stands(Guard::RowsAreForeseen) {
+        over.push(OverLimit::MaxRows {
+            due: rows,
+            allowed: limit.max_rows,
+        });
+    }
     over
 }
 
@@ -266,6 +285,7 @@ mod tests {
             total,
             records,
             persons,
+            rows: records,
         };
         let together = Together {
             records: first.0 + second.0,
@@ -303,6 +323,23 @@ mod tests {
             persons: 20,
         };
         assert!(approve(plan).is_ok());
+    }
+
+    #[test]
+    fn rows_of_all_tables_and_stages_count_against_their_limit() {
+        let job = job(10, 100.0, 10);
+        let mut plan = two_stages(&job, (1, 1), (1, 1), 10);
+        plan.stages[0].rows = 400;
+        plan.stages[1].rows = 600;
+        assert!(approve(plan.clone()).is_ok());
+        plan.stages[1].rows = 601;
+        let refusal = approve(plan).unwrap_err();
+        let over = OverLimit::MaxRows {
+            due: 1001,
+            allowed: 1000,
+        };
+        assert_eq!(refusal.over, [over]);
+        assert!(refusal.to_string().contains("1001 rows of all tables"));
     }
 
     #[test]

@@ -224,7 +224,7 @@ async fn make_ready<'a>(
             outcomes.push(outcome);
             continue;
         }
-        match fits(environment, stores, job, purpose).await {
+        match fits(environment, stores, (job, request.all_jobs), purpose).await {
             Ok((engine, fit)) => {
                 let schema = SchemaSeen::of(&fit);
                 outcome.schema = Some(schema.clone());
@@ -246,7 +246,7 @@ async fn make_ready<'a>(
 async fn fits(
     environment: &Environment<'_>,
     stores: &mut Stores,
-    job: &Job,
+    (job, all_jobs): (&Job, &[Job]),
     purpose: Purpose,
 ) -> Result<(String, Fit), JobError> {
     let store = stores.rows(environment.config, &job.store).await;
@@ -257,7 +257,7 @@ async fn fits(
         Purpose::Dispose => restored::refuse(environment, &*store, &job.store).await?,
         Purpose::Reconcile => {}
     }
-    let fit = plan::inspect(&*store, job, Wants::ToRemove).await?;
+    let fit = plan::inspect(&*store, job, all_jobs, Wants::ToRemove).await?;
     let objects = stores.objects(environment.config, job).await;
     let objects = objects.map_err(|error| JobError::of_store(&error))?;
     // Before anything is announced: the calls that the run will make, and the addresses.

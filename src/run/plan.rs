@@ -52,7 +52,8 @@ pub async fn plan(
                 let in_store = earlier.iter().filter(|other| other.store == job.store);
                 let earlier: Vec<(&Job, Date)> =
                     in_store.map(|other| (*other, day.of(other))).collect();
-                let surveyed = survey_job(&*store, job, &earlier, day.of(job), &mut outcome).await;
+                let surveyed =
+                    survey_job(&*store, job, all_jobs, &earlier, day.of(job), &mut outcome).await;
                 outcome.error = surveyed.err();
                 if outcome.error.is_none() {
                     outcome.error = look_for_objects(config, &mut inventories, &*store, job)
@@ -93,11 +94,12 @@ async fn look_for_objects(
 async fn survey_job(
     store: &dyn Inventory,
     job: &Job,
+    all_jobs: &[Job],
     earlier: &[(&Job, Date)],
     as_of: Date,
     outcome: &mut JobOutcome,
 ) -> Result<(), JobError> {
-    let fit = inspect(store, job, Wants::ToRead).await?;
+    let fit = inspect(store, job, all_jobs, Wants::ToRead).await?;
     outcome.schema = Some(SchemaSeen::of(&fit));
     outcome.warnings = fit.warnings;
     let surveyed = store.survey_all(job, earlier, as_of).await;
@@ -126,6 +128,7 @@ pub(super) fn planned<'a>(job: &'a Job, as_of: Date, surveyed: &JobSurvey) -> Pl
         total: survey.total,
         records: survey.due.records,
         persons: survey.due.subjects,
+        rows: survey.rows(),
     });
     let together = Together {
         records: surveyed.together.records,
@@ -141,14 +144,17 @@ pub(super) enum Wants {
     ToRemove,
 }
 
-/// Compares the job with the live schema; all that does not fit is one error.
+/// Compares the job with the live schema; all that does not fit is one error. `all_jobs` says which other
+/// tables have a rule.
 pub(super) async fn inspect(
     store: &dyn Inventory,
     job: &Job,
+    all_jobs: &[Job],
     wants: Wants,
 ) -> Result<Fit, JobError> {
     let fit = store.inspect(job).await;
     let mut fit = fit.map_err(|error| JobError::of_store(&error))?;
+    fit.warn_of_copies(job, all_jobs);
     let missing = std::mem::take(&mut fit.missing_rights);
     match wants {
         Wants::ToRead => fit.warnings.extend(missing),

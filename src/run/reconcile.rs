@@ -276,7 +276,7 @@ pub(super) async fn look_at_one(
     let job = known.job;
     let store = inventories.rows(environment.config, &job.store).await;
     let store = store.map_err(|error| JobError::of_store(&error))?;
-    plan::inspect(&*store, job, Wants::ToRead).await?;
+    plan::inspect(&*store, job, &[], Wants::ToRead).await?;
     let tokens = TokenKey(*keyring.token_key());
     let looked = recall::look(known, &*store, &tokens, environment.progress).await;
     looked.map_err(|error| match error {

@@ -66,12 +66,48 @@ pub struct Fit {
     pub problems: Vec<String>,
     /// What an operator should know, such as where copies stay.
     pub warnings: Vec<String>,
+    /// Tables that may be copies, unless another job has a rule for them.
+    pub copies: Vec<MaybeCopy>,
     /// Rights to read that the database role lacks, each with its `grant`.
     pub unreadable: Vec<String>,
     /// Rights that only what removes needs, each with its `grant`: a plan goes without.
     pub missing_rights: Vec<String>,
     /// What was looked at.
     pub inspection: Inspection,
+}
+
+/// A table with all columns of one whose rows go, and some rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaybeCopy {
+    /// As the database writes it, with its schema where it has schemas.
+    pub table: String,
+    pub warning: String,
+}
+
+impl Fit {
+    /// Warns of what may be a copy, but for tables that one of `jobs` has a rule for.
+    pub fn warn_of_copies(&mut self, job: &Job, jobs: &[Job]) {
+        let governed = |copy: &MaybeCopy| {
+            let mut jobs = jobs.iter().filter(|other| other.store == job.store);
+            jobs.any(|other| {
+                let references = other.references.iter().map(|reference| &reference.table);
+                let mut named = std::iter::once(&other.table).chain(references);
+                named.any(|name| is_called(&copy.table, name))
+            })
+        };
+        let copies = std::mem::take(&mut self.copies);
+        let copies = copies.into_iter().filter(|copy| !governed(copy));
+        self.warnings.extend(copies.map(|copy| copy.warning));
+    }
+}
+
+/// Whether a job that says `name` may mean the table that the database calls `live`.
+fn is_called(live: &str, name: &TableName) -> bool {
+    if live == name.to_string() {
+        return true;
+    }
+    let behind = live.strip_suffix(name.name.as_str());
+    name.schema.is_none() && behind.is_some_and(|schema| schema.ends_with('.'))
 }
 
 /// What is due in one stage of a job, and why the rest is kept.
@@ -96,6 +132,14 @@ pub struct Survey {
 }
 
 impl Survey {
+    /// Rows of all tables that go in the stage, as far as can be foreseen.
+    pub fn rows(&self) -> u64 {
+        let with_them = self.companions.goes_with.values();
+        with_them.fold(self.due.records.saturating_add(self.freed), |rows, more| {
+            rows.saturating_add(*more)
+        })
+    }
+
     /// What is left of it when `records` are disposed of.
     #[must_use]
     pub fn without(&self, records: u64) -> Self {

@@ -41,6 +41,8 @@ pub struct ColumnFacts {
     pub generated: bool,
     /// As what the database compares its values: columns of one family compare without loss.
     pub family: String,
+    /// Whether the database has a notion of equal values of its type that a key could rest on.
+    pub has_equality: bool,
     /// The collation of its texts, where it is not the database's own.
     pub collation: Option<Collation>,
 }

@@ -9,6 +9,7 @@ mod copies;
 mod foreign_keys;
 mod hidden;
 mod joins;
+mod keys;
 mod leftovers;
 mod look;
 mod pairs;
@@ -32,6 +33,8 @@ use crate::store::Fit;
 use crate::store::inspection::Inspection;
 use crate::store::inspection::Relation;
 
+pub(crate) use copies::leave_out_empty;
+pub(crate) use keys::try_keys;
 pub(crate) use look::look;
 pub(crate) use probe::probe;
 pub(crate) use rows::ask_rows;

@@ -27,12 +27,15 @@ const RELATION: &str = "select c.oid::bigint, c.relkind::text, c.relhasrules or 
 const COLUMNS: &str = "select a.attname::text, format_type(a.atttypid, a.atttypmod), t.typname::text, \
      a.attnotnull, a.attgenerated::text <> '' or a.attidentity::text = 'a', \
      case when a.atttypid in (1042, 1043) and a.atttypmod > 4 then a.atttypmod - 4 end, \
-     (with recursive b(oid) as (select t.oid union all \
-        select d.typbasetype from b join pg_type d on d.oid = b.oid where d.typtype = 'd') \
-      select case when p.typnamespace = 'pg_catalog'::regnamespace then p.typname::text else format_type(p.oid, null) end \
-      from b join pg_type p on p.oid = b.oid where p.typtype <> 'd'), \
-     l.collname::text, l.collisdeterministic \
+     case when p.typnamespace = 'pg_catalog'::regnamespace then p.typname::text else format_type(p.oid, null) end, \
+     l.collname::text, l.collisdeterministic, \
+     p.typtype in ('c', 'e', 'm', 'r') or p.typcategory = 'A' or exists (select 1 from pg_opclass o \
+       join pg_am m on m.oid = o.opcmethod where m.amname in ('btree', 'hash') and o.opcdefault and (o.opcintype = p.oid \
+         or exists (select 1 from pg_cast k where k.castsource = p.oid and k.casttarget = o.opcintype and k.castmethod = 'b' and k.castcontext = 'i'))) \
      from pg_attribute a join pg_type t on t.oid = a.atttypid \
+     cross join lateral (with recursive b(oid) as (select t.oid union all \
+         select d.typbasetype from b join pg_type d on d.oid = b.oid where d.typtype = 'd') \
+       select p.* from b join pg_type p on p.oid = b.oid where p.typtype <> 'd') as p \
      left join pg_collation l on l.oid = a.attcollation and l.collname <> 'default' \
      where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped order by a.attnum";
 
@@ -149,6 +152,7 @@ fn column(row: &Row) -> ColumnFacts {
         nullable: !is_true(row, 3),
         generated: is_true(row, 4),
         family: family(&text(row, 6)),
+        has_equality: is_true(row, 9),
         collation: collation(row),
     }
 }

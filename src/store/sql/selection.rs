@@ -110,6 +110,7 @@ impl Selection {
             nullable: false,
             generated: false,
             family: "number".to_owned(),
+            has_equality: true,
             collation: None,
         };
         let flag = format!("case when {condition} then 1 else 0 end");

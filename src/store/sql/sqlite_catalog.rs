@@ -102,6 +102,7 @@ fn column(row: &Row) -> ColumnFacts {
     let column_type = column_type(&declared);
     ColumnFacts {
         family: affinity(&declared).to_owned(),
+        has_equality: true,
         // Asked for all columns at once.
         collation: None,
         name: text(row, 0),

@@ -162,12 +162,13 @@ impl Dialect for SqliteDialect {
     }
 
     fn rows(&self, alias: &str, columns: &[&ColumnFacts], first: usize) -> String {
-        let values: Vec<String> = columns
-            .iter()
-            .enumerate()
-            .map(|(index, column)| match column.column_type {
-                ColumnType::Bytes => format!("unhex(value ->> {index}) as c{index}"),
-                _ => format!("value ->> {index} as c{index}"),
+        // A value's own class counts, not its column's: bytes may stand in a column of any type.
+        let values: Vec<String> = (0..columns.len())
+            .map(|index| {
+                format!(
+                    "case json_type(value, '$[{index}]') when 'object' then unhex(value ->> '$[{index}].x') \
+                     else value ->> {index} end as c{index}"
+                )
             })
             .collect();
         format!(
@@ -326,11 +327,14 @@ fn json_of(value: &Value) -> serde_json::Value {
         Value::Null => serde_json::Value::Null,
         Value::Bool(value) => i64::from(*value).into(),
         Value::Int(value) => (*value).into(),
-        Value::Bytes(bytes) => hex::encode(bytes).into(),
-        Value::Text(_)
-        | Value::Uuid(_)
-        | Value::Instant(_)
-        | Value::Local(_)
-        | Value::Decimal(_) => value.store_text().into(),
+        Value::Bytes(bytes) => serde_json::json!({ "x": hex::encode(bytes) }),
+        // A number of the class that SQLite calls real.
+        Value::Decimal(text) => match text.parse().ok().and_then(serde_json::Number::from_f64) {
+            Some(number) => number.into(),
+            None => text.clone().into(),
+        },
+        Value::Text(_) | Value::Uuid(_) | Value::Instant(_) | Value::Local(_) => {
+            value.store_text().into()
+        }
     }
 }

@@ -148,8 +148,10 @@ impl Inventory for SqlStore {
         fit.warnings
             .extend(self.backend.traces(&mut *session).await?);
         session.rollback().await?;
+        fit::leave_out_empty(&mut *session, &ground, &mut fit).await?;
         let may_all = fit.unreadable.is_empty() && fit.missing_rights.is_empty();
         if fit.problems.is_empty() && may_all {
+            fit::try_keys(&mut *session, &ground, &mut fit).await?;
             fit::probe(&*self.backend, &mut *session, &ground, &mut fit).await?;
         }
         Ok(fit)

@@ -72,9 +72,53 @@ async fn without_the_guard_more_rows_go_than_the_limit_says() {
     let Some(case) = Case::new(Engine::Sqlite, CONTACTS, &job("max-rows = 150\n")).await else {
         return;
     };
-    case.run_without(&[Guard::RowsAreLimited]);
+    case.run_without(&[Guard::RowsAreForeseen, Guard::RowsAreLimited]);
     assert_eq!(case.count("contact").await, 0);
     case.remove().await;
+}
+
+/// Two due learners with 100 contacts each, and two that are not due.
+const FEW_EACH: &str = "
+create table learner (learner_id bigint not null primary key, name text, ended_on date);
+insert into learner values (1, 'PERSON', '2010-03-31'), (2, 'PERSON', '2010-03-31'), (3, 'PERSON', '2025-03-31'), (4, 'PERSON', null);
+create table contact (contact_id bigint not null primary key, learner_id bigint not null references learner (learner_id), phone text);
+create index contact_learner on contact (learner_id);
+insert into contact with recursive n(i) as (select 0 union all select i + 1 from n where i < 399) select i, 1 + i % 4, 'PERSON' from n;
+";
+
+#[tokio::test]
+async fn a_plan_whose_rows_are_over_their_limit_says_so_and_its_run_removes_nothing() {
+    for engine in Engine::ALL {
+        // The first record would still fit.
+        let few = job("max-rows = 150\n");
+        let Some(case) = Case::new(engine, FEW_EACH, &few).await else {
+            continue;
+        };
+        let said = "202 rows of all tables would go and limit.max-rows is 150";
+        let plan = case.scene.on_the_day(&["plan"]);
+        assert!(plan.stdout.contains(said), "{}{}", plan.stdout, plan.stderr);
+        let run = case.run();
+        assert_eq!(run.code, i32::from(exit::NOT_APPROVED), "{}", run.stderr);
+        assert!(run.stdout.contains(said), "{}", run.stdout);
+        assert_eq!(case.count("learner").await, 4);
+        assert_eq!(case.count("contact").await, 400);
+        case.remove().await;
+
+        // Without the guard the run notices when some rows have gone.
+        let small = few.replace("batch-size = 100", "batch-size = 101");
+        let case = Case::new(engine, FEW_EACH, &small).await.unwrap();
+        let run = case.run_without(&[Guard::RowsAreForeseen]);
+        assert_eq!(run.code, i32::from(exit::NOT_APPROVED), "{}", run.stderr);
+        assert_eq!(case.count("learner").await, 3);
+        case.remove().await;
+
+        let case = Case::new(engine, FEW_EACH, &job("max-rows = 202\n"))
+            .await
+            .unwrap();
+        assert_eq!(case.run().code, i32::from(exit::DONE));
+        assert_eq!(case.count("contact").await, 200);
+        case.remove().await;
+    }
 }
 
 #[tokio::test]

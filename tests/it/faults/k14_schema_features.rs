@@ -368,6 +368,35 @@ async fn where_copies_stay_is_told_by_name() {
 }
 
 #[tokio::test]
+async fn a_table_with_a_rule_of_its_own_and_one_without_rows_are_no_copies() {
+    let job_of = |table: &str| {
+        JOB.replace("cluster = \"learner\"", &format!("cluster = \"{table}\""))
+            .replace("table = \"learner\"", &format!("table = \"{table}\""))
+    };
+    for engine in Engine::ALL {
+        let columns = "(learner_id bigint not null primary key, name text, ended_on date)";
+        let sql = format!(
+            "{LEARNERS}; create table graduate {columns}; create table emptied {columns}; create table kept {columns};
+             insert into graduate select * from learner; insert into kept select * from learner;
+             insert into emptied select * from learner; delete from emptied"
+        );
+        let Some(case) = Case::new(engine, &sql, JOB).await else {
+            continue;
+        };
+        case.scene.write("jobs/graduate.toml", &job_of("graduate"));
+        let check = case.check();
+        assert_eq!(check.code, 0, "{}{}", check.stdout, check.stderr);
+        let plan = case.scene.on_the_day(&["plan", "--format", "json"]);
+        for said in [&check.stdout, &plan.stdout] {
+            assert!(said.contains("kept` has all columns"), "{said}");
+            assert!(!said.contains("graduate` has all columns"), "{said}");
+            assert!(!said.contains("emptied` has all columns"), "{said}");
+        }
+        case.remove().await;
+    }
+}
+
+#[tokio::test]
 async fn rows_whose_record_is_gone_are_counted() {
     let sql = format!(
         "{LEARNERS}; create table contact (contact_id bigint primary key, learner_id bigint); insert into contact values (1, 1), (2, 100), (3, 101)"

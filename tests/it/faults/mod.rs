@@ -24,6 +24,7 @@ mod k12_marks;
 mod k13_lost_connections;
 mod k13_names;
 mod k13_sessions;
+mod k14_keys;
 mod k14_rights;
 mod k14_schema_features;
 mod k15_names;

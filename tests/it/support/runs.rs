@@ -145,6 +145,7 @@ pub(crate) fn approved<'a>(
         total: surveyed.total,
         records: surveyed.due.records,
         persons: surveyed.due.subjects,
+        rows: 0,
     };
     let together = Together {
         records: surveyed.due.records,

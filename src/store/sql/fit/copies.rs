@@ -7,7 +7,13 @@ use super::touches::touches;
 use crate::job::Operation;
 use crate::job::TableName;
 use crate::store::Fit;
+use crate::store::MaybeCopy;
+use crate::store::error::StoreError;
 use crate::store::inspection::Relation;
+use crate::store::sql::dialect;
+use crate::store::sql::session::Access;
+use crate::store::sql::session::SqlSession;
+use crate::store::sql::session::Statement;
 
 /// With fewer columns than this, tables are alike by chance.
 const COLUMNS_OF_A_COPY: usize = 3;
@@ -57,11 +63,47 @@ fn copies_of(ground: &Ground<'_>, relation: &Relation, operation: Operation, fit
     }
     for table in &relation.alike {
         if !is_named(ground, table) {
-            fit.warnings.push(format!(
-                "`{table}` has all columns of `{name}` and is no part of it: a copy, or a detached partition? Its rows stay as they are\nhint: a job of its own, or [[leftovers]]"
-            ));
+            fit.copies.push(MaybeCopy {
+                table: table.clone(),
+                warning: format!(
+                    "`{table}` has all columns of `{name}` and is no part of it: a copy, or a detached partition? Its rows stay as they are\nhint: a job of its own, or [[leftovers]]"
+                ),
+            });
         }
     }
+}
+
+/// Leaves out what has no rows. A table that may not be read, or not be asked, may have some.
+pub(crate) async fn leave_out_empty(
+    session: &mut dyn SqlSession,
+    ground: &Ground<'_>,
+    fit: &mut Fit,
+) -> Result<(), StoreError> {
+    let with_schema = ground.tables.get(&ground.job.table);
+    let with_schema = with_schema.is_some_and(|own| own.relation.schema.is_some());
+    for copy in std::mem::take(&mut fit.copies) {
+        let (schema, name) = match copy.table.split_once('.') {
+            Some((schema, name)) if with_schema => (Some(schema.to_owned()), name),
+            Some(_) | None => (None, copy.table.as_str()),
+        };
+        let table = TableName {
+            schema,
+            name: name.to_owned(),
+        };
+        let sql = format!("select 1 from {} limit 1", dialect::table(&table));
+        let doing = format!("look for rows of `{}`", copy.table);
+        session.begin(Access::Read).await?;
+        let rows = session.query(&Statement::new(doing, sql, Vec::new())).await;
+        session.rollback().await?;
+        match rows {
+            Ok(rows) if rows.is_empty() => {}
+            Ok(_) | Err(StoreError::NotPermitted { .. } | StoreError::Failed { .. }) => {
+                fit.copies.push(copy);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Whether the job says something of the relation `live`.

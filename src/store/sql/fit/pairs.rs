@@ -31,6 +31,13 @@ impl Pair<'_> {
                 typed(self.ours)
             ));
         }
+        if !theirs.has_equality {
+            return Some(format!(
+                "{} and {} cannot be matched: their type has no notion of equal values (its `=`, if it has one, compares something else, as an area)\nhint: match rows by another column",
+                typed(self.theirs),
+                typed(self.ours)
+            ));
+        }
         let names = |column: &ColumnFacts| {
             let collation = column.collation.as_ref();
             collation.map(|collation| collation.name.to_lowercase())

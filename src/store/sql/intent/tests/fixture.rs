@@ -185,6 +185,7 @@ impl World {
             total: 0,
             records: 0,
             persons: 0,
+            rows: 0,
         };
         let plan = plan::plan(&self.job, AS_OF, vec![planned], Together::default());
         let approved = plan::approve(plan).unwrap();
