@@ -193,7 +193,17 @@ pub(super) async fn prepare_and_execute(
         .map_err(RunError::Step)?;
     fail::fail_point!("run.finished");
     let (stores, all_jobs) = (&mut begun.stores, request.all_jobs);
-    match recover::certify(environment, keyring, stores, all_jobs, &begun.run_id).await {
+    let removed = finished.take_removed_keys();
+    match recover::certify(
+        environment,
+        keyring,
+        stores,
+        all_jobs,
+        &begun.run_id,
+        &removed,
+    )
+    .await
+    {
         Ok(certificates) => finished.certificates = certificates,
         Err(error) => finished.not_certified = Some(error),
     }

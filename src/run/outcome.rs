@@ -15,6 +15,7 @@ use crate::store::FailedRecord;
 use crate::store::Fit;
 use crate::store::FrequentDay;
 use crate::store::PassOutcome;
+use crate::store::RemovedKeys;
 use crate::store::Survey;
 use crate::store::error::StoreError;
 
@@ -158,6 +159,9 @@ pub struct StageOutcome {
     /// The first of the records that failed: a reference that is the same in every run, and the
     /// reason.
     pub failed_records: Vec<FailedRecord>,
+    /// The keys of the rows that it removed or rewrote, to ask the store for them again.
+    #[serde(skip)]
+    pub removed: RemovedKeys,
 }
 
 /// Why a job stopped.
@@ -344,6 +348,7 @@ impl StageOutcome {
         crate::store::add_counts(&mut self.by_client, pass.by_client);
         crate::store::add_counts(&mut self.gone_with, pass.gone_with);
         crate::store::add_counts(&mut self.effects, pass.effects);
+        self.removed.merge(pass.removed);
     }
 }
 
@@ -392,6 +397,18 @@ impl JobError {
 }
 
 impl FinishedRun {
+    /// Hands out the keys of the rows that this run has removed or rewritten, by cluster.
+    pub(super) fn take_removed_keys(&mut self) -> BTreeMap<String, RemovedKeys> {
+        let mut removed: BTreeMap<String, RemovedKeys> = BTreeMap::new();
+        for job in &mut self.jobs {
+            for stage in &mut job.stages {
+                let of_job = removed.entry(job.job.clone()).or_default();
+                of_job.merge(std::mem::take(&mut stage.removed));
+            }
+        }
+        removed
+    }
+
     /// The run's exit code: the first of the reasons that asks most of a person.
     pub fn exit(&self) -> u8 {
         // A call that was given up on request is a stop; the next run goes on.

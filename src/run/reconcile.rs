@@ -278,7 +278,7 @@ pub(super) async fn look_at_one(
     let store = store.map_err(|error| JobError::of_store(&error))?;
     plan::inspect(&*store, job, &[], Wants::ToRead).await?;
     let tokens = TokenKey(*keyring.token_key());
-    let looked = recall::look(known, &*store, &tokens, environment.progress).await;
+    let looked = recall::everything(known, &*store, &tokens, environment.progress).await;
     looked.map_err(|error| match error {
         RecallError::Store(error) => JobError::of_store(&error),
         other => {

@@ -1,5 +1,6 @@
 //! What a killed run left: its removals are journaled, so they only need to be certified.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::begun::Begin;
@@ -26,6 +27,7 @@ use crate::ledger::fold::RunRecord;
 use crate::ledger::fold::fold_runs;
 use crate::publish;
 use crate::store::Announced;
+use crate::store::RemovedKeys;
 use crate::store::RunContext;
 use crate::store::TokenKey;
 
@@ -130,10 +132,21 @@ async fn bring_to_end(
         let appended = environment.append(&run.run_id, &entry).await;
         appended.map_err(RunError::Step)?;
     }
-    Ok(certify(environment, keyring, stores, jobs, &run.run_id).await)
+    let nothing_known = BTreeMap::new();
+    Ok(certify(
+        environment,
+        keyring,
+        stores,
+        jobs,
+        &run.run_id,
+        &nothing_known,
+    )
+    .await)
 }
 
 /// Seals a run that has ended: fences closed, certificates stored, signed, published.
+///
+/// `removed` has the keys that this process has removed, by cluster.
 ///
 /// Repeatable: what an earlier attempt did stays as it is. On an error the run remains to be
 /// certified, and the next run does it.
@@ -143,6 +156,7 @@ pub(super) async fn certify(
     stores: &mut Stores,
     jobs: &[Job],
     run_id: &str,
+    removed: &BTreeMap<String, RemovedKeys>,
 ) -> Result<Vec<CertificateLine>, NotCertified> {
     let failed = |error: &dyn std::error::Error| NotCertified::failed(with_causes(error));
     let entries = environment.ledger.entries_of(run_id).await;
@@ -172,6 +186,7 @@ pub(super) async fn certify(
         place: &*place,
         work_folder: &config.certificates.work_folder,
         read_back: config.read_back,
+        removed,
         jobs,
         now: environment.now,
         version: env!("CARGO_PKG_VERSION"),

@@ -28,6 +28,7 @@ use crate::store::JobObjects;
 use crate::store::JobSurvey;
 use crate::store::PassOutcome;
 use crate::store::Recall;
+use crate::store::Remaining;
 use crate::store::RunContext;
 use crate::store::StageOrder;
 use crate::store::Survey;
@@ -272,7 +273,7 @@ impl JobRun<'_> {
         outcome.remaining_due = if error.is_some() || self.control.stopped().is_some() {
             survey.due.records.saturating_sub(outcome.disposed)
         } else {
-            left.due.records
+            left.records
         };
         let overdue = if outcome.remaining_due == 0 {
             None
@@ -294,11 +295,14 @@ impl JobRun<'_> {
         survey: &Survey,
         room: &mut Room,
         outcome: &mut StageOutcome,
-    ) -> Result<(Survey, Option<StoreError>), JobError> {
+    ) -> Result<(Remaining, Option<StoreError>), JobError> {
         let index = approved.stage();
-        let mut left = survey.clone();
+        let mut left = Remaining {
+            records: survey.due.records,
+            oldest_overdue_days: survey.oldest_overdue_days,
+        };
         for pass in 0..PASSES {
-            if left.due.records == 0 {
+            if left.records == 0 {
                 break;
             }
             if room.records() == 0 {
@@ -306,7 +310,7 @@ impl JobRun<'_> {
                 return Ok((left, Some(self.over_limit())));
             }
             let targets = self.targets.stage(&self.job.cluster, index);
-            let order = StageOrder::new(approved, self.run, targets, left.clone())
+            let order = StageOrder::new(approved, self.run, targets, survey.with_due(left.records))
                 .at_most(room.records())
                 .at_most_rows(room.rows)
                 .after_passes(pass);
@@ -334,20 +338,39 @@ impl JobRun<'_> {
                 break;
             }
             // The last look: rows that moved past the pass, or were locked.
-            left = if self.again.is_some() {
-                survey.without(outcome.disposed)
-            } else {
-                let Some(left) = self.survey(index).await? else {
-                    may_go_on(self.control).await;
-                    break;
-                };
-                left
+            let Some(looked) = self.remaining(index, survey, outcome).await? else {
+                may_go_on(self.control).await;
+                break;
             };
+            left = looked;
             if !moved {
                 break;
             }
         }
         Ok((left, None))
+    }
+
+    /// What is still due in a stage; `None` if the process was asked to stop before that was counted.
+    async fn remaining(
+        &self,
+        stage: usize,
+        survey: &Survey,
+        outcome: &StageOutcome,
+    ) -> Result<Option<Remaining>, JobError> {
+        if self.again.is_some() {
+            return Ok(Some(Remaining {
+                records: survey.due.records.saturating_sub(outcome.disposed),
+                oldest_overdue_days: survey.oldest_overdue_days,
+            }));
+        }
+        let store: &dyn Inventory = &*self.store;
+        tokio::select! {
+            biased;
+            () = self.environment.shutdown.requested() => Ok(None),
+            left = store.remaining(self.job, stage, self.as_of) => {
+                left.map(Some).map_err(|error| JobError::of_store(&error))
+            }
+        }
     }
 
     fn over_limit(&self) -> StoreError {

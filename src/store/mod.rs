@@ -13,6 +13,7 @@ mod job_objects;
 mod order;
 mod recall;
 mod release;
+mod removed;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -58,6 +59,8 @@ pub use recall::PresentSink;
 pub use recall::Recall;
 pub use release::Release;
 pub use release::Released;
+pub use removed::RemovedKeys;
+pub use removed::RemovedTable;
 
 /// How a job and the live schema of its store go together.
 #[derive(Clone, Debug, Default)]
@@ -140,11 +143,11 @@ impl Survey {
         })
     }
 
-    /// What is left of it when `records` are disposed of.
+    /// The same, when only so many `records` are left that are due.
     #[must_use]
-    pub fn without(&self, records: u64) -> Self {
+    pub fn with_due(&self, records: u64) -> Self {
         let mut left = self.clone();
-        left.due.records = left.due.records.saturating_sub(records);
+        left.due.records = records;
         left
     }
 }
@@ -233,6 +236,15 @@ pub trait Inventory: Send + Sync {
     /// Counts what is due in stage `stage` of `job` on the day `as_of`, in one snapshot.
     async fn survey(&self, job: &Job, stage: usize, as_of: Date) -> Result<Survey, StoreError>;
 
+    /// Counts the records that are due in stage `stage` of `job` on the day `as_of`, and nothing else: what
+    /// is left when the stage has run.
+    async fn remaining(
+        &self,
+        job: &Job,
+        stage: usize,
+        as_of: Date,
+    ) -> Result<Remaining, StoreError>;
+
     /// Like [`survey`](Self::survey), for all stages of `job` together, in one pass over its table; with
     /// what the run will have freed by then: the jobs `earlier` of this store have their turn before, each
     /// on its own day.
@@ -259,6 +271,17 @@ pub trait Inventory: Send + Sync {
         tokens: &TokenKey,
         sink: PresentSink<'_>,
     ) -> Result<(), StoreError>;
+
+    /// Like [`present`](Self::present), for the records that have one of the keys in `removed`. False if
+    /// rows that went with records are there again: then nothing is shown, and only [`present`](Self::present)
+    /// can tell whose they are.
+    async fn present_among(
+        &self,
+        job: &Job,
+        tokens: &TokenKey,
+        removed: &RemovedKeys,
+        sink: PresentSink<'_>,
+    ) -> Result<bool, StoreError>;
 
     /// Shows the ids in the column `leftover`, each once, of persons that have no record in the cluster
     /// of `job`.
@@ -354,6 +377,15 @@ pub struct ObjectTarget {
     pub object: String,
 }
 
+/// What is left of a stage when it has run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Remaining {
+    /// Records that are still due.
+    pub records: u64,
+    /// For how many days the oldest of them has been due.
+    pub oldest_overdue_days: Option<i64>,
+}
+
 /// What became of the records of one pass. What a batch rolled back counts as failed.
 #[derive(Clone, Debug, Default)]
 #[must_use = "a pass can fail in part; record every count"]
@@ -381,6 +413,8 @@ pub struct PassOutcome {
     pub effects: BTreeMap<String, u64>,
     /// Batches committed.
     pub batches: u64,
+    /// The keys of the rows that it removed or rewrote.
+    pub removed: RemovedKeys,
     /// Why the pass ended early, if it did.
     pub stopped_by: Option<StoreError>,
 }
@@ -413,6 +447,7 @@ impl PassOutcome {
         add_counts(&mut self.by_client, other.by_client);
         add_counts(&mut self.gone_with, other.gone_with);
         add_counts(&mut self.effects, other.effects);
+        self.removed.merge(other.removed);
         self.stopped_by = self.stopped_by.take().or(other.stopped_by);
     }
 }

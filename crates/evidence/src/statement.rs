@@ -285,7 +285,7 @@ pub struct Method {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoreVerification {
-    /// `requery-full`, `requery-sample`, `relist-versions`.
+    /// `requery-keys`, `requery-full`, `requery-sample`, `relist-versions`.
     pub method: String,
     /// How many were looked at: records that are present, or versions that were removed.
     pub checked: u64,

@@ -12,6 +12,7 @@ use crate::progress::Progress;
 use crate::run::seal::sorter::Sorter;
 use crate::store::Inventory;
 use crate::store::PresentBatch;
+use crate::store::RemovedKeys;
 use crate::store::TokenKey;
 use crate::store::error::StoreError;
 
@@ -86,13 +87,22 @@ pub struct RowLook {
     pub without_record: u64,
 }
 
-/// Looks at everything that is present of the cluster: once, and again if a key was met.
+/// What a look has shown.
+pub(in crate::run) enum Looked {
+    At(ClusterLook),
+    /// Rows that went with records are there again; only a look at everything tells whose they are.
+    NotByKeys,
+}
+
+/// Looks at what is present of the cluster: once, and again if a key was met. At the records with the
+/// keys `removed`, or at everything.
 pub(in crate::run) async fn look(
     known: &mut Known<'_>,
     store: &dyn Inventory,
     tokens: &TokenKey,
     progress: &Progress,
-) -> Result<ClusterLook, RecallError> {
+    removed: Option<&RemovedKeys>,
+) -> Result<Looked, RecallError> {
     let cluster = &known.job.cluster;
     let (first, second) = (format!("{cluster}/look"), format!("{cluster}/look again"));
     let shown = |label| Shown {
@@ -100,6 +110,7 @@ pub(in crate::run) async fn look(
         job: known.job,
         tokens,
         progress,
+        removed,
         label,
     };
     let (first, second) = (shown(first), shown(second));
@@ -110,12 +121,14 @@ pub(in crate::run) async fn look(
         met: false,
         look: empty(known),
     };
-    first.to(&mut |batch| meeting.take(&batch)).await?;
+    if !first.to(&mut |batch| meeting.take(&batch)).await? {
+        return Ok(Looked::NotByKeys);
+    }
     let Meeting {
         sorter, met, look, ..
     } = meeting;
     if !met {
-        return Ok(look);
+        return Ok(Looked::At(look));
     }
     let sorted = sorter.finish();
     let sorted = sorted.map_err(|source| known.at_work(source))?;
@@ -126,12 +139,29 @@ pub(in crate::run) async fn look(
         look: empty(known),
         persons: vec![HashSet::new(); known.job.stages.len()],
     };
-    second.to(&mut |batch| judging.take(&batch)).await?;
+    if !second.to(&mut |batch| judging.take(&batch)).await? {
+        return Ok(Looked::NotByKeys);
+    }
     let Judging {
         mut look, persons, ..
     } = judging;
     look.persons = persons.iter().map(|persons| persons.len() as u64).collect();
-    Ok(look)
+    Ok(Looked::At(look))
+}
+
+/// Looks at everything that is present of the cluster.
+pub(in crate::run) async fn everything(
+    known: &mut Known<'_>,
+    store: &dyn Inventory,
+    tokens: &TokenKey,
+    progress: &Progress,
+) -> Result<ClusterLook, RecallError> {
+    match look(known, store, tokens, progress, None).await? {
+        Looked::At(look) => Ok(look),
+        Looked::NotByKeys => Err(RecallError::Store(StoreError::Unusable(
+            "look at everything".to_owned(),
+        ))),
+    }
 }
 
 fn empty(known: &Known<'_>) -> ClusterLook {
@@ -149,15 +179,16 @@ struct Shown<'a> {
     job: &'a Job,
     tokens: &'a TokenKey,
     progress: &'a Progress,
+    removed: Option<&'a RemovedKeys>,
     label: String,
 }
 
 impl Shown<'_> {
-    /// Shows everything present to `take`; its error comes first.
+    /// Shows what is present to `take`, whose error comes first. False if the keys do not suffice to tell.
     async fn to(
         &self,
         take: &mut (dyn FnMut(PresentBatch) -> Result<(), RecallError> + Send),
-    ) -> Result<(), RecallError> {
+    ) -> Result<bool, RecallError> {
         let mut refusal = None;
         let mut is_started = false;
         let mut sink = |batch: PresentBatch| {
@@ -172,7 +203,17 @@ impl Shown<'_> {
             self.progress.advance(records);
             Ok(())
         };
-        let shown = self.store.present(self.job, self.tokens, &mut sink).await;
+        let (job, tokens) = (self.job, self.tokens);
+        let shown = match self.removed {
+            Some(removed) => {
+                let shown = self.store.present_among(job, tokens, removed, &mut sink);
+                shown.await
+            }
+            None => {
+                let shown = self.store.present(job, tokens, &mut sink).await;
+                shown.map(|()| true)
+            }
+        };
         self.progress.finish();
         match refusal {
             Some(error) => Err(error),

@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use super::known::Knowledge;
 use super::known::Known;
 use super::look::ClusterLook;
-use super::look::look;
+use super::look::everything;
 use super::lost::Lost;
 use super::shelf::Shelf;
 use super::source::Source;
@@ -44,6 +44,8 @@ use crate::store::PersonSink;
 use crate::store::PresentBatch;
 use crate::store::PresentRecord;
 use crate::store::PresentSink;
+use crate::store::Remaining;
+use crate::store::RemovedKeys;
 use crate::store::Survey;
 use crate::store::TokenKey;
 use crate::store::error::StoreError;
@@ -142,7 +144,9 @@ impl Runs {
         assert!(changed.is_empty(), "{changed:?}");
         let tokens = TokenKey([1; 32]);
         let progress = Progress::in_log();
-        look(&mut known, present, &tokens, &progress).await.unwrap()
+        everything(&mut known, present, &tokens, &progress)
+            .await
+            .unwrap()
     }
 }
 
@@ -185,6 +189,20 @@ impl Inventory for Present {
             })?;
         }
         Ok(())
+    }
+
+    async fn present_among(
+        &self,
+        _: &Job,
+        _: &TokenKey,
+        _: &RemovedKeys,
+        _: PresentSink<'_>,
+    ) -> Result<bool, StoreError> {
+        Err(not_here())
+    }
+
+    async fn remaining(&self, _: &Job, _: usize, _: Date) -> Result<Remaining, StoreError> {
+        Err(not_here())
     }
 
     async fn inspect(&self, _: &Job) -> Result<Fit, StoreError> {

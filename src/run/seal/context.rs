@@ -18,6 +18,7 @@ use crate::progress::Progress;
 use crate::publish::EvidencePlace;
 use crate::run::client_log::LogKeeper;
 use crate::store::Disposer;
+use crate::store::RemovedKeys;
 
 /// Everything that sealing needs beside the run's id.
 pub struct SealContext<'a> {
@@ -40,6 +41,9 @@ pub struct SealContext<'a> {
     pub work_folder: &'a Path,
     /// Whether the stores are asked again.
     pub read_back: ReadBack,
+    /// The keys that this process has removed, by cluster: the stores are asked for these. All rows that
+    /// are present are looked at where they are not known.
+    pub removed: &'a BTreeMap<String, RemovedKeys>,
     /// Every job of the folder: they say where records lie.
     pub jobs: &'a [Job],
     /// What time it is.

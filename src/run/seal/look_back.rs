@@ -1,8 +1,9 @@
 //! A look back into the stores before a run is certified: is what it removed gone?
 //!
-//! Rows are not asked for by the keys that a worker remembers: every record that is present is made
-//! into the leaf that its removal would have had, and looked up among the run's own leaves. So it
-//! works after a crash too, and sees what came back under way. Versions of objects were listed again
+//! The process that removed rows still has their keys and asks for just these; so it takes as long as
+//! what was removed, not as what stays. Where the keys are not all there (after a crash, or if they were
+//! too many to hold), every record that is present is looked at. Either way a record that is there is made
+//! into the leaf that its removal would have had, and looked up among the run's own leaves. Versions of objects were listed again
 //! when they were removed; only what was then gone has a leaf.
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use jiff::Timestamp;
 use kigen_evidence::digest::Sha256;
 use kigen_evidence::leaf::Action;
 use kigen_evidence::leaf::RunKey;
+use kigen_evidence::leaves::Tally;
 use kigen_evidence::statement::Statement;
 use kigen_evidence::statement::StoreVerification;
 use kigen_evidence::statement::Unverifiable;
@@ -33,14 +35,20 @@ use crate::run::recall;
 use crate::run::recall::ClusterLook;
 use crate::run::recall::Knowledge;
 use crate::run::recall::Known;
+use crate::run::recall::Looked;
+use crate::run::recall::RecallError;
 use crate::run::recall::Shelf;
 use crate::run::recall::Source;
 use crate::run::recall::SourceTarget;
 use crate::store::Inventory;
+use crate::store::RemovedKeys;
 use crate::store::TokenKey;
 
 /// Every present record was looked at.
-const ROWS: &str = "requery-full";
+const ALL_ROWS: &str = "requery-full";
+
+/// Each removed row was asked for by its key.
+const REMOVED_ROWS: &str = "requery-keys";
 
 /// Every key was listed again with all its versions.
 const VERSIONS: &str = "relist-versions";
@@ -110,9 +118,11 @@ pub(super) async fn look_back(
     let rows = targets.iter().filter(|target| !is_object(target));
     let jobs: BTreeSet<&str> = rows.map(|target| target.job.as_str()).collect();
     for job in jobs {
+        let removed = context.removed.get(job);
+        let removed = removed.filter(|removed| are_complete(facts, &drafts, job, removed));
         // What comes back after the look has begun is not seen by it.
         let at = (context.now)().max(facts.finished_at);
-        let found = cluster(context, facts, knowledge, job).await;
+        let found = cluster(context, facts, knowledge, job, removed).await;
         let look = Look {
             facts,
             sources: &sources,
@@ -169,15 +179,11 @@ async fn cluster(
     facts: &RunFacts,
     knowledge: Knowledge<'_>,
     name: &str,
-) -> Result<ClusterLook, Unverifiable> {
+    removed: Option<&RemovedKeys>,
+) -> Result<Found, Unverifiable> {
     let ReadBack::Full { most_records } = context.read_back else {
         return Err(Unverifiable::SwitchedOff);
     };
-    let surveyed = facts.run.surveyed.iter();
-    let of_job = surveyed.filter(|surveyed| surveyed.job == name);
-    if of_job.map(|surveyed| surveyed.total_records).max() > Some(most_records) {
-        return Err(Unverifiable::TooManyRecords);
-    }
     let job: Option<&Job> = context.jobs.iter().find(|job| job.cluster == name);
     let job = job.ok_or(Unverifiable::JobChanged)?;
     let (mut known, changed) = Known::new(job, knowledge, &[], context.work_folder);
@@ -188,11 +194,60 @@ async fn cluster(
     let store = store.ok_or(Unverifiable::StoreUnavailable)?;
     let tokens = TokenKey(*context.keyring.token_key());
     let store: &dyn Inventory = &**store;
-    let looked = recall::look(&mut known, store, &tokens, context.progress).await;
-    looked.map_err(|error| {
+    let unavailable = |error: RecallError| {
         tracing::warn!(job.name = %name, error = %error, "what was removed from `{name}` could not be looked for");
         Unverifiable::StoreUnavailable
+    };
+    if let Some(removed) = removed {
+        let progress = context.progress;
+        let looked = recall::look(&mut known, store, &tokens, progress, Some(removed)).await;
+        if let Looked::At(look) = looked.map_err(unavailable)? {
+            return Ok(Found {
+                look,
+                method: REMOVED_ROWS,
+            });
+        }
+    }
+    let surveyed = facts.run.surveyed.iter();
+    let of_job = surveyed.filter(|surveyed| surveyed.job == name);
+    if of_job.map(|surveyed| surveyed.total_records).max() > Some(most_records) {
+        return Err(Unverifiable::TooManyRecords);
+    }
+    let looked = recall::everything(&mut known, store, &tokens, context.progress).await;
+    Ok(Found {
+        look: looked.map_err(unavailable)?,
+        method: ALL_ROWS,
     })
+}
+
+/// What a look at one cluster has found, and how it was looked.
+struct Found {
+    look: ClusterLook,
+    method: &'static str,
+}
+
+/// Whether `removed` has one key for each row of `job` that has a leaf: else some are not known, such as
+/// those that another process removed before it died.
+fn are_complete(facts: &RunFacts, drafts: &[&Draft], job: &str, removed: &RemovedKeys) -> bool {
+    let Ok(targets) = facts.targets() else {
+        return false;
+    };
+    let rows = targets
+        .iter()
+        .filter(|target| target.job == job && !is_object(target));
+    let leaves: u64 = rows.map(|target| records(drafts, target)).sum();
+    leaves == removed.all()
+}
+
+/// The leaves of rows or objects in one target.
+fn records(drafts: &[&Draft], target: &TargetEntry) -> u64 {
+    let of_drafts = drafts.iter().map(|draft| records_of(draft, target));
+    of_drafts.sum()
+}
+
+fn records_of(draft: &Draft, target: &TargetEntry) -> u64 {
+    let records = draft.leaves.folded.records.get(usize::from(target.index));
+    records.map_or(0, Tally::total)
 }
 
 /// A look at one cluster, on its way into certificates.
@@ -209,7 +264,7 @@ impl Look<'_> {
         &self,
         back: &mut LookedBack,
         drafts: &[&Draft],
-        found: &Result<ClusterLook, Unverifiable>,
+        found: &Result<Found, Unverifiable>,
     ) -> Result<(), SealError> {
         for target in self.facts.targets()? {
             if is_object(target) || target.job != self.job {
@@ -221,7 +276,7 @@ impl Look<'_> {
                     continue;
                 }
                 debug_assert_eq!(self.sources[number].client, *client);
-                let verification = self.verification(target, number, found);
+                let verification = self.verification(target, (number, draft), found);
                 back.0.insert((client.clone(), target.index), verification);
             }
         }
@@ -231,11 +286,12 @@ impl Look<'_> {
     fn verification(
         &self,
         target: &TargetEntry,
-        source: usize,
-        found: &Result<ClusterLook, Unverifiable>,
+        (source, draft): (usize, &Draft),
+        found: &Result<Found, Unverifiable>,
     ) -> StoreVerification {
+        let method = found.as_ref().map_or(ALL_ROWS, |found| found.method);
         let says = |checked, remaining, result, reason| StoreVerification {
-            method: ROWS.to_owned(),
+            method: method.to_owned(),
             checked,
             remaining,
             result,
@@ -243,13 +299,17 @@ impl Look<'_> {
             at: self.at,
         };
         let found = match found {
-            Ok(found) => found,
+            Ok(found) => &found.look,
             Err(reason) => {
                 return says(0, 0, VerificationResult::Unverifiable, Some(*reason));
             }
         };
         let rows = found.rows.get(&target.object);
-        let checked = rows.map_or(found.present, |rows| rows.present);
+        let checked = if method == REMOVED_ROWS {
+            records_of(draft, target)
+        } else {
+            rows.map_or(found.present, |rows| rows.present)
+        };
         let count = |by_source: &BTreeMap<usize, BTreeMap<u16, u64>>| {
             let of_source = by_source.get(&source);
             let of_target = of_source.and_then(|targets| targets.get(&target.index));

@@ -28,6 +28,7 @@ use super::window::read_window;
 use crate::domain::rule::Decision;
 use crate::guard;
 use crate::guard::Guard;
+use crate::store::RemovedKeys;
 use crate::store::error::StoreError;
 use crate::store::order::StageWork;
 
@@ -45,6 +46,8 @@ pub(crate) struct Batch {
     pub unlinked: BTreeMap<String, u64>,
     /// Locked, and no longer due when it was asked again.
     pub no_longer_due: u64,
+    /// The keys of the rows that it removed or rewrote.
+    pub removed: RemovedKeys,
     /// What its records took in memory.
     pub bytes: usize,
     /// The last key seen, where the pass goes in key order.
@@ -287,6 +290,7 @@ async fn in_transaction(
                 room.has(rows, pass.order)?;
             }
             certify_rows(session, pass, proof).await?;
+            batch.removed = std::mem::take(&mut proof.removed);
             return Ok(batch);
         }
         remove(session, pass, rows).await?;
@@ -298,6 +302,7 @@ async fn in_transaction(
     batch.ended_by = counts.ended_by;
     batch.by_client = counts.by_client;
     journal::insert(session, pass, proof).await?;
+    batch.removed = std::mem::take(&mut proof.removed);
     Ok(batch)
 }
 

@@ -20,6 +20,7 @@ use crate::job::Job;
 use crate::job::ObjectLink;
 use crate::job::OnDispose;
 use crate::store::ObjectTarget;
+use crate::store::RemovedKeys;
 use crate::store::error::StoreError;
 use crate::store::order::StageWork;
 
@@ -48,6 +49,8 @@ pub(crate) struct BatchEvidence<'w, 'a> {
     writer: &'w mut EvidenceWriter<'a>,
     pub id: BatchId,
     pub groups: Vec<Group>,
+    /// The keys of the rows that have leaves in it.
+    pub removed: RemovedKeys,
 }
 
 /// What one batch did in one target for one client.
@@ -109,6 +112,7 @@ impl<'a> EvidenceWriter<'a> {
             writer: self,
             id,
             groups: Vec::new(),
+            removed: RemovedKeys::default(),
         }
     }
 

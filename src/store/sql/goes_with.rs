@@ -29,12 +29,14 @@ use crate::job::OnDispose;
 use crate::job::Operation;
 use crate::job::Reference;
 use crate::job::TableName;
+use crate::store::RemovedTable;
 use crate::store::error::StoreError;
 
 pub(super) use found::Found;
 pub(super) use share::Share;
 pub(super) use share::share;
 pub(super) use show::count;
+pub(super) use show::is_any_there;
 pub(super) use show::show;
 
 /// How rows are looked for.
@@ -400,6 +402,8 @@ fn certify(
     part: &Found<'_>,
     proof: &mut BatchEvidence<'_, '_>,
 ) -> Result<(), StoreError> {
+    let table = RemovedTable::GoesWith(part.index);
+    proof.removed.add(table, part.keys());
     for (key, owner) in part.keys().zip(&part.owners) {
         let record = &records[*owner];
         proof.add_part(

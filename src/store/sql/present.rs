@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use kigen_evidence::leaf::RunKey;
+use kigen_evidence::value::RecordKey;
 
 use super::backend::Backend;
 use super::backend::tables_of;
@@ -21,6 +22,8 @@ use super::session::Statement;
 use super::survey;
 use super::text::StageText;
 use super::window;
+use super::window::Window;
+use super::window::find_window;
 use crate::job::Job;
 use crate::store::Announced;
 use crate::store::BackAgain;
@@ -28,6 +31,8 @@ use crate::store::PresentBatch;
 use crate::store::PresentRow;
 use crate::store::PresentSink;
 use crate::store::Recall;
+use crate::store::RemovedKeys;
+use crate::store::RemovedTable;
 use crate::store::RunContext;
 use crate::store::StageTargets;
 use crate::store::Survey;
@@ -51,23 +56,9 @@ pub(super) async fn present(
     let mut session = backend.session().await?;
     session.begin(Access::Read).await?;
     let tables = tables_of(backend, &mut *session, job).await?;
-    tables.own(job)?;
     let run = reader(tokens);
-    let work = StageWork {
-        job,
-        stage: 0,
-        as_of: Date::MIN,
-        run: &run,
-        targets: StageTargets::default(),
-        max_records: 0,
-        max_rows: 0,
-        surveyed: Survey::default(),
-        pass: 0,
-        recall: Some(&Nobody),
-    };
-    let mut pass = Pass::prepare(backend.dialect(), &tables, &work)?;
-    // Also what another row keeps is there.
-    pass.due = named(&pass);
+    let work = looking(job, &run);
+    let pass = everything(backend, &tables, &work)?;
     let total = count(&mut *session, job, &tables).await?;
     let mut last = None;
     loop {
@@ -83,6 +74,73 @@ pub(super) async fn present(
     }
     orphans::find(&mut *session, &pass, sink).await?;
     session.rollback().await
+}
+
+/// Shows the records with a key of `removed`, unless rows that went with records are there again.
+pub(super) async fn present_among(
+    backend: &dyn Backend,
+    job: &Job,
+    tokens: &TokenKey,
+    removed: &RemovedKeys,
+    sink: PresentSink<'_>,
+) -> Result<bool, StoreError> {
+    let mut session = backend.session().await?;
+    session.begin(Access::Read).await?;
+    let tables = tables_of(backend, &mut *session, job).await?;
+    let run = reader(tokens);
+    let work = looking(job, &run);
+    let pass = everything(backend, &tables, &work)?;
+    let mut own = Vec::new();
+    for (table, parts) in removed.tables() {
+        let RemovedTable::GoesWith(index) = table else {
+            own.extend(parts);
+            continue;
+        };
+        for part in parts {
+            if goes_with::is_any_there(&mut *session, &pass, index, part).await? {
+                session.rollback().await?;
+                return Ok(false);
+            }
+        }
+    }
+    for part in own {
+        let keys = part.unpack(pass.key_columns.len());
+        let window = Window::Keys(keys.into_iter().map(RecordKey::new).collect());
+        let rows = adopt(&pass, session.query(&find_window(&pass, &window)).await?);
+        if !rows.is_empty() {
+            show(&mut *session, &pass, &rows, removed.all(), sink).await?;
+        }
+    }
+    session.rollback().await?;
+    Ok(true)
+}
+
+/// The work of a look, which removes nothing.
+fn looking<'a>(job: &'a Job, run: &'a RunContext) -> StageWork<'a> {
+    StageWork {
+        job,
+        stage: 0,
+        as_of: Date::MIN,
+        run,
+        targets: StageTargets::default(),
+        max_records: 0,
+        max_rows: 0,
+        surveyed: Survey::default(),
+        pass: 0,
+        recall: Some(&Nobody),
+    }
+}
+
+/// A pass over all records that have a key: also what another row keeps is there.
+fn everything<'a>(
+    backend: &'a dyn Backend,
+    tables: &'a Tables,
+    work: &'a StageWork<'a>,
+) -> Result<Pass<'a>, StoreError> {
+    tables.own(work.job)?;
+    let mut pass = Pass::prepare(backend.dialect(), tables, work)?;
+    pass.due = named(&pass);
+    Ok(pass)
 }
 
 /// Shows records with the rows that go with them: in one batch, or in further ones for more rows.

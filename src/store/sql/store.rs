@@ -57,6 +57,8 @@ use crate::store::PersonSink;
 use crate::store::PresentSink;
 use crate::store::Release;
 use crate::store::Released;
+use crate::store::Remaining;
+use crate::store::RemovedKeys;
 use crate::store::Resumption;
 use crate::store::RunControl;
 use crate::store::StageOrder;
@@ -173,6 +175,27 @@ impl Inventory for SqlStore {
         Ok(survey)
     }
 
+    async fn remaining(
+        &self,
+        job: &Job,
+        stage: usize,
+        as_of: Date,
+    ) -> Result<Remaining, StoreError> {
+        let mut session = self.backend.session().await?;
+        session.begin(Access::Read).await?;
+        let tables = tables_of(&*self.backend, &mut *session, job).await?;
+        tables.own(job)?;
+        let text = StageText {
+            dialect: self.backend.dialect(),
+            job,
+            stage: &job.stages[stage],
+            tables: &tables,
+        };
+        let remaining = survey::remaining(&mut *session, &text, as_of).await?;
+        session.rollback().await?;
+        Ok(remaining)
+    }
+
     async fn survey_all(
         &self,
         job: &Job,
@@ -222,6 +245,16 @@ impl Inventory for SqlStore {
         sink: PresentSink<'_>,
     ) -> Result<(), StoreError> {
         present::present(&*self.backend, job, tokens, sink).await
+    }
+
+    async fn present_among(
+        &self,
+        job: &Job,
+        tokens: &TokenKey,
+        removed: &RemovedKeys,
+        sink: PresentSink<'_>,
+    ) -> Result<bool, StoreError> {
+        present::present_among(&*self.backend, job, tokens, removed, sink).await
     }
 
     async fn leftovers(

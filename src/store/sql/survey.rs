@@ -23,6 +23,7 @@ use crate::guard::Guard;
 use crate::job::ClientSource;
 use crate::store::Due;
 use crate::store::JobSurvey;
+use crate::store::Remaining;
 use crate::store::Survey;
 use crate::store::error::StoreError;
 
@@ -34,6 +35,37 @@ pub(crate) async fn survey(
 ) -> Result<Survey, StoreError> {
     let surveyed = survey_stages(session, &[text], None, as_of).await?;
     Ok(surveyed.stages.into_iter().next().unwrap_or_default())
+}
+
+/// Counts what is still due in a stage. The session has a read transaction open.
+pub(crate) async fn remaining(
+    session: &mut dyn SqlSession,
+    text: &StageText<'_>,
+    as_of: Date,
+) -> Result<Remaining, StoreError> {
+    let sql = format!(
+        "select count(*) from {} where {}",
+        text.from(),
+        text.due(as_of)?
+    );
+    let rows = session
+        .query(&Statement::new(doing(text), sql, Vec::new()))
+        .await?;
+    let counted = rows.first().and_then(|row| row.first()).and_then(count);
+    let records = counted.ok_or_else(no_counts)?;
+    let oldest_overdue_days = if records == 0 {
+        None
+    } else {
+        oldest_overdue(session, text, as_of).await?
+    };
+    Ok(Remaining {
+        records,
+        oldest_overdue_days,
+    })
+}
+
+fn no_counts() -> StoreError {
+    StoreError::Unusable("the survey's answer has no counts".to_owned())
 }
 
 /// Surveys all stages of a job, with what the run itself will have freed by then, and counts what
@@ -65,7 +97,7 @@ async fn survey_stages(
     };
     let statement = counts(first, stages, foreseen, as_of)?;
     let rows = session.query(&statement).await?;
-    let mut survey = read_counts(rows.first(), stages.len())?;
+    let mut survey = read_counts(rows.first(), stages)?;
     for (text, surveyed) in stages.iter().zip(&mut survey.stages) {
         if surveyed.due.records > 0 {
             surveyed.oldest_overdue_days = oldest_overdue(session, text, as_of).await?;
@@ -189,7 +221,10 @@ fn counts(
     as_of: Date,
 ) -> Result<Statement, StoreError> {
     let mut selected = vec!["count(*)".to_owned()];
-    selected.extend(records_and_persons(&goes_in(0..stages.len())));
+    // Persons are sorted to be counted. What goes in the only stage is counted once.
+    if !are_one(stages) {
+        selected.extend(records_and_persons(&goes_in(0..stages.len())));
+    }
     for stage in 0..stages.len() {
         let due = due_in(stage..stage + 1);
         selected.extend(records_and_persons(&due));
@@ -236,20 +271,15 @@ fn doing(text: &StageText<'_>) -> String {
 }
 
 /// Reads the counts in the order of the statement.
-fn read_counts(row: Option<&Row>, stages: usize) -> Result<JobSurvey, StoreError> {
+fn read_counts(row: Option<&Row>, stages: &[StageText<'_>]) -> Result<JobSurvey, StoreError> {
     let mut counts = row.into_iter().flatten().map(count);
-    let mut next = || {
-        counts
-            .next()
-            .flatten()
-            .ok_or_else(|| StoreError::Unusable("the survey's answer has no counts".to_owned()))
-    };
+    let mut next = || counts.next().flatten().ok_or_else(no_counts);
     let total = next()?;
-    let mut survey = JobSurvey {
-        together: read_due(&mut next)?,
-        stages: Vec::with_capacity(stages),
-    };
-    for _ in 0..stages {
+    let mut survey = JobSurvey::default();
+    if !are_one(stages) {
+        survey.together = read_due(&mut next)?;
+    }
+    for _ in stages {
         let mut stage = Survey {
             total,
             due: read_due(&mut next)?,
@@ -277,7 +307,16 @@ fn read_counts(row: Option<&Row>, stages: usize) -> Result<JobSurvey, StoreError
         }
         survey.stages.push(stage);
     }
+    if let ([only], true) = (survey.stages.as_slice(), are_one(stages)) {
+        survey.together = only.due;
+    }
     Ok(survey)
+}
+
+/// Whether the records that go in all stages together are those that are due in the only one: nothing
+/// blocks a record that the run itself could free.
+fn are_one(stages: &[StageText<'_>]) -> bool {
+    matches!(stages, [only] if only.referenced().is_none())
 }
 
 fn read_due(next: &mut impl FnMut() -> Result<u64, StoreError>) -> Result<Due, StoreError> {

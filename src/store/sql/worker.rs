@@ -296,6 +296,7 @@ impl Worker<'_, '_> {
         add_counts(&mut outcome.by_client, done.by_client);
         add_counts(&mut outcome.gone_with, done.gone_with);
         add_counts(&mut outcome.effects, done.effects);
+        outcome.removed.merge(done.removed);
     }
 }
 

@@ -171,6 +171,7 @@ table! {
         "この証明書の確定までに、保存先への再照会は行われていません。",
         "The stores had not been asked again when this certificate was sealed.";
     REQUERY_FULL: "全件の再照会", "all records queried again";
+    REQUERY_KEYS: "消去した行のキーによる再照会", "removed rows queried again by their keys";
     REQUERY_SAMPLE: "抽出による再照会", "a sample queried again";
     RELIST_VERSIONS: "版の一覧の再取得", "versions listed again";
 

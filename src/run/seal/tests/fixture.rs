@@ -192,6 +192,7 @@ impl Fixture {
             origin: &self.origin,
             place,
             work_folder: &self.work(),
+            removed: &BTreeMap::new(),
             read_back: ReadBack::Off,
             jobs: &[],
             now: &|| at(second),

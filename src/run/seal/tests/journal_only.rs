@@ -29,6 +29,8 @@ use crate::store::PersonSink;
 use crate::store::PresentSink;
 use crate::store::Release;
 use crate::store::Released;
+use crate::store::Remaining;
+use crate::store::RemovedKeys;
 use crate::store::Resumption;
 use crate::store::RunControl;
 use crate::store::StageOrder;
@@ -81,6 +83,20 @@ impl Inventory for JournalOnly {
     }
 
     async fn inspect(&self, _: &Job) -> Result<Fit, StoreError> {
+        Err(not_here())
+    }
+
+    async fn present_among(
+        &self,
+        _: &Job,
+        _: &TokenKey,
+        _: &RemovedKeys,
+        _: PresentSink<'_>,
+    ) -> Result<bool, StoreError> {
+        Err(not_here())
+    }
+
+    async fn remaining(&self, _: &Job, _: usize, _: Date) -> Result<Remaining, StoreError> {
         Err(not_here())
     }
 

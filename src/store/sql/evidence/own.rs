@@ -15,6 +15,7 @@ use super::ClientEncoders;
 use super::FIRST_OCCURRENCE;
 use super::Part;
 use super::not_encodable;
+use crate::store::RemovedTable;
 use crate::store::error::StoreError;
 use crate::store::sql::pass::Pass;
 use crate::store::sql::session::Row;
@@ -61,6 +62,9 @@ impl BatchEvidence<'_, '_> {
         let shares = self.shares(pass, rows, ended_by)?;
         let action = self.writer.action;
         let width = pass.key_columns.len() + 1;
+        // The key's columns stand first in the select list.
+        let keys = rows.iter().map(|row| &row[..pass.key_columns.len()]);
+        self.removed.add(RemovedTable::Own, keys);
         let digest = move || digest(shares, action, width);
         let digested = if rows.len() < WORTH_HANDING_OVER {
             digest()

@@ -10,6 +10,7 @@ use crate::job::Reference;
 use crate::job::TableName;
 use crate::store::PresentRow;
 use crate::store::error::StoreError;
+use crate::store::removed::PackedKeys;
 use crate::store::sql::dialect::quote;
 use crate::store::sql::evidence::gone_with;
 use crate::store::sql::pass::Pass;
@@ -61,6 +62,40 @@ pub(in crate::store::sql) async fn show(
         session.stream(&statement, &mut take).await?;
     }
     Ok(())
+}
+
+/// Whether a row has one of `keys`, which are of the reference with this index.
+pub(in crate::store::sql) async fn is_any_there(
+    session: &mut dyn SqlSession,
+    pass: &Pass<'_>,
+    index: usize,
+    keys: &PackedKeys,
+) -> Result<bool, StoreError> {
+    let Some(reference) = gone_with(pass.job()).nth(index) else {
+        return Ok(true);
+    };
+    let names = key_columns(reference);
+    let columns = names.iter().map(|name| super::facts(pass, reference, name));
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    let keys = keys.unpack(columns.len());
+    let keys: Vec<&[Value]> = keys.iter().map(Vec::as_slice).collect();
+    let own: Vec<String> = names
+        .iter()
+        .map(|name| format!("r.{}", quote(name)))
+        .collect();
+    let asked: Vec<String> = (0..names.len()).map(|at| format!("c{at}")).collect();
+    let sql = format!(
+        "select count(*) from {} as r where ({}) in (select {} from {})",
+        pass.tables.sql(&reference.table),
+        own.join(", "),
+        asked.join(", "),
+        pass.dialect.rows("u", &columns, 1)
+    );
+    let doing = format!("look for removed rows of `{}`", reference.table);
+    let statement = Statement::new(doing, sql, pass.dialect.row_args(&columns, &keys));
+    let rows = session.query(&statement).await?;
+    let first = rows.first().and_then(|row| row.first());
+    Ok(first.and_then(survey::count) != Some(0))
 }
 
 /// How many rows go with the records in `rows` in the stage; of many more than `most`, some more.

@@ -96,6 +96,7 @@ pub(in crate::document) fn starting_point(name: &str) -> Option<Word> {
 pub(in crate::document) fn verification(name: &str) -> Option<Word> {
     let known = [
         ("requery-full", words::REQUERY_FULL),
+        ("requery-keys", words::REQUERY_KEYS),
         ("requery-sample", words::REQUERY_SAMPLE),
         ("relist-versions", words::RELIST_VERSIONS),
     ];
