@@ -12,6 +12,7 @@ mod peak;
 mod rounds;
 mod server;
 mod show;
+mod worker;
 
 use std::env::VarError;
 use std::ffi::OsString;
@@ -52,7 +53,7 @@ struct Cli {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// The parts to measure.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Delete, Part::Pseudonymize, Part::Flat, Part::Memory])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Delete, Part::Pseudonymize, Part::Whole, Part::Flat, Part::Memory])]
     part: Vec<Part>,
 }
 
@@ -69,6 +70,8 @@ enum Part {
     Delete,
     /// Rows pseudonymized per second, against a plain `update`.
     Pseudonymize,
+    /// Rows that a whole `kigen run` deletes per second, against a plain `delete`.
+    Whole,
     /// Whether batches stay as quick as they begin.
     Flat,
     /// The peak memory of the program.
@@ -89,8 +92,9 @@ async fn main() -> ExitCode {
 
 /// Measures and shows; returns whether every goal is met.
 async fn run(cli: &Cli) -> Result<bool> {
-    let program = if cli.part.contains(&Part::Memory) {
-        Some(memory::program(environment(PROGRAM_ENV))?)
+    let with_program = [Part::Memory, Part::Whole];
+    let program = if with_program.iter().any(|part| cli.part.contains(part)) {
+        Some(worker::program(environment(PROGRAM_ENV))?)
     } else {
         None
     };
@@ -107,10 +111,13 @@ async fn run(cli: &Cli) -> Result<bool> {
     if cli.part.contains(&Part::Pseudonymize) {
         figures.extend(rounds::pseudonymize(&mut server, cli.connections, cli.runs).await?);
     }
+    if let (Some(program), true) = (&program, cli.part.contains(&Part::Whole)) {
+        figures.extend(rounds::whole(&mut server, program, cli.runs).await?);
+    }
     if cli.part.contains(&Part::Flat) {
         figures.extend(rounds::flatness(&mut server, cli.runs).await?);
     }
-    if let Some(program) = &program {
+    if let (Some(program), true) = (&program, cli.part.contains(&Part::Memory)) {
         figures.extend(memory::measure(&mut server, program, cli.rows).await?);
     }
     server.clear().await?;

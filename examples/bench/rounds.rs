@@ -1,5 +1,6 @@
 //! The measurements that run inside this program: speed, and whether it lasts.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -15,8 +16,11 @@ use crate::figures::Unit;
 use crate::figures::first_and_last_tenth;
 use crate::say;
 use crate::server::Server;
+use crate::worker::Worker;
 
 const DELETE_GOAL: Goal = Goal::AtLeast(0.5);
+/// The whole program against the plain statement.
+const WHOLE_GOAL: Goal = Goal::AtLeast(0.35);
 const PSEUDONYMIZE_GOAL: Goal = Goal::AtLeast(0.8);
 /// The last tenth of the batches against the first.
 const FLAT_GOAL: Goal = Goal::AtMost(1.3);
@@ -37,6 +41,36 @@ pub(crate) async fn pseudonymize(
     runs: u32,
 ) -> Result<Vec<Figure>> {
     against_plain(server, &PSEUDONYMIZE, PSEUDONYMIZE_GOAL, connections, runs).await
+}
+
+/// Records that a whole `kigen run` disposes of per second, from its lock to its certificates, against one
+/// plain `delete`.
+pub(crate) async fn whole(server: &mut Server, program: &Path, runs: u32) -> Result<Vec<Figure>> {
+    let mut pairs = Vec::new();
+    for run in 0..runs {
+        let plain_first = run % 2 == 0;
+        let mut plain = 0.0;
+        if plain_first {
+            plain = plain_rate(server, &DELETE).await?;
+        }
+        let mut copy = server.copy().await?;
+        let ran = Worker::prepare(program, &DELETE, &copy)?
+            .run(&mut copy)
+            .await?;
+        drop(copy);
+        if !plain_first {
+            plain = plain_rate(server, &DELETE).await?;
+        }
+        let kigen = rate(ran.records, ran.took);
+        pairs.push((plain, kigen));
+        say(&format!(
+            "whole run {}/{runs}: plain {plain:.0} rows/s, `kigen run` {kigen:.0}",
+            run + 1
+        ));
+    }
+    let name = "whole `kigen run` that deletes";
+    let unit = Unit::RowsPerSecond;
+    Ok(vec![Figure::of_pairs(name, unit, &pairs, Some(WHOLE_GOAL))])
 }
 
 async fn against_plain(

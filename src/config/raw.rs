@@ -136,8 +136,9 @@ pub(super) struct RawEvidence {
     pub keep: Option<String>,
     /// Whether the stores are asked again before a run is certified; `full` if it is not given.
     pub read_back: Option<RawReadBack>,
-    /// With `read-back = "full"`: the most records of a cluster that are looked at; 10000000 if it is
-    /// not given. Of a larger one the certificate says that it could not be verified.
+    /// With `read-back = "full"`: the most records of a cluster that are looked at where the keys of the
+    /// removed ones are not known; 10000000 if it is not given. Of a larger one the certificate says that
+    /// it could not be verified.
     #[schemars(extend("minimum" = 1))]
     pub read_back_most_records: Option<u64>,
 }

@@ -21,7 +21,7 @@ pub struct QrCode {
     pub text: String,
     /// Squares along one side.
     pub side: usize,
-    /// The dark squares as a path of SVG: a rectangle of height 1 for each run in a row.
+    /// The dark squares as a path of SVG that is stroked with a width of 1: a line for each run in a row.
     pub path: String,
 }
 
@@ -34,9 +34,13 @@ impl QrCode {
         let colors = code.to_colors();
         let mut path = String::new();
         for (y, row) in colors.chunks(width).enumerate() {
+            let mut end = None;
             for (x, length) in dark_runs(row) {
-                let (x, y) = (x + QUIET, y + QUIET);
-                path.push_str(&format!("M{x} {y}h{length}v1h-{length}z"));
+                match end {
+                    None => path.push_str(&format!("M{} {}.5h{length}", x + QUIET, y + QUIET)),
+                    Some(end) => path.push_str(&format!("m{} 0h{length}", x - end)),
+                }
+                end = Some(x + length);
             }
         }
         Ok(Self {
