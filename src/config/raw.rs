@@ -136,9 +136,9 @@ pub(super) struct RawEvidence {
     pub keep: Option<String>,
     /// Whether the stores are asked again before a run is certified; `full` if it is not given.
     pub read_back: Option<RawReadBack>,
-    /// With `read-back = "full"`: the most records of a cluster that are looked at where the keys of the
-    /// removed ones are not known; 10000000 if it is not given. Of a larger one the certificate says that
-    /// it could not be verified.
+    /// With `read-back = "full"`: the most records that are looked at, of those that were removed or, where
+    /// their keys are not known any more, of the whole cluster; 10000000 if it is not given. Of more the
+    /// certificate says that they could not be verified.
     #[schemars(extend("minimum" = 1))]
     pub read_back_most_records: Option<u64>,
 }

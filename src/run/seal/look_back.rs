@@ -184,6 +184,9 @@ async fn cluster(
     let ReadBack::Full { most_records } = context.read_back else {
         return Err(Unverifiable::SwitchedOff);
     };
+    if removed.is_some_and(|removed| removed.all() > most_records) {
+        return Err(Unverifiable::TooManyRecords);
+    }
     let job: Option<&Job> = context.jobs.iter().find(|job| job.cluster == name);
     let job = job.ok_or(Unverifiable::JobChanged)?;
     let (mut known, changed) = Known::new(job, knowledge, &[], context.work_folder);
