@@ -1,12 +1,6 @@
 //! `kigen ledger migrate` and `kigen journal migrate`.
 
-use std::str::FromStr;
-use std::time::Duration;
-
 use serde::Serialize;
-use sqlx::Connection;
-use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteConnectOptions;
 
 use super::Global;
 use super::failure::Failure;
@@ -16,15 +10,12 @@ use crate::clock;
 use crate::config::Config;
 use crate::config::StoreConfig;
 use crate::config::StoreKind;
-use crate::database::postgres::Server;
-use crate::database::postgres::SessionError;
-use crate::database::postgres::SessionSettings;
+use crate::database;
+use crate::database::error::DatabaseError;
+use crate::database::migrate;
+use crate::database::migrate::MigrationError;
 use crate::exit;
-use crate::ledger::migrator;
 use crate::progress::Progress;
-
-/// How long a migration waits for another one of the same store.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The commands of `kigen ledger`.
 #[derive(Debug, clap::Subcommand)]
@@ -97,7 +88,7 @@ pub(super) async fn migrate_journals(
     for (name, store) in chosen(config, names)? {
         let applied = migrate_store(store)
             .await
-            .map_err(|error| error.of(name, store))?;
+            .map_err(|error| refused(&error, name, store))?;
         migrated.push(Migrated {
             database: format!("{name} ({})", store.url),
             applied,
@@ -129,72 +120,41 @@ fn chosen<'a>(
 }
 
 /// Why a journal could not be migrated. No text of the database is passed on.
-enum Refused {
-    Connect,
-    /// The session does not keep what it is told.
-    Session(String),
-    Migrate(String),
-}
-
-impl Refused {
-    fn of(self, name: &str, store: &StoreConfig) -> Failure {
-        match self {
-            Self::Connect => Failure::new(
-                exit::STORE_UNREACHABLE,
-                format!(
-                    "reach store `{name}` at {}\nhint: does it run, and may this role log in?",
-                    store.url
-                ),
+fn refused(error: &MigrationError, name: &str, store: &StoreConfig) -> Failure {
+    match error {
+        MigrationError::Database(error) if error.failure.is_unreachable() => Failure::new(
+            exit::STORE_UNREACHABLE,
+            format!(
+                "reach store `{name}` at {}\nhint: does it run, and may this role log in?",
+                store.url
             ),
-            Self::Session(why) => Failure::new(
-                exit::CONFIG_INVALID,
-                format!("use store `{name}` at {}: {why}", store.url),
+        ),
+        MigrationError::Database(DatabaseError {
+            failure: database::error::Failure::UnsafeSession(why),
+            ..
+        }) => Failure::new(
+            exit::CONFIG_INVALID,
+            format!("use store `{name}` at {}: {why}", store.url),
+        ),
+        error => Failure::new(
+            exit::NOT_MIGRATED,
+            format!(
+                "migrate the journal of store `{name}` at {}: {error}\nhint: the role needs the right to create tables there",
+                store.url
             ),
-            Self::Migrate(why) => Failure::new(
-                exit::NOT_MIGRATED,
-                format!(
-                    "migrate the journal of store `{name}` at {}: {why}\nhint: the role needs the right to create tables there",
-                    store.url
-                ),
-            ),
-        }
+        ),
     }
 }
 
-async fn migrate_store(store: &StoreConfig) -> Result<Vec<String>, Refused> {
-    let at = clock::now();
-    let refused = |error: migrator::MigrationError| Refused::Migrate(error.to_string());
-    match &store.kind {
-        StoreKind::Postgres { journal_schema } => {
-            // A role's own limits and paths count here as little as in a run.
-            let settings = SessionSettings {
-                read_only: false,
-                lock_timeout: LOCK_TIMEOUT,
-                statement_timeout: None,
-                catalog_first: true,
-            };
-            let server = Server::at(store.url.expose(), "kigen", settings);
-            let server = server.map_err(|_| Refused::Connect)?;
-            let mut connection = server.connect().await.map_err(|error| match error {
-                SessionError::Driver(_) => Refused::Connect,
-                other => Refused::Session(other.to_string()),
-            })?;
-            let schema = Some(journal_schema.as_str());
-            migrator::migrate_postgres(&mut connection, &migrator::JOURNAL_POSTGRES, schema, at)
-                .await
-                .map_err(refused)
-        }
-        StoreKind::Sqlite => {
-            let options =
-                SqliteConnectOptions::from_str(store.url.expose()).map_err(|_| Refused::Connect)?;
-            let mut connection = SqliteConnection::connect_with(&options.create_if_missing(false))
-                .await
-                .map_err(|_| Refused::Connect)?;
-            migrator::migrate_sqlite(&mut connection, &migrator::JOURNAL_SQLITE, at)
-                .await
-                .map_err(refused)
-        }
-    }
+async fn migrate_store(store: &StoreConfig) -> Result<Vec<String>, MigrationError> {
+    let schema = match &store.kind {
+        StoreKind::Postgres { journal_schema } => Some(journal_schema.as_str()),
+        StoreKind::Sqlite => None,
+    };
+    let database = migrate::journal_database(store.url.expose(), schema).await?;
+    let applied = migrate::migrate(&*database, &migrate::JOURNAL, clock::now()).await;
+    database.close().await;
+    applied
 }
 
 fn show(global: &Global, migrated: Vec<Migrated>) -> Result<u8, Failure> {

@@ -5,6 +5,12 @@
 //! parameters: a pooler may refuse or drop those. A pooler that hands each transaction to another
 //! session is recognised and refused, because it loses settings and locks between two statements.
 
+mod changes;
+pub mod dialect;
+pub(crate) mod lock;
+mod session;
+mod values;
+
 use std::future::Future;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -23,6 +29,8 @@ use url::Url;
 
 use crate::guard;
 use crate::guard::Guard;
+
+pub use session::PostgresDatabase;
 
 /// How long a connection may take to be made, or to be had.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

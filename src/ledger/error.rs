@@ -1,13 +1,18 @@
 //! What can go wrong with the ledger.
 
+use std::error::Error as StdError;
+
 use thiserror::Error;
 
-/// Whether trying again may help.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
-    Later,
-    Never,
-}
+use crate::database::error::DatabaseError;
+use crate::database::error::Failure;
+use crate::database::lock;
+use crate::database::migrate::MigrationError;
+
+pub use crate::database::error::Retry;
+
+/// What the driver said, or kigen in its place.
+type Source = Box<dyn StdError + Send + Sync>;
 
 /// Why the ledger did not do what it was asked.
 #[derive(Debug, Error)]
@@ -15,10 +20,10 @@ pub enum LedgerError {
     /// It could not be opened, or the connection was lost.
     #[error("reach the ledger to {action}")]
     Unreachable {
-        action: &'static str,
+        action: String,
         retry: Retry,
         #[source]
-        source: sqlx::Error,
+        source: Source,
     },
     /// Its sessions do not keep what the safety of a run rests on.
     #[error(
@@ -32,9 +37,9 @@ pub enum LedgerError {
          the ledger's file and its folder writable"
     )]
     ReadOnly {
-        action: &'static str,
+        action: String,
         #[source]
-        source: Option<sqlx::Error>,
+        source: Option<Source>,
     },
     /// Its tables are missing or older than this version of kigen.
     #[error("use a ledger that is not migrated ({missing})\nhint: run `kigen ledger migrate`")]
@@ -51,7 +56,7 @@ pub enum LedgerError {
     /// Something else stands where this was to be written.
     #[error("{action}: {found}")]
     Conflict {
-        action: &'static str,
+        action: String,
         /// What is there already, without personal data.
         found: String,
     },
@@ -63,42 +68,98 @@ pub enum LedgerError {
     BadUrl { problem: &'static str },
     /// The ledger holds something that kigen has not written in this form.
     #[error("{action}: the ledger holds {found}")]
-    Damaged { action: &'static str, found: String },
+    Damaged { action: String, found: String },
     /// Anything else that the database said.
-    #[error("{action} in the ledger{}", reason(.source))]
+    #[error("{action} in the ledger{}", reason(.failure))]
     Other {
-        action: &'static str,
-        retry: Retry,
+        action: String,
+        failure: Failure,
         #[source]
-        source: sqlx::Error,
+        source: Source,
     },
 }
 
-/// Our words for the codes that an operator meets; nothing for the others.
-fn reason(error: &sqlx::Error) -> &'static str {
-    let code = error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code);
-    let code = code.as_deref().unwrap_or_default();
-    match code {
-        "53100" => return ": the disk is full\nhint: make room, and run again",
-        "53200" => return ": the server has no memory left",
-        "55P03" => return ": another session holds a lock on it",
-        "57014" => return ": the statement took longer than `statement_timeout` allows",
-        _ => {}
-    }
-    // The low byte of a result code of SQLite is the primary code.
-    let sqlite = Some(code).filter(|code| code.len() < 5);
-    match sqlite
-        .and_then(|code| code.parse::<u32>().ok())
-        .map(|code| code & 0xff)
-    {
-        Some(13) => ": the disk is full\nhint: make room, and run again",
-        Some(10) => {
+/// Our words for the failures that an operator meets; nothing for the others.
+fn reason(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::DiskFull => ": the disk is full\nhint: make room, and run again",
+        Failure::FileUnusable => {
             ": its file cannot be read or written; the disk is perhaps full\nhint: make room, and run again"
         }
-        Some(5 | 6) => ": another process holds a lock on it",
+        Failure::OutOfMemory => ": the server has no memory left",
+        Failure::Locked => ": another session holds a lock on it",
+        Failure::Conflict => ": another process writes to it",
+        Failure::Timeout => ": the statement took longer than `statement_timeout` allows",
         _ => "",
+    }
+}
+
+impl From<DatabaseError> for LedgerError {
+    fn from(error: DatabaseError) -> Self {
+        let action = error.doing.to_string();
+        let failure = error.failure.clone();
+        let source: Source = match error.driver {
+            Some(driver) => Box::new(driver),
+            None => Box::new(error),
+        };
+        match failure {
+            Failure::NoFile => Self::NotMigrated {
+                missing: "its file does not exist".to_owned(),
+            },
+            failure if failure.is_unreachable() || failure == Failure::Standby => {
+                // Wrong credentials and a missing database do not mend themselves.
+                let retry = failure.retry();
+                Self::Unreachable {
+                    action,
+                    retry,
+                    source,
+                }
+            }
+            Failure::UnsafeSession(reason) => Self::UnsafeSession { reason },
+            Failure::NotPermitted | Failure::ReadOnlySession | Failure::ReadOnlyFile => {
+                Self::ReadOnly {
+                    action,
+                    source: Some(source),
+                }
+            }
+            Failure::NoTable | Failure::NoColumn => Self::NotMigrated {
+                missing: "a table of it is missing".to_owned(),
+            },
+            Failure::Unreadable => Self::Damaged {
+                action,
+                found: "a row that cannot be read".to_owned(),
+            },
+            failure => Self::Other {
+                action,
+                failure,
+                source,
+            },
+        }
+    }
+}
+
+impl From<MigrationError> for LedgerError {
+    fn from(error: MigrationError) -> Self {
+        match error {
+            MigrationError::Newer { version, .. } => Self::NewerVersion {
+                found: format!("migration {version}"),
+            },
+            MigrationError::Altered { version, .. } => Self::Damaged {
+                action: "check its migrations".to_owned(),
+                found: format!("migration {version} with another text than this kigen's"),
+            },
+            MigrationError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<lock::LockError> for LockError {
+    fn from(error: lock::LockError) -> Self {
+        match error {
+            lock::LockError::Busy { name } => Self::Busy { name },
+            lock::LockError::File { name, source } => Self::File { name, source },
+            lock::LockError::Database(error) => Self::Ledger(error.into()),
+        }
     }
 }
 
@@ -106,7 +167,8 @@ impl LedgerError {
     /// Whether trying again may help.
     pub const fn retry(&self) -> Retry {
         match self {
-            Self::Unreachable { retry, .. } | Self::Other { retry, .. } => *retry,
+            Self::Unreachable { retry, .. } => *retry,
+            Self::Other { failure, .. } => failure.retry(),
             Self::ReadOnly { .. }
             | Self::NotMigrated { .. }
             | Self::UnsafeSession { .. }

@@ -3,11 +3,9 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use sqlx::Connection;
-use sqlx::PgConnection;
 
 use super::error::LedgerError;
-use super::error::Retry;
+use crate::database::lock::Lock;
 
 /// A run's evidence key, wrapped by the key-encryption key `kek_id`.
 #[derive(Clone, PartialEq, Eq)]
@@ -121,65 +119,21 @@ pub enum Stored {
 /// Names that this process holds until the value is released or dropped, or the process dies.
 #[derive(Debug)]
 #[must_use = "dropping it releases the lock"]
-pub struct LedgerLock(Held);
-
-#[derive(Debug)]
-enum Held {
-    /// Advisory locks of this session.
-    Session(Box<PgConnection>),
-    /// Locked files.
-    Files(Vec<std::fs::File>),
-}
+pub struct LedgerLock(Lock);
 
 impl LedgerLock {
-    pub(super) fn of_session(connection: PgConnection) -> Self {
-        Self(Held::Session(Box::new(connection)))
+    pub(super) const fn new(lock: Lock) -> Self {
+        Self(lock)
     }
 
-    pub(super) fn of_files(files: Vec<std::fs::File>) -> Self {
-        Self(Held::Files(files))
-    }
-
-    /// Proves that the lock is still held.
-    ///
-    /// A database that was restarted has forgotten its session's locks; file locks are not lost.
+    /// Proves that the lock is still held: see [`Lock::check`].
     pub async fn check(&mut self) -> Result<(), LedgerError> {
-        match &mut self.0 {
-            Held::Session(connection) => {
-                connection
-                    .ping()
-                    .await
-                    .map_err(|source| LedgerError::Unreachable {
-                        action: "keep a lock",
-                        retry: Retry::Later,
-                        source,
-                    })
-            }
-            Held::Files(_) => Ok(()),
-        }
+        Ok(self.0.check().await?)
     }
 
     /// Releases the lock; on return others can take it.
     pub async fn release(self) -> Result<(), LedgerError> {
-        match self.0 {
-            Held::Session(mut connection) => {
-                let failed = |source| LedgerError::Other {
-                    action: "release a lock",
-                    retry: Retry::Never,
-                    source,
-                };
-                // Closing alone releases too, but not before the server has noticed.
-                sqlx::query("select pg_advisory_unlock_all()")
-                    .execute(&mut *connection)
-                    .await
-                    .map_err(failed)?;
-                connection.close().await.map_err(failed)
-            }
-            Held::Files(files) => {
-                drop(files);
-                Ok(())
-            }
-        }
+        Ok(self.0.release().await?)
     }
 }
 

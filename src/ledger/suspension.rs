@@ -1,12 +1,31 @@
-//! Which jobs are suspended: a fold over the ledger's entries. Pure.
+//! Which jobs are suspended: a pure fold over the ledger's entries.
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::entry::Entry;
 use super::entry::JobSuspended;
 use super::entry::RecordedEntry;
+use super::error::LedgerError;
+use super::open::SqlLedger;
+use crate::database::statement::Values;
+
+/// What the ledger knows of suspended jobs.
+#[async_trait]
+pub trait Suspensions: Send + Sync {
+    /// The entries that suspend and resume jobs, in their order: see [`suspended`].
+    async fn suspension_entries(&self) -> Result<Vec<RecordedEntry>, LedgerError>;
+}
+
+#[async_trait]
+impl Suspensions for SqlLedger {
+    async fn suspension_entries(&self) -> Result<Vec<RecordedEntry>, LedgerError> {
+        let condition = "kind in ('job-suspended', 'job-resumed')";
+        self.entries_where(condition, Values::default()).await
+    }
+}
 
 /// A job that is suspended now.
 #[derive(Clone, Debug, PartialEq, Eq)]

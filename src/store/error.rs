@@ -5,12 +5,10 @@
 
 use thiserror::Error;
 
-/// Whether trying again may help.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
-    Later,
-    Never,
-}
+use crate::database::error::DatabaseError;
+use crate::database::error::Failure;
+
+pub use crate::database::error::Retry;
 
 /// Why a store did not do what was asked of it.
 #[derive(Clone, Debug, Error)]
@@ -144,93 +142,31 @@ impl StoreError {
             | Self::Unusable(_) => Retry::Never,
         }
     }
+}
 
-    /// Says what a driver's error means, without passing on its text.
-    pub(crate) fn from_driver(doing: &str, error: &sqlx::Error) -> Self {
-        match error {
-            sqlx::Error::Database(database) => {
-                let code = database.code().unwrap_or_default().into_owned();
-                Self::from_code(doing, code)
-            }
-            sqlx::Error::Io(io) => Self::ConnectionLost {
-                doing: doing.to_owned(),
-                reason: io.kind().to_string(),
-            },
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
-                Self::ConnectionLost {
-                    doing: doing.to_owned(),
-                    reason: "no connection to be had".to_owned(),
-                }
-            }
-            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Failed {
-                doing: doing.to_owned(),
-                meaning: "a value could not be read as its column's type",
-                code: "decode".to_owned(),
-            },
-            other => Self::Failed {
-                doing: doing.to_owned(),
-                meaning: "the driver gave up",
-                code: driver_kind(other).to_owned(),
-            },
-        }
-    }
-
-    fn from_code(doing: &str, code: String) -> Self {
-        let doing = doing.to_owned();
-        match code.as_str() {
-            "40001" | "40P01" | "5" | "261" | "517" => Self::Conflict { doing, code },
-            "55P03" | "6" => Self::Locked { doing },
-            // Ended by the server, as a session that kept its locks for too long.
-            "25P03" | "25P04" | "57P05" => Self::ConnectionLost {
+/// What a database's error means for a store; the driver's own text is not passed on.
+impl From<DatabaseError> for StoreError {
+    fn from(error: DatabaseError) -> Self {
+        let doing = error.doing.to_string();
+        let code = error.code;
+        match error.failure {
+            Failure::NoConnection(reason) => Self::ConnectionLost { doing, reason },
+            Failure::Standby => Self::ConnectionLost {
                 doing,
-                reason: "the server ended the session, which had waited for too long".to_owned(),
+                reason: Failure::Standby.meaning().to_owned(),
             },
-            "42501" | "25006" | "8" | "264" | "520" | "776" | "1032" => {
+            Failure::Conflict => Self::Conflict { doing, code },
+            Failure::Locked => Self::Locked { doing },
+            Failure::NotPermitted | Failure::ReadOnlySession | Failure::ReadOnlyFile => {
                 Self::NotPermitted { doing, code }
             }
-            "57P01" | "57P02" | "57P03" => Self::ConnectionLost {
+            Failure::TooLarge(megabytes) => Self::TooLarge { doing, megabytes },
+            Failure::Unusable(reason) => Self::Unusable(reason),
+            failure => Self::Failed {
                 doing,
-                reason: "the server is shutting down or starting".to_owned(),
-            },
-            _ => Self::Failed {
-                doing,
-                meaning: meaning_of(&code),
+                meaning: failure.meaning(),
                 code,
             },
         }
-    }
-}
-
-/// Our words for the codes an operator meets (PostgreSQL appendix A; SQLite result codes).
-fn meaning_of(code: &str) -> &'static str {
-    match code {
-        "23503" | "787" => "a foreign key still points at a row of the batch",
-        "23502" | "1299" => "a column does not take null",
-        "23505" | "1555" | "2067" => "a unique key already has the value",
-        "23514" | "275" => "a check constraint refuses the value",
-        "22001" => "a value is too long for its column",
-        "22P02" | "22007" | "22008" => "a value does not fit its column's type",
-        "42P01" => "a table does not exist",
-        "42703" => "a column does not exist",
-        "P0001" | "1811" => "a trigger refuses the change",
-        "53100" | "13" => "the disk is full",
-        "57014" => {
-            "the statement took longer than `statement_timeout` allows, which is set by `statement-timeout-seconds` of the store, by the database role or by the server; or it was cancelled"
-        }
-        "11" | "26" => "the database file is damaged or no database",
-        "14" => "the database file cannot be opened",
-        "1" => "the statement does not fit the schema",
-        _ => "the database refused the statement",
-    }
-}
-
-fn driver_kind(error: &sqlx::Error) -> &'static str {
-    match error {
-        sqlx::Error::Configuration(_) => "configuration",
-        sqlx::Error::Tls(_) => "tls",
-        sqlx::Error::Protocol(_) => "protocol",
-        sqlx::Error::RowNotFound => "row-not-found",
-        sqlx::Error::Encode(_) => "encode",
-        _ => "driver",
     }
 }

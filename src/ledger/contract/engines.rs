@@ -9,11 +9,12 @@ use super::fixture;
 use super::fixture::at;
 use super::key;
 use super::started;
+use crate::database::dialect::quote;
+use crate::database::migrate;
+use crate::database::postgres::lock::advisory_key;
 use crate::ledger::error::LedgerError;
 use crate::ledger::error::Retry;
-use crate::ledger::migrator;
 use crate::ledger::open;
-use crate::ledger::postgres::advisory_key;
 
 async fn assert_read_only(url: &str) {
     let ledger = open(url).await.unwrap();
@@ -186,26 +187,24 @@ fn journal_statements() -> Vec<(String, bool)> {
     .into()
 }
 
+async fn assert_journal_is_migrated_once(url: &str, schema: Option<&str>) {
+    let database = migrate::journal_database(url, schema).await.unwrap();
+    for pending in [vec!["0001_journal", "0002_retention", "0003_marks"], vec![]] {
+        let found = migrate::pending_migrations(&*database, &migrate::JOURNAL).await;
+        assert_eq!(found.unwrap(), pending);
+        let applied = migrate::migrate(&*database, &migrate::JOURNAL, at(0)).await;
+        assert_eq!(applied.unwrap(), pending);
+    }
+    database.close().await;
+}
+
 #[tokio::test]
 async fn a_journal_in_sqlite_is_append_only_and_its_fence_only_closes() {
-    let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-    let set = &migrator::JOURNAL_SQLITE;
-    assert_eq!(
-        migrator::pending_sqlite(&mut connection, set)
-            .await
-            .unwrap(),
-        ["0001_journal", "0002_retention", "0003_marks"]
-    );
-    let applied = migrator::migrate_sqlite(&mut connection, set, at(0))
-        .await
-        .unwrap();
-    assert_eq!(applied, ["0001_journal", "0002_retention", "0003_marks"]);
-    assert!(
-        migrator::pending_sqlite(&mut connection, set)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.db");
+    let url = format!("sqlite:{}?mode=rwc", file.display());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    assert_journal_is_migrated_once(&url, None).await;
     for (sql, succeeds) in journal_statements() {
         let mut sql = sql;
         for table in ["journal", "fence", "intent", "marker", "published"] {
@@ -229,17 +228,8 @@ async fn a_journal_in_postgres_is_append_only_and_its_fence_only_closes() {
     };
     let schema = format!("Journal \"{}", uuid::Uuid::now_v7().simple());
     let mut connection = PgConnection::connect(&server).await.unwrap();
-    let set = &migrator::JOURNAL_POSTGRES;
-    let schema_name = Some(schema.as_str());
-    let pending = migrator::pending_postgres(&mut connection, set, schema_name)
-        .await
-        .unwrap();
-    assert_eq!(pending, ["0001_journal", "0002_retention", "0003_marks"]);
-    for applied in [vec!["0001_journal", "0002_retention", "0003_marks"], vec![]] {
-        let done = migrator::migrate_postgres(&mut connection, set, schema_name, at(0)).await;
-        assert_eq!(done.unwrap(), applied);
-    }
-    let path = format!("set search_path = {}", migrator::quoted(&schema));
+    assert_journal_is_migrated_once(&server, Some(&schema)).await;
+    let path = format!("set search_path = {}", quote(&schema));
     sqlx::raw_sql(AssertSqlSafe(path))
         .execute(&mut connection)
         .await

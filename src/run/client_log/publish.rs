@@ -123,7 +123,7 @@ impl ClientLog<'_> {
 
     fn other_head(&self, size: u64) -> ClientLogError {
         ClientLogError::Ledger(LedgerError::Damaged {
-            action: "read a log",
+            action: "read a log".to_owned(),
             found: format!(
                 "a signed checkpoint of size {size} of client `{}` that is not over its entries",
                 self.client

@@ -225,7 +225,7 @@ async fn commit(
     pass: &Pass<'_>,
     proof: &BatchEvidence<'_, '_>,
 ) -> Result<(), NotCommitted> {
-    let Err(error) = session.commit().await else {
+    let Err(error) = session.commit().await.map_err(StoreError::from) else {
         return Ok(());
     };
     if !matches!(error, StoreError::ConnectionLost { .. }) {

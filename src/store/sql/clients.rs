@@ -54,9 +54,7 @@ pub(crate) async fn clients(
         tables.sql(&job.table)
     );
     let doing = format!("list the clients of `{}`", job.cluster);
-    let rows = session
-        .query(&Statement::new(doing, sql, Vec::new()))
-        .await?;
+    let rows = session.query(&Statement::plain(doing, sql)).await?;
     let values = rows.into_iter().filter_map(|row| row.into_iter().next());
     Ok(values
         .map(|value| client_name(&dialect.adopt(value, facts)).into_owned())

@@ -97,9 +97,7 @@ async fn number(
         "count what goes with the records of `{}`, stage `{}`",
         text.job.cluster, text.stage.name
     );
-    let rows = session
-        .query(&Statement::new(doing, sql, Vec::new()))
-        .await?;
+    let rows = session.query(&Statement::plain(doing, sql)).await?;
     rows.first()
         .and_then(|row| count(row.first()?))
         .ok_or_else(|| StoreError::Unusable("a count came back without a number".to_owned()))

@@ -11,10 +11,10 @@ use super::catalog::ColumnType;
 use super::dialect::Dialect;
 use super::dialect::quote;
 use super::resolved::Tables;
-use super::session::Arg;
 use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
+use super::session::Values;
 use super::survey::count;
 use crate::guard;
 use crate::guard::Guard;
@@ -122,14 +122,13 @@ async fn held_as(
         "read a word of a condition as the type of `{}`",
         column.name
     );
-    let plain = |sql: &'static str| Statement::new(doing.clone(), sql, Vec::new());
-    let statement = Statement::new(
-        doing.clone(),
-        format!("select {}", dialect.as_held("$1", word, column)),
-        vec![Arg::Text(word.to_owned())],
-    );
+    let plain = |sql: &'static str| Statement::plain(doing.clone(), sql);
+    let mut values = Values::default();
+    let bound = values.bind(word).to_string();
+    let held = format!("select {}", dialect.as_held(&bound, word, column));
+    let statement = Statement::new(doing.clone(), held, values);
     session.execute(&plain("savepoint kigen_word")).await?;
-    let answer = session.query(&statement).await;
+    let answer = session.query(&statement).await.map_err(StoreError::from);
     let back = match answer {
         Ok(_) => "release savepoint kigen_word",
         Err(_) => "rollback to savepoint kigen_word",
@@ -172,7 +171,7 @@ impl Read<'_> {
             Ok(())
         };
         session
-            .stream(&Statement::new(doing, sql, Vec::new()), &mut sink)
+            .stream(&Statement::plain(doing, sql), &mut sink)
             .await
     }
 

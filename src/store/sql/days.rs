@@ -62,7 +62,7 @@ fn most_frequent(text: &StageText<'_>, index: usize) -> Result<Statement, StoreE
         text.dialect.not_a_day(&start.of_any_day())
     );
     let doing = format!("count the days of `{}`", text.job.cluster);
-    Ok(Statement::new(doing, sql, Vec::new()))
+    Ok(Statement::plain(doing, sql))
 }
 
 fn read(row: &Row, column: String) -> Option<FrequentDay> {

@@ -5,11 +5,15 @@ use jiff::tz::TimeZone;
 use kigen_evidence::value::Value;
 
 use super::catalog::ColumnFacts;
-use super::session::Arg;
+use super::session::Values;
 use super::start::StartColumn;
+use crate::database;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::TableName;
+
+pub(crate) use crate::database::dialect::literal;
+pub(crate) use crate::database::dialect::quote;
 
 /// How a starting point's column is stored, resolved against the live schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,12 +34,9 @@ pub(crate) enum WalkKind {
     Keys,
 }
 
-/// Writes the parts of statements that databases spell differently.
-pub(crate) trait Dialect: Send + Sync {
+/// Writes the parts of statements over a job's tables that databases spell differently.
+pub(crate) trait Dialect: database::dialect::Dialect {
     fn walk(&self) -> WalkKind;
-
-    /// A table of kigen's own: `fence`, `journal`, `intent`, `marker`.
-    fn internal(&self, name: &str) -> String;
 
     /// A select expression whose value the session can read.
     fn readable(&self, expression: &str, column: &ColumnFacts) -> String;
@@ -71,10 +72,6 @@ pub(crate) trait Dialect: Send + Sync {
     /// One value for several, equal only if all of them are: see [`Dialect::exact`].
     fn together(&self, exact: &[String]) -> String;
 
-    /// `expression` as text, for comparison with a condition's values: letter by letter, as the rule
-    /// compares them, whatever the column's collation.
-    fn text_of(&self, expression: &str) -> String;
-
     /// What a column would hold of a condition's `word`, handed over as `parameter`, in the form of
     /// [`Dialect::text_of`]; null, or an error, where its type holds no such value.
     fn as_held(&self, parameter: &str, word: &str, column: &ColumnFacts) -> String;
@@ -91,59 +88,23 @@ pub(crate) trait Dialect: Send + Sync {
     /// Whether a text has the shape of a token.
     fn looks_like_token(&self, text: &str) -> String;
 
-    /// A derived table `alias(c0, c1, …, o)` of rows handed over in arguments from `$first` on; `o`
-    /// numbers them from 1.
-    fn rows(&self, alias: &str, columns: &[&ColumnFacts], first: usize) -> String;
-
-    /// The arguments of [`Dialect::rows`].
-    fn row_args(&self, columns: &[&ColumnFacts], rows: &[&[Value]]) -> Vec<Arg>;
+    /// A derived table `alias(c0, c1, …, o)` of `rows`, which are bound; `o` numbers them from 1.
+    fn rows(
+        &self,
+        alias: &str,
+        columns: &[&ColumnFacts],
+        rows: &[&[Value]],
+        values: &mut Values,
+    ) -> String;
 
     /// Casts a bound text parameter to a column's type.
     fn cast_text(&self, parameter: &str, column: &ColumnFacts) -> String;
-
-    /// Locks the rows of `t` and passes over those that are locked by others.
-    fn lock_rows(&self) -> &'static str;
-
-    /// Locks the rows `t` that go with a record, and waits for those that are locked by others.
-    fn lock_child_rows(&self) -> &'static str;
-
-    /// A text as the database's JSON.
-    fn json(&self, expression: &str) -> String;
-
-    /// The database's time of the transaction.
-    fn now(&self) -> &'static str;
-
-    /// The server's clock, in microseconds since 1970; none where the database is a file.
-    fn clock(&self) -> Option<&'static str>;
-
-    /// A moment of kigen's own tables, readable by the session.
-    fn instant(&self, expression: &str) -> String;
-
-    /// The end of a subquery whose expressions are computed once for each row, however often the outer
-    /// query names them.
-    fn once(&self) -> &'static str;
-
-    /// Keeps a row of the fence from changing until the transaction ends.
-    fn lock_fence(&self) -> &'static str;
-
-    /// `statement`, planned and not carried out; `None` where the database refuses nothing for that.
-    fn only_plan(&self, statement: &str) -> Option<String>;
 
     /// Whether the columns of a primary key may be null.
     fn keys_may_be_null(&self) -> bool;
 
     /// A literal for a marker column.
     fn marker_literal(&self, column: &ColumnFacts, at: jiff::Timestamp, zone: &TimeZone) -> String;
-}
-
-/// Quotes an identifier.
-pub(crate) fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// Quotes a text literal.
-pub(crate) fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// A table's name, quoted.

@@ -3,7 +3,7 @@
 //!
 //! This guard knows no list of features. A cascade, a trigger, a rule, a row in a child table, a policy
 //! that hid a row: whatever changes more, or less, than the statements say rolls the batch back, unless
-//! the job declares it. The engines count; see `postgres_effects` and `sqlite_effects`.
+//! the job declares it. The engines count; see `database::changes`.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -11,45 +11,15 @@ use std::sync::Arc;
 
 use super::dialect::table;
 use super::pass::Pass;
-use super::session::Access;
-use super::session::SqlSession;
-use super::session::Writes;
+use crate::database::changes::Counted;
+use crate::database::changes::Tally;
+use crate::database::session::Access;
+use crate::database::session::SqlSession;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::Effect;
 use crate::job::Operation;
 use crate::store::error::StoreError;
-
-/// Rows of one table that the database has changed in one way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Counted {
-    /// The table, for messages.
-    pub table: String,
-    /// Which of the names that were asked for mean this table.
-    pub names: BTreeSet<usize>,
-    /// `None`: changed in a way that the database does not tell.
-    pub operation: Option<Operation>,
-    pub rows: u64,
-}
-
-/// Rows that the statements of a transaction have changed by their own word.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Tally(BTreeMap<Writes, u64>);
-
-impl Tally {
-    /// Notes what a statement has changed.
-    pub(crate) fn add(&mut self, writes: Option<&Writes>, rows: u64) {
-        if let Some(writes) = writes
-            && rows > 0
-        {
-            *self.0.entry(writes.clone()).or_default() += rows;
-        }
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Writes, u64)> {
-        self.0.iter().map(|(writes, rows)| (writes, *rows))
-    }
-}
 
 /// Begins a transaction whose effects are accounted for.
 pub(crate) async fn begin(session: &mut dyn SqlSession) -> Result<(), StoreError> {
@@ -65,7 +35,7 @@ pub(crate) async fn begin(session: &mut dyn SqlSession) -> Result<(), StoreError
             Ok(()) | Err(_) => {}
         }
     }
-    started
+    Ok(started?)
 }
 
 /// Compares, right before the commit. Returns the declared effects with their rows, by
@@ -166,32 +136,4 @@ fn difference(table: &str, operation: Operation, counted: u64, stated: u64) -> S
         return format!("`{table}`: {counted} rows {done}");
     }
     format!("`{table}`: {counted} rows {done}, {stated} by kigen")
-}
-
-/// The last part of a table's name as statements spell it, without its quotes.
-pub(crate) fn unquoted(spelled: &str) -> String {
-    let Some(last) = spelled.strip_suffix('"') else {
-        return spelled.to_owned();
-    };
-    let doubled = last.replace("\"\"", "\0");
-    let name = doubled.rsplit('"').next().unwrap_or_default();
-    name.replace('\0', "\"")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::sql::dialect::quote;
-
-    #[test]
-    fn a_spelled_name_is_unquoted() {
-        let cases = [
-            (quote("learner"), "learner"),
-            (format!("{}.{}", quote("a.b"), quote("c\"d")), "c\"d"),
-            (quote(""), ""),
-        ];
-        for (spelled, name) in cases {
-            assert_eq!(unquoted(&spelled), name, "{spelled}");
-        }
-    }
 }

@@ -5,10 +5,10 @@ use kigen_evidence::value::RecordKey;
 use super::dialect::Dialect;
 use super::dialect::quote;
 use super::resolved::Tables;
-use super::session::Arg;
 use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
+use super::session::Values;
 use super::start::day_of;
 use super::survey::count;
 use super::text::StageText;
@@ -77,7 +77,7 @@ pub(crate) async fn keys(
         let typed = typed.map(|(value, column)| dialect.adopt(value, column));
         sink(RecordKey::new(typed.collect()))
     };
-    let statement = Statement::new(doing, sql, Vec::new());
+    let statement = Statement::plain(doing, sql);
     session.stream(&statement, &mut take).await
 }
 
@@ -99,10 +99,12 @@ fn statement(text: &StageText<'_>, key: &[String]) -> Result<Statement, StoreErr
         selected.push(text.applies_code(index));
         selected.push(expression(&source.starts_at));
     }
+    let mut values = Values::default();
     let mut on = Vec::new();
-    for (index, column) in text.job.key.iter().enumerate() {
+    for (column, value) in text.job.key.iter().zip(key) {
         let facts = text.own_column(column)?;
-        let parameter = text.dialect.cast_text(&format!("${}", index + 1), facts);
+        let value = values.bind(value).to_string();
+        let parameter = text.dialect.cast_text(&value, facts);
         on.push(format!("t.{} = {parameter}", quote(column)));
     }
     let sql = format!(
@@ -111,11 +113,10 @@ fn statement(text: &StageText<'_>, key: &[String]) -> Result<Statement, StoreErr
         text.from(),
         on.join(" and ")
     );
-    let args = key.iter().map(|value| Arg::Text(value.clone())).collect();
     Ok(Statement::new(
         format!("look up a record of `{}`", text.job.cluster),
         sql,
-        args,
+        values,
     ))
 }
 

@@ -22,6 +22,7 @@ use super::pass::Pass;
 use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
+use super::session::Values;
 use super::session::collect;
 use super::text::missing;
 use super::unlink::unlink;
@@ -212,17 +213,13 @@ impl<'r, 'a> Parents<'r, 'a> {
         self.keys.is_empty()
     }
 
-    /// `<rows> as u, parent as p`, with the arguments of [`args`](Self::args) from `$1` on.
-    pub(super) fn from(&self, pass: &Pass<'_>) -> String {
+    /// `<rows> as u, parent as p`
+    pub(super) fn from(&self, pass: &Pass<'_>, values: &mut Values) -> String {
         format!(
             "{}, {} as p",
-            pass.dialect.rows("u", self.columns, 1),
+            pass.dialect.rows("u", self.columns, &self.keys, values),
             pass.tables.sql(self.table)
         )
-    }
-
-    pub(super) fn args(&self, pass: &Pass<'_>) -> Vec<super::session::Arg> {
-        pass.dialect.row_args(self.columns, &self.keys)
     }
 
     /// That `p` is a parent.
@@ -337,19 +334,25 @@ fn find_statement(
         Look::AllLocked => (String::new(), pass.dialect.lock_child_rows()),
         Look::All => (String::new(), ""),
     };
+    let mut values = Values::default();
     let sql = format!(
         "select {} from {}, {} as t where {}{limit}{lock}",
         list.join(", "),
-        parents.from(pass),
+        parents.from(pass, &mut values),
         pass.tables.sql(&reference.table),
         parents.named_by(reference)
     );
     let doing = format!("find rows of `{}` that go with a batch", reference.table);
-    Statement::new(pass.doing(&doing), sql, parents.args(pass))
+    Statement::new(pass.doing(&doing), sql, values)
 }
 
 /// `(t.a, t.b) in (select c0, c1 from …)`
-fn naming(pass: &Pass<'_>, columns: &[&ColumnFacts]) -> String {
+fn naming(
+    pass: &Pass<'_>,
+    columns: &[&ColumnFacts],
+    rows: &[&[Value]],
+    values: &mut Values,
+) -> String {
     let own: Vec<String> = columns
         .iter()
         .map(|column| format!("t.{}", quote(&column.name)))
@@ -361,7 +364,7 @@ fn naming(pass: &Pass<'_>, columns: &[&ColumnFacts]) -> String {
         "({}) in (select {} from {})",
         own.join(", "),
         names.join(", "),
-        pass.dialect.rows("u", columns, 1)
+        pass.dialect.rows("u", columns, rows, values)
     )
 }
 
@@ -373,16 +376,17 @@ async fn delete(
     let width = key_columns(part.reference).len();
     let key = &part.columns[..width];
     let rows: Vec<&[Value]> = part.keys().collect();
+    let mut values = Values::default();
     let sql = format!(
         "delete from {} as t where {}",
         pass.tables.sql(&part.reference.table),
-        naming(pass, key)
+        naming(pass, key, &rows, &mut values)
     );
     let doing = pass.doing(&format!(
         "delete rows of `{}` with a batch",
         part.reference.table
     ));
-    let statement = Statement::new(doing, sql, pass.dialect.row_args(key, &rows))
+    let statement = Statement::new(doing, sql, values)
         .writing(pass.tables.sql(&part.reference.table), Operation::Delete);
     let deleted = session.execute(&statement).await?;
     let asked = u64::try_from(part.rows.len()).unwrap_or(u64::MAX);

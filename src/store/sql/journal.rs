@@ -1,6 +1,5 @@
 //! The journal and its fence, inside the store's own database.
 
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use kigen_evidence::value::Value;
@@ -15,6 +14,9 @@ use super::session::Arg;
 use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
+use super::session::Values;
+use crate::database::error::Failure;
+use crate::database::row::FromRow;
 use crate::job::Operation;
 use crate::store::JournalRow;
 use crate::store::JournalSink;
@@ -50,38 +52,37 @@ pub(crate) async fn has(
     let Some(group) = group else {
         return Ok(false);
     };
-    let sql = format!(
-        "insert into {} (run_id, slice, batch, target, client, action, records, leaves, refs, ended_by, at) \
-         values ($1, $2, $3, $4, $5, $6, 0, $7, $7, {}, {})",
-        pass.dialect.internal("journal"),
-        pass.dialect.json("$8"),
-        pass.dialect.now()
-    );
-    let args = vec![
+    let mut values = Values::default();
+    let key = values.list([
         Arg::Text(pass.order.run.run_id.clone()),
         Arg::Int(id.slice),
         Arg::Int(id.batch),
         Arg::Int(i64::from(group.target)),
         Arg::Text(group.client.clone()),
         Arg::Int(i64::from(group.action.code())),
-        Arg::Bytes(Vec::new()),
-        Arg::Text("{}".to_owned()),
-    ];
+    ]);
+    let nothing = values.bind(Arg::Bytes(Vec::new()));
+    let nobody = values.bind("{}").to_string();
+    let sql = format!(
+        "insert into {} (run_id, slice, batch, target, client, action, records, leaves, refs, ended_by, at) \
+         values ({key}, 0, {nothing}, {nothing}, {}, {})",
+        pass.dialect.internal("journal"),
+        pass.dialect.json(&nobody),
+        pass.dialect.now()
+    );
+    let again = Statement::new(DOING, sql, values);
     session.begin(Access::Write).await?;
-    let inserted = session.execute(&Statement::new(DOING, sql, args)).await;
+    let inserted = session.execute(&again).await;
     // If even this fails, the transaction ends with its connection.
     match session.rollback().await {
         Ok(()) | Err(_) => {}
     }
     match inserted {
         Ok(_) => Ok(false),
-        Err(StoreError::Failed { code, .. }) if UNIQUE.contains(&code.as_str()) => Ok(true),
-        Err(error) => Err(error),
+        Err(error) if error.failure == Failure::NotUnique => Ok(true),
+        Err(error) => Err(error.into()),
     }
 }
-
-/// A unique key already has the value: PostgreSQL, and SQLite for a primary key and a unique one.
-const UNIQUE: [&str; 3] = ["23505", "1555", "2067"];
 
 /// Journal rows of one batch of a run.
 pub(crate) struct NewRows<'r> {
@@ -98,20 +99,9 @@ pub(crate) async fn insert_rows(
     doing: &str,
     rows: &NewRows<'_>,
 ) -> Result<(), StoreError> {
-    let dialect = rows.dialect;
-    let sql = format!(
-        "insert into {} (run_id, slice, batch, target, client, action, records, leaves, refs, ended_by, at) \
-         select $1, $2, $3, $4, $5, $6, $7, $8, $9, {}, {} from {} as f where f.run_id = $1 and f.state = 'open'{}",
-        dialect.internal("journal"),
-        dialect.json("$10"),
-        dialect.now(),
-        dialect.internal("fence"),
-        dialect.lock_fence()
-    );
     for group in rows.groups {
-        let args = row_args(rows.run_id, rows.id, group)?;
-        let statement = Statement::new(doing, sql.clone(), args)
-            .writing(dialect.internal("journal"), Operation::Insert);
+        let statement = insert_row(doing, rows, group)?
+            .writing(rows.dialect.internal("journal"), Operation::Insert);
         if session.execute(&statement).await? != 1 {
             return Err(StoreError::FenceClosed {
                 run: rows.run_id.to_owned(),
@@ -121,21 +111,33 @@ pub(crate) async fn insert_rows(
     Ok(())
 }
 
-fn row_args(run_id: &str, id: BatchId, group: &Group) -> Result<Vec<Arg>, StoreError> {
+fn insert_row(doing: &str, rows: &NewRows<'_>, group: &Group) -> Result<Statement, StoreError> {
+    let dialect = rows.dialect;
     let ended_by = serde_json::to_string(&group.ended_by)
         .map_err(|_| StoreError::Unusable("write the purposes of a batch".to_owned()))?;
-    Ok(vec![
-        Arg::Text(run_id.to_owned()),
-        Arg::Int(id.slice),
-        Arg::Int(id.batch),
+    let mut values = Values::default();
+    let run = values.bind(rows.run_id);
+    let row = values.list([
+        Arg::Int(rows.id.slice),
+        Arg::Int(rows.id.batch),
         Arg::Int(i64::from(group.target)),
         Arg::Text(group.client.clone()),
         Arg::Int(i64::from(group.action.code())),
         Arg::Int(i64::try_from(group.records).unwrap_or(i64::MAX)),
         Arg::Bytes(group.leaves.clone()),
         Arg::Bytes(group.refs.clone()),
-        Arg::Text(ended_by),
-    ])
+    ]);
+    let ended_by = values.bind(ended_by).to_string();
+    let sql = format!(
+        "insert into {} (run_id, slice, batch, target, client, action, records, leaves, refs, ended_by, at) \
+         select {run}, {row}, {}, {} from {} as f where f.run_id = {run} and f.state = 'open'{}",
+        dialect.internal("journal"),
+        dialect.json(&ended_by),
+        dialect.now(),
+        dialect.internal("fence"),
+        dialect.lock_fence()
+    );
+    Ok(Statement::new(doing, sql, values))
 }
 
 /// The database's own time of the transaction: the journal says when the store did it.
@@ -149,27 +151,23 @@ pub(crate) async fn open_fence(
     dialect: &dyn Dialect,
     run_id: &str,
 ) -> Result<(), StoreError> {
+    let fence = dialect.internal("fence");
+    let mut values = Values::default();
     let sql = format!(
-        "insert into {} (run_id, state, opened_at) values ($1, 'open', {}) on conflict (run_id) do nothing",
-        dialect.internal("fence"),
-        dialect.now()
+        "insert into {fence} (run_id, state, opened_at) values ({}, 'open', {}){}",
+        values.bind(run_id),
+        dialect.now(),
+        dialect.or_nothing("run_id")
     );
-    let run = || vec![Arg::Text(run_id.to_owned())];
-    let opened = session
-        .execute(&Statement::new(OPENING, sql, run()))
-        .await?;
-    if opened == 1 {
+    let open = Statement::new(OPENING, sql, values);
+    if session.execute(&open).await? == 1 {
         return Ok(());
     }
-    let sql = format!(
-        "select 1 from {} where run_id = $1 and state = 'open'",
-        dialect.internal("fence")
-    );
-    if session
-        .query(&Statement::new(OPENING, sql, run()))
-        .await?
-        .is_empty()
-    {
+    let mut values = Values::default();
+    let run = values.bind(run_id);
+    let sql = format!("select 1 from {fence} where run_id = {run} and state = 'open'");
+    let is_open = Statement::new(OPENING, sql, values);
+    if session.query(&is_open).await?.is_empty() {
         return Err(StoreError::FenceClosed {
             run: run_id.to_owned(),
         });
@@ -185,14 +183,13 @@ pub(crate) async fn fences(
 ) -> Result<BTreeSet<String>, StoreError> {
     let mut known = BTreeSet::new();
     for run_ids in run_ids.chunks(FENCES_AT_ONCE) {
-        let places: Vec<String> = (1..=run_ids.len()).map(|n| format!("${n}")).collect();
+        let mut values = Values::default();
         let sql = format!(
             "select run_id from {} where run_id in ({})",
             dialect.internal("fence"),
-            places.join(", ")
+            values.list(run_ids)
         );
-        let args = run_ids.iter().cloned().map(Arg::Text).collect();
-        let statement = Statement::new("read the fences", sql, args);
+        let statement = Statement::new("read the fences", sql, values);
         for row in session.query(&statement).await? {
             if let [Value::Text(run_id)] = row.as_slice() {
                 known.insert(run_id.clone());
@@ -213,20 +210,17 @@ pub(crate) async fn close_fence(
     dialect: &dyn Dialect,
     run_id: &str,
 ) -> Result<(), StoreError> {
-    let fence = dialect.internal("fence");
+    let mut values = Values::default();
     let sql = format!(
-        "insert into {fence} (run_id, state, opened_at) values ($1, 'closed', {}) \
-         on conflict (run_id) do update set state = 'closed'",
-        dialect.now()
+        "insert into {} (run_id, state, opened_at) values ({}, 'closed', {}){}",
+        dialect.internal("fence"),
+        values.bind(run_id),
+        dialect.now(),
+        dialect.or_set("run_id", "state = 'closed'")
     );
-    session
-        .execute(&Statement::new(
-            "close the fence of a run",
-            sql,
-            vec![Arg::Text(run_id.to_owned())],
-        ))
-        .await
-        .map(|_| ())
+    let close = Statement::new("close the fence of a run", sql, values);
+    session.execute(&close).await?;
+    Ok(())
 }
 
 /// Says that every certificate of the run is published, in a store in which its fence is closed.
@@ -235,16 +229,19 @@ pub(crate) async fn mark_published(
     dialect: &dyn Dialect,
     run_id: &str,
 ) -> Result<(), StoreError> {
+    let mut values = Values::default();
     let sql = format!(
         "insert into {} (run_id, at) select f.run_id, {} from {} as f \
-         where f.run_id = $1 and f.state = 'closed' on conflict (run_id) do nothing",
+         where f.run_id = {} and f.state = 'closed'{}",
         dialect.internal("published"),
         dialect.now(),
-        dialect.internal("fence")
+        dialect.internal("fence"),
+        values.bind(run_id),
+        dialect.or_nothing("run_id")
     );
-    let run = vec![Arg::Text(run_id.to_owned())];
-    let statement = Statement::new("mark a run as published", sql, run);
-    session.execute(&statement).await.map(|_| ())
+    let mark = Statement::new("mark a run as published", sql, values);
+    session.execute(&mark).await?;
+    Ok(())
 }
 
 /// Hands on the journal rows of a run, in the order of its batches.
@@ -254,18 +251,15 @@ pub(crate) async fn read(
     run_id: &str,
     sink: JournalSink<'_>,
 ) -> Result<(), StoreError> {
+    let mut values = Values::default();
     let sql = format!(
-        "select target, client, action, records, leaves, refs, {}, {} from {} where run_id = $1 \
+        "select target, client, action, records, leaves, refs, {}, at from {} where run_id = {} \
          order by slice, batch, target, client, action",
         dialect.text_of("ended_by"),
-        dialect.instant("at"),
-        dialect.internal("journal")
+        dialect.internal("journal"),
+        values.bind(run_id)
     );
-    let statement = Statement::new(
-        "read the journal of a run",
-        sql,
-        vec![Arg::Text(run_id.to_owned())],
-    );
+    let statement = Statement::new("read the journal of a run", sql, values);
     let mut each = |row: Row| sink(journal_row(row).ok_or_else(damaged)?);
     session.stream(&statement, &mut each).await
 }
@@ -275,46 +269,25 @@ fn damaged() -> StoreError {
 }
 
 fn journal_row(row: Row) -> Option<JournalRow> {
-    let mut values = row.into_iter();
-    let mut next = || values.next();
-    let target = u16::try_from(integer(&next()?)?).ok()?;
-    let client = next()?.store_text()?;
-    let action = u8::try_from(integer(&next()?)?).ok()?;
-    let records = u64::try_from(integer(&next()?)?).ok()?;
-    let leaves = bytes(next()?)?;
-    let refs = bytes(next()?)?;
-    let ended_by: BTreeMap<String, u64> = serde_json::from_str(&next()?.store_text()?).ok()?;
-    let at = instant(&next()?)?;
+    type Columns = (
+        i64,
+        String,
+        i64,
+        i64,
+        Vec<u8>,
+        Vec<u8>,
+        String,
+        jiff::Timestamp,
+    );
+    let (target, client, action, records, leaves, refs, ended_by, at) = Columns::from_row(row)?;
     Some(JournalRow {
-        target,
+        target: u16::try_from(target).ok()?,
         client,
-        action,
-        records,
+        action: u8::try_from(action).ok()?,
+        records: u64::try_from(records).ok()?,
         leaves,
         refs,
-        ended_by,
+        ended_by: serde_json::from_str(&ended_by).ok()?,
         at,
     })
-}
-
-fn integer(value: &Value) -> Option<i64> {
-    match value {
-        Value::Int(integer) => Some(*integer),
-        _ => None,
-    }
-}
-
-fn bytes(value: Value) -> Option<Vec<u8>> {
-    match value {
-        Value::Bytes(bytes) => Some(bytes),
-        _ => None,
-    }
-}
-
-fn instant(value: &Value) -> Option<jiff::Timestamp> {
-    match value {
-        Value::Instant(micros) => jiff::Timestamp::from_microsecond(*micros).ok(),
-        Value::Text(text) => text.parse().ok(),
-        _ => None,
-    }
 }

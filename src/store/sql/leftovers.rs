@@ -43,7 +43,7 @@ pub(super) async fn leftovers(
         let value = row.into_iter().next();
         value.map_or(Ok(()), |value| sink(dialect.adopt(value, facts)))
     };
-    let statement = Statement::new(doing, sql, Vec::new());
+    let statement = Statement::plain(doing, sql);
     session.stream(&statement, &mut each).await?;
-    session.rollback().await
+    Ok(session.rollback().await?)
 }

@@ -9,9 +9,9 @@ use kigen_evidence::value::Value;
 use super::backend::Backend;
 use super::dialect::literal;
 use super::selection::own;
-use super::session::Arg;
 use super::session::SqlSession;
 use super::session::Statement;
+use super::session::Values;
 use super::text::StageText;
 use crate::guard;
 use crate::guard::Guard;
@@ -108,14 +108,13 @@ async fn next_name(
     last: Option<&(String, String)>,
 ) -> Result<Option<(String, String)>, StoreError> {
     let marker = backend.dialect().internal("marker");
-    let behind = match last {
-        Some(_) => " where (object, stage) > ($1, $2)",
-        None => "",
-    };
+    let mut values = Values::default();
+    let behind = last.map_or_else(String::new, |(object, stage)| {
+        let last = values.list([object, stage]);
+        format!(" where (object, stage) > ({last})")
+    });
     let sql = format!("select object, stage from {marker}{behind} order by object, stage limit 1");
-    let args =
-        last.map(|(object, stage)| vec![Arg::Text(object.clone()), Arg::Text(stage.clone())]);
-    let statement = Statement::new("read the names of marks", sql, args.unwrap_or_default());
+    let statement = Statement::new("read the names of marks", sql, values);
     let rows = session.query(&statement).await?;
     let name = rows.first().and_then(|row| {
         let text = |at: usize| row.get(at).and_then(Value::store_text);

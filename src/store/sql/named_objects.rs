@@ -51,10 +51,7 @@ pub(super) async fn sample(
     for direction in ["asc", "desc"] {
         let sql = statement(dialect, &tables.sql(named), &selected, order, direction);
         let doing = format!("read which objects rows of `{named}` name");
-        for row in session
-            .query(&Statement::new(doing, sql, Vec::new()))
-            .await?
-        {
+        for row in session.query(&Statement::plain(doing, sql)).await? {
             let mut row: Vec<Value> = row
                 .into_iter()
                 .zip(&selected)

@@ -31,6 +31,7 @@ use super::pass::Pass;
 use super::session::Access;
 use super::session::SqlSession;
 use super::session::Statement;
+use super::session::Values;
 use super::window;
 use super::window::Window;
 use super::window::own_key;
@@ -434,11 +435,11 @@ async fn offer(
 /// compares it as its columns' types.
 pub(super) fn next_rows(pass: &Pass<'_>, after: Option<&RecordKey>, limit: u32) -> Statement {
     let key = own_key(pass).join(", ");
-    let mut args = Vec::new();
+    let mut values = Values::default();
     let mut behind = String::new();
     if let Some(after) = after {
-        behind = format!("{} and ", window::behind(pass, 1));
-        args = pass.dialect.row_args(&pass.key_columns, &[after.values()]);
+        let after = window::behind(pass, after, &mut values);
+        behind = format!("{after} and ");
     }
     let sql = format!(
         "select {} from {} where {behind}{} order by {key} limit {limit}",
@@ -446,7 +447,7 @@ pub(super) fn next_rows(pass: &Pass<'_>, after: Option<&RecordKey>, limit: u32) 
         pass.from,
         pass.due
     );
-    Statement::new(pass.doing("read the next records"), sql, args)
+    Statement::new(pass.doing("read the next records"), sql, values)
 }
 
 /// The objects of one record, but for those that are `taken`: they stay with other rows, or go

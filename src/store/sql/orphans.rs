@@ -64,7 +64,7 @@ pub(super) async fn find(
             }
             Ok(())
         };
-        let statement = Statement::new(doing, sql, Vec::new());
+        let statement = Statement::plain(doing, sql);
         session.stream(&statement, &mut take).await?;
         if !batch.orphans.is_empty() {
             sink(batch)?;
@@ -86,9 +86,7 @@ pub(super) async fn count(
         leads_to_a_record(job, tables, named, 0)
     );
     let doing = format!("count rows of `{named}` without their records");
-    let rows = session
-        .query(&Statement::new(doing, sql, Vec::new()))
-        .await?;
+    let rows = session.query(&Statement::plain(doing, sql)).await?;
     let first = rows.first().and_then(|row| row.first());
     Ok(first.and_then(survey::count).unwrap_or_default())
 }

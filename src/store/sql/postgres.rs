@@ -1,46 +1,28 @@
-//! PostgreSQL: sessions and how to open them.
+//! PostgreSQL as a store, and how to open it.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::TryStreamExt;
-use sqlx::AssertSqlSafe;
 use sqlx::Connection;
-use sqlx::PgPool;
-use sqlx::Postgres;
-use sqlx::Transaction;
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::PgArguments;
-use sqlx::query::Query;
 
 use super::backend::Backend;
 use super::catalog::TableFacts;
 use super::dialect::Dialect;
-use super::effects::Counted;
-use super::effects::Tally;
 use super::postgres_catalog;
-use super::postgres_dialect::PostgresDialect;
-use super::postgres_effects;
-use super::postgres_effects::Beginning;
 use super::postgres_inspection;
-use super::postgres_values::read;
 use super::resolved::Pinned;
-use super::session::Access;
-use super::session::Arg;
-use super::session::Row;
-use super::session::RowSink;
 use super::session::SqlSession;
-use super::session::Statement;
-use super::session::collect;
 use super::store::SqlStore;
 use super::whole::Reading;
+use crate::database::Database as _;
+use crate::database::error::DatabaseError;
+use crate::database::error::Failure;
 use crate::database::postgres;
+use crate::database::postgres::PostgresDatabase;
 use crate::database::postgres::Protection;
 use crate::database::postgres::Server;
-use crate::database::postgres::SessionError;
 use crate::database::postgres::SessionSettings;
 use crate::job::TableName;
 use crate::store::error::StoreError;
@@ -73,9 +55,7 @@ pub struct PostgresOptions {
 
 struct PostgresBackend {
     options: PostgresOptions,
-    server: Arc<Server>,
-    pool: PgPool,
-    dialect: PostgresDialect,
+    database: PostgresDatabase,
     engine: String,
     pinned: Pinned,
 }
@@ -120,11 +100,12 @@ pub async fn open_postgres(options: PostgresOptions) -> Result<SqlStore, StoreEr
     let number = named.split_whitespace().next().unwrap_or(&named);
     Ok(SqlStore::new(Box::new(PostgresBackend {
         engine: format!("PostgreSQL {number}"),
-        dialect: PostgresDialect {
-            journal_schema: options.journal_schema.clone(),
-        },
-        pool: server.pool(options.connections + 2),
-        server: Arc::new(server),
+        database: PostgresDatabase::new(
+            server,
+            options.connections + 2,
+            Some(options.journal_schema.clone()),
+        )
+        .with_statement_timeout(options.statement_timeout),
         options,
         pinned: Pinned::default(),
     })))
@@ -135,10 +116,12 @@ async fn server_version(
     options: &PostgresOptions,
     server: &Server,
 ) -> Result<(String, String), StoreError> {
+    const DOING: &str = "read the server's version";
     let connected = server.check().await;
-    let mut connection = connected.map_err(|error| session_error(options, error))?;
+    let mut connection = connected
+        .map_err(|error| connect_error(options, DatabaseError::of_session(DOING, error)))?;
     let sql = "select current_setting('server_version_num'), current_setting('server_version')";
-    let failed = |error: sqlx::Error| StoreError::from_driver("read the server's version", &error);
+    let failed = |error| DatabaseError::of_driver(DOING, error);
     let version = sqlx::query_as(sql)
         .fetch_one(&mut connection)
         .await
@@ -147,42 +130,21 @@ async fn server_version(
     Ok(version)
 }
 
-fn session_error(options: &PostgresOptions, error: SessionError) -> StoreError {
-    match error {
-        SessionError::Driver(error) => connect_error(options, &error),
-        SessionError::Pooler
-        | SessionError::NotKept { .. }
-        | SessionError::ReplicationRole { .. } => StoreError::UnsafeSession {
-            store: options.name.clone(),
-            address: options.address.clone(),
-            reason: error.to_string(),
-        },
-    }
-}
-
-fn connect_error(options: &PostgresOptions, error: &sqlx::Error) -> StoreError {
+fn connect_error(options: &PostgresOptions, error: DatabaseError) -> StoreError {
     let store = options.name.clone();
     let address = options.address.clone();
-    if let sqlx::Error::Configuration(cause) = error
-        && let Some(cause) = cause.downcast_ref::<SessionError>()
-    {
-        let reason = cause.to_string();
-        return StoreError::UnsafeSession {
-            store,
-            address,
-            reason,
-        };
-    }
-    let reason = match error {
-        sqlx::Error::Database(database) => match database.code().as_deref() {
-            Some("28P01" | "28000") => return StoreError::Refused { store, address },
-            Some("3D000") => "the database does not exist".to_owned(),
-            Some("53300") => "the server has no connection left".to_owned(),
-            code => format!("the server answered SQLSTATE {}", code.unwrap_or("unknown")),
-        },
-        sqlx::Error::Io(io) => io.kind().to_string(),
-        sqlx::Error::Tls(_) => "the TLS handshake failed".to_owned(),
-        sqlx::Error::PoolTimedOut => "no answer within 10 seconds".to_owned(),
+    let reason = match error.failure {
+        Failure::UnsafeSession(reason) => {
+            return StoreError::UnsafeSession {
+                store,
+                address,
+                reason,
+            };
+        }
+        Failure::Credentials => return StoreError::Refused { store, address },
+        Failure::NoDatabase | Failure::TooManyConnections => error.failure.meaning().to_owned(),
+        Failure::NoConnection(reason) => reason,
+        _ if error.code.len() == 5 => format!("the server answered SQLSTATE {}", error.code),
         _ => "the connection could not be made".to_owned(),
     };
     StoreError::Unreachable {
@@ -195,7 +157,7 @@ fn connect_error(options: &PostgresOptions, error: &sqlx::Error) -> StoreError {
 #[async_trait]
 impl Backend for PostgresBackend {
     fn dialect(&self) -> &dyn Dialect {
-        &self.dialect
+        self.database.spelling()
     }
 
     fn engine(&self) -> &str {
@@ -211,19 +173,8 @@ impl Backend for PostgresBackend {
     }
 
     async fn session(&self) -> Result<Box<dyn SqlSession>, StoreError> {
-        let connection = self
-            .pool
-            .acquire()
-            .await
-            .map_err(|error| connect_error(&self.options, &error))?;
-        Ok(Box::new(PostgresSession {
-            pool: self.pool.clone(),
-            server: Arc::clone(&self.server),
-            state: State::Idle(connection),
-            statement_timeout: self.options.statement_timeout,
-            tally: Tally::default(),
-            beginning: Beginning::new(),
-        }))
+        let session = self.database.session().await;
+        session.map_err(|error| connect_error(&self.options, error))
     }
 
     async fn table(
@@ -288,164 +239,4 @@ impl Backend for PostgresBackend {
     async fn journal_is_migrated(&self, session: &mut dyn SqlSession) -> Result<bool, StoreError> {
         postgres_catalog::has_journal(session, &self.options.journal_schema).await
     }
-}
-
-enum State {
-    Idle(PoolConnection<Postgres>),
-    Open(Transaction<'static, Postgres>),
-    /// Between two states; a session that failed there is given up.
-    Moving,
-}
-
-struct PostgresSession {
-    pool: PgPool,
-    server: Arc<Server>,
-    state: State,
-    statement_timeout: Option<Duration>,
-    tally: Tally,
-    beginning: Beginning,
-}
-
-impl PostgresSession {
-    async fn end(&mut self, doing: &str, commit: bool) -> Result<(), StoreError> {
-        let State::Open(transaction) = std::mem::replace(&mut self.state, State::Moving) else {
-            return Err(StoreError::Unusable(format!(
-                "{doing}: no transaction is open"
-            )));
-        };
-        let server = Arc::clone(&self.server);
-        let ended = if commit {
-            server.watched(transaction.commit()).await
-        } else {
-            server.watched(transaction.rollback()).await
-        };
-        ended.map_err(|error| failed(&server, doing, &error))
-    }
-
-    async fn connection(&mut self, doing: &str) -> Result<&mut sqlx::PgConnection, StoreError> {
-        if matches!(self.state, State::Moving) {
-            let connection = self.pool.acquire().await;
-            let connection = connection.map_err(|error| StoreError::from_driver(doing, &error))?;
-            self.state = State::Idle(connection);
-        }
-        match &mut self.state {
-            State::Idle(connection) => Ok(&mut *connection),
-            State::Open(transaction) => Ok(&mut *transaction),
-            State::Moving => Err(StoreError::Unusable(format!("{doing}: no connection"))),
-        }
-    }
-}
-
-#[async_trait]
-impl SqlSession for PostgresSession {
-    async fn begin(&mut self, access: Access) -> Result<(), StoreError> {
-        // Give the held connection back first: a pool of one must not wait for itself.
-        drop(std::mem::replace(&mut self.state, State::Moving));
-        // A survey may think for minutes between two statements, and holds no lock that others wait for.
-        let begin = match (access, self.statement_timeout) {
-            (Access::Read, _) => "begin isolation level repeatable read read only; \
-                 set local idle_in_transaction_session_timeout = '15min'"
-                .to_owned(),
-            (Access::Write, None) => "begin isolation level read committed".to_owned(),
-            (Access::Write, Some(timeout)) => format!(
-                "begin isolation level read committed; set local statement_timeout = {}",
-                timeout.as_millis()
-            ),
-        };
-        // Never given up half-way: a connection would come back to the pool inside a transaction.
-        let transaction = self.pool.begin_with(AssertSqlSafe(begin)).await;
-        self.state = State::Open(
-            transaction.map_err(|error| StoreError::from_driver("begin a transaction", &error))?,
-        );
-        Ok(())
-    }
-
-    async fn commit(&mut self) -> Result<(), StoreError> {
-        self.end("commit a transaction", true).await?;
-        fail::fail_point!("session.commit-unanswered", |_| {
-            Err(StoreError::ConnectionLost {
-                doing: "commit a transaction".to_owned(),
-                reason: "a test has lost the answer".to_owned(),
-            })
-        });
-        Ok(())
-    }
-
-    async fn rollback(&mut self) -> Result<(), StoreError> {
-        self.end("roll a transaction back", false).await
-    }
-
-    async fn query(&mut self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
-        collect(self, statement, usize::MAX).await
-    }
-
-    async fn stream(&mut self, statement: &Statement, sink: RowSink<'_>) -> Result<(), StoreError> {
-        let doing = Arc::clone(&statement.doing);
-        let server = Arc::clone(&self.server);
-        let connection = self.connection(&doing).await?;
-        let mut rows = bound(statement).fetch(connection);
-        let failed = |error: sqlx::Error| failed(&server, &doing, &error);
-        let mut returned = 0;
-        while let Some(row) = server.watched(rows.try_next()).await.map_err(failed)? {
-            sink(read(&row, &doing)?)?;
-            returned += 1;
-        }
-        drop(rows);
-        self.tally.add(statement.writes.as_ref(), returned);
-        Ok(())
-    }
-
-    async fn execute(&mut self, statement: &Statement) -> Result<u64, StoreError> {
-        let server = Arc::clone(&self.server);
-        let connection = self.connection(&statement.doing).await?;
-        let done = server
-            .watched(bound(statement).execute(connection))
-            .await
-            .map_err(|error| failed(&server, &statement.doing, &error))?;
-        self.tally
-            .add(statement.writes.as_ref(), done.rows_affected());
-        Ok(done.rows_affected())
-    }
-
-    async fn start_counting(&mut self) -> Result<(), StoreError> {
-        self.beginning = postgres_effects::beginning(self).await?;
-        Ok(())
-    }
-
-    async fn counted(&mut self, names: &[Arc<str>]) -> Result<Vec<Counted>, StoreError> {
-        let beginning = std::mem::take(&mut self.beginning);
-        postgres_effects::counted(self, &beginning, names).await
-    }
-
-    fn tally(&mut self) -> &mut Tally {
-        &mut self.tally
-    }
-}
-
-/// Says what an error means in a session with `server`.
-fn failed(server: &Server, doing: &str, error: &sqlx::Error) -> StoreError {
-    // Written to through a session that may write: the server has become a standby, or the address has
-    // moved to one.
-    if !server.is_read_only() && postgres::has_code(error, "25006") {
-        return StoreError::ConnectionLost {
-            doing: doing.to_owned(),
-            reason: "the server is a standby and takes no changes".to_owned(),
-        };
-    }
-    StoreError::from_driver(doing, error)
-}
-
-fn bound(statement: &Statement) -> Query<'_, Postgres, PgArguments> {
-    // The text was made by `text` and its neighbours, which quote every name.
-    let mut query = sqlx::query(AssertSqlSafe(Arc::clone(&statement.sql)));
-    for arg in &statement.args {
-        query = match arg {
-            Arg::Int(value) => query.bind(*value),
-            Arg::Text(value) => query.bind(value.as_str()),
-            Arg::Bytes(value) => query.bind(value.as_slice()),
-            Arg::IntArray(values) => query.bind(values.as_slice()),
-            Arg::TextArray(values) => query.bind(values.as_slice()),
-        };
-    }
-    query
 }

@@ -16,13 +16,13 @@ use super::survey::count;
 use crate::job::TableName;
 use crate::store::error::StoreError;
 
-/// The relation of a name: the one of the schema `$2`, or the one that the search path finds. Triggers
+/// The relation of a name: the one of the schema `?2`, or the one that the search path finds. Triggers
 /// of foreign keys are internal.
 const RELATION: &str = "select c.oid::bigint, c.relkind::text, c.relhasrules or exists (select 1 from pg_trigger g \
        where not g.tgisinternal and g.tgenabled <> 'D' \
        and (g.tgrelid = c.oid or g.tgrelid in (select p.relid from pg_partition_tree(c.oid) p))), n.nspname::text \
-     from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relname = $1 \
-     and case when $2 = '' then pg_table_is_visible(c.oid) else n.nspname = $2 end";
+     from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relname = ?1 \
+     and case when ?2 = '' then pg_table_is_visible(c.oid) else n.nspname = ?2 end";
 
 const COLUMNS: &str = "select a.attname::text, format_type(a.atttypid, a.atttypmod), t.typname::text, \
      a.attnotnull, a.attgenerated::text <> '' or a.attidentity::text = 'a', \
@@ -37,7 +37,7 @@ const COLUMNS: &str = "select a.attname::text, format_type(a.atttypid, a.atttypm
          select d.typbasetype from b join pg_type d on d.oid = b.oid where d.typtype = 'd') \
        select p.* from b join pg_type p on p.oid = b.oid where p.typtype <> 'd') as p \
      left join pg_collation l on l.oid = a.attcollation and l.collname <> 'default' \
-     where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped order by a.attnum";
+     where a.attrelid = ?1::oid and a.attnum > 0 and not a.attisdropped order by a.attnum";
 
 /// One row for each column of each usable unique index, in the index's order: not of a deferrable one,
 /// and not of a table with rows in children, over which no index reaches.
@@ -57,7 +57,7 @@ const UNIQUE_KEYS: &str = "select i.indexrelid::bigint, a.attname::text, a.attno
      cross join lateral (with recursive b(oid) as (select a.atttypid union all \
          select d.typbasetype from b join pg_type d on d.oid = b.oid where d.typtype = 'd') \
        select p.oid as type from b join pg_type p on p.oid = b.oid where p.typtype <> 'd') as b \
-     where i.indrelid = $1::oid and i.indisunique and i.indisvalid and i.indimmediate \
+     where i.indrelid = ?1::oid and i.indisunique and i.indisvalid and i.indimmediate \
      and i.indpred is null and i.indexprs is null and k.place <= i.indnkeyatts \
      and (c.relkind = 'p' or not exists (select 1 from pg_inherits h where h.inhparent = c.oid)) \
      order by i.indisprimary desc, i.indexrelid, k.place";
@@ -70,13 +70,13 @@ const FOREIGN_KEYS: &str = "select k.oid::bigint, n.nspname::text, c.relname::te
      cross join lateral unnest(k.conkey, k.confkey) as u(theirs, ours) \
      join pg_attribute theirs on theirs.attrelid = k.conrelid and theirs.attnum = u.theirs \
      join pg_attribute ours on ours.attrelid = k.confrelid and ours.attnum = u.ours \
-     where k.contype = 'f' and k.confrelid = $1::oid and k.conparentid = 0 order by k.oid, theirs.attnum";
+     where k.contype = 'f' and k.confrelid = ?1::oid and k.conparentid = 0 order by k.oid, theirs.attnum";
 
 const BLOCKS: &str = "select coalesce(max(pg_relation_size(p.relid)), 0) / current_setting('block_size')::bigint \
-     from pg_partition_tree(to_regclass($1)) p where p.isleaf";
+     from pg_partition_tree(to_regclass(?1)) p where p.isleaf";
 
 const TABLE_BLOCKS: &str =
-    "select pg_relation_size(to_regclass($1)) / current_setting('block_size')::bigint";
+    "select pg_relation_size(to_regclass(?1)) / current_setting('block_size')::bigint";
 
 /// `schema.table` in the form that `to_regclass` reads.
 fn regclass(name: &TableName) -> Arg {
@@ -90,8 +90,8 @@ pub(crate) async fn table(
 ) -> Result<Option<TableFacts>, StoreError> {
     let doing = format!("read the schema of `{name}`");
     let schema = name.schema.clone().unwrap_or_default();
-    let args = vec![Arg::Text(name.name.clone()), Arg::Text(schema)];
-    let relation = Statement::new(doing.clone(), RELATION, args);
+    let values = [Arg::Text(name.name.clone()), Arg::Text(schema)];
+    let relation = Statement::of(doing.clone(), RELATION, values);
     let found = session.query(&relation).await?;
     let Some(row) = found.first() else {
         return Ok(None);
@@ -100,7 +100,7 @@ pub(crate) async fn table(
         return Ok(None);
     };
     let mut ask = async |sql: &'static str| {
-        let statement = Statement::new(doing.clone(), sql, vec![Arg::Int(*oid)]);
+        let statement = Statement::of(doing.clone(), sql, [Arg::Int(*oid)]);
         session.query(&statement).await
     };
     let columns = ask(COLUMNS).await?;
@@ -242,7 +242,7 @@ pub(crate) async fn blocks(
     let mut most = 0;
     for sql in [TABLE_BLOCKS, BLOCKS] {
         let rows = session
-            .query(&Statement::new(doing.clone(), sql, vec![regclass(name)]))
+            .query(&Statement::of(doing.clone(), sql, [regclass(name)]))
             .await?;
         let blocks = rows.first().and_then(|row| row.first()).and_then(count);
         most = most.max(blocks.unwrap_or_default());
@@ -261,10 +261,10 @@ pub(crate) async fn has_journal(
             schema: Some(schema.to_owned()),
             name: table.to_owned(),
         };
-        let statement = Statement::new(
+        let statement = Statement::of(
             "look for the journal",
-            "select to_regclass($1) is not null",
-            vec![regclass(&name)],
+            "select to_regclass(?1) is not null",
+            [regclass(&name)],
         );
         let rows = session.query(&statement).await?;
         present &= rows.first().is_some_and(|row| is_true(row, 0));
@@ -273,11 +273,11 @@ pub(crate) async fn has_journal(
         schema: Some(schema.to_owned()),
         name: "marker".to_owned(),
     };
-    let statement = Statement::new(
+    let statement = Statement::of(
         "look for the journal",
-        "select exists (select 1 from pg_attribute where attrelid = to_regclass($1) \
+        "select exists (select 1 from pg_attribute where attrelid = to_regclass(?1) \
          and attname = 'content' and not attisdropped)",
-        vec![regclass(&marker)],
+        [regclass(&marker)],
     );
     let rows = session.query(&statement).await?;
     Ok(present && rows.first().is_some_and(|row| is_true(row, 0)))
@@ -288,11 +288,11 @@ pub(crate) async fn relation(
     session: &mut dyn SqlSession,
     name: &TableName,
 ) -> Result<Option<String>, StoreError> {
-    let statement = Statement::new(
+    let statement = Statement::of(
         format!("look for `{name}`"),
         "select n.nspname::text, c.relname::text from pg_class c \
-         join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass($1)",
-        vec![regclass(name)],
+         join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass(?1)",
+        [regclass(name)],
     );
     let rows = session.query(&statement).await?;
     Ok(rows.first().map(|row| {

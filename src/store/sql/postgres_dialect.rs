@@ -10,29 +10,22 @@ use super::dialect::Dialect;
 use super::dialect::StartType;
 use super::dialect::WalkKind;
 use super::dialect::literal;
-use super::dialect::quote;
 use super::session::Arg;
+use super::session::Values;
 use super::start::END_OF_CALENDAR;
 use super::start::FIRST_DAY;
 use super::start::StartColumn;
 use super::start::local_start_of;
 use super::start::offset_seconds;
 use super::start::start_of;
+use crate::database::dialect::Dialect as _;
+use crate::database::postgres::dialect::PostgresDialect;
+use crate::database::statement::Mark;
 use crate::pseudonym::token::TEXT_TOKEN_CHARACTERS;
-
-/// Statements for PostgreSQL 14 and later.
-pub(crate) struct PostgresDialect {
-    /// The schema of kigen's own tables.
-    pub journal_schema: String,
-}
 
 impl Dialect for PostgresDialect {
     fn walk(&self) -> WalkKind {
         WalkKind::Blocks
-    }
-
-    fn internal(&self, name: &str) -> String {
-        format!("{}.{}", quote(&self.journal_schema), quote(name))
     }
 
     fn readable(&self, expression: &str, column: &ColumnFacts) -> String {
@@ -118,10 +111,6 @@ impl Dialect for PostgresDialect {
         format!("row({})", exact.join(", "))
     }
 
-    fn text_of(&self, expression: &str) -> String {
-        format!("({expression}::text collate \"C\")")
-    }
-
     fn as_held(&self, parameter: &str, _word: &str, column: &ColumnFacts) -> String {
         self.text_of(&format!("{parameter}::text::{}", column.type_name))
     }
@@ -150,12 +139,18 @@ impl Dialect for PostgresDialect {
         format!("{text} ~ '^[a-z2-7]{{{TEXT_TOKEN_CHARACTERS}}}$'")
     }
 
-    fn rows(&self, alias: &str, columns: &[&ColumnFacts], first: usize) -> String {
-        let arrays: Vec<String> = columns
-            .iter()
-            .enumerate()
-            .map(|(index, column)| array_of(first + index, column))
-            .collect();
+    fn rows(
+        &self,
+        alias: &str,
+        columns: &[&ColumnFacts],
+        rows: &[&[Value]],
+        values: &mut Values,
+    ) -> String {
+        let mut arrays = Vec::new();
+        for (index, column) in columns.iter().enumerate() {
+            let cells = rows.iter().map(|row| &row[index]);
+            arrays.push(array_of(values.bind(array_arg(column, cells)), column));
+        }
         let names: Vec<String> = (0..columns.len())
             .map(|index| format!("c{index}"))
             .collect();
@@ -164,14 +159,6 @@ impl Dialect for PostgresDialect {
             arrays.join(", "),
             names.join(", ")
         )
-    }
-
-    fn row_args(&self, columns: &[&ColumnFacts], rows: &[&[Value]]) -> Vec<Arg> {
-        columns
-            .iter()
-            .enumerate()
-            .map(|(index, column)| array_arg(column, rows.iter().map(|row| &row[index])))
-            .collect()
     }
 
     fn cast_text(&self, parameter: &str, column: &ColumnFacts) -> String {
@@ -188,43 +175,6 @@ impl Dialect for PostgresDialect {
             | ColumnType::Decimal
             | ColumnType::Other => format!("{parameter}::text::{}", column.type_name),
         }
-    }
-
-    fn lock_rows(&self) -> &'static str {
-        " for update of t skip locked"
-    }
-
-    fn lock_child_rows(&self) -> &'static str {
-        " for update of t"
-    }
-
-    fn json(&self, expression: &str) -> String {
-        format!("{expression}::json")
-    }
-
-    fn now(&self) -> &'static str {
-        "now()"
-    }
-
-    fn clock(&self) -> Option<&'static str> {
-        Some("(extract(epoch from clock_timestamp()) * 1000000)::bigint")
-    }
-
-    fn instant(&self, expression: &str) -> String {
-        expression.to_owned()
-    }
-
-    fn once(&self) -> &'static str {
-        // PostgreSQL merges no subquery with an offset.
-        " offset 0"
-    }
-
-    fn lock_fence(&self) -> &'static str {
-        " for share"
-    }
-
-    fn only_plan(&self, statement: &str) -> Option<String> {
-        Some(format!("explain {statement}"))
     }
 
     fn keys_may_be_null(&self) -> bool {
@@ -264,14 +214,14 @@ fn end_of_calendar(start: &StartColumn<'_>) -> String {
     }
 }
 
-fn array_of(parameter: usize, column: &ColumnFacts) -> String {
+fn array_of(array: Mark, column: &ColumnFacts) -> String {
     match column.column_type {
-        ColumnType::Int { .. } => format!("${parameter}::bigint[]"),
+        ColumnType::Int { .. } => format!("{array}::bigint[]"),
         // Padded text is compared without its padding only as what it is.
         ColumnType::Text { .. } if column.is_padded() => {
-            format!("${parameter}::text[]::bpchar[]")
+            format!("{array}::text[]::bpchar[]")
         }
-        ColumnType::Text { .. } => format!("${parameter}::text[]"),
+        ColumnType::Text { .. } => format!("{array}::text[]"),
         ColumnType::Bool
         | ColumnType::Bytes
         | ColumnType::Uuid
@@ -279,7 +229,7 @@ fn array_of(parameter: usize, column: &ColumnFacts) -> String {
         | ColumnType::Instant
         | ColumnType::LocalTime
         | ColumnType::Decimal
-        | ColumnType::Other => format!("${parameter}::text[]::{}[]", column.type_name),
+        | ColumnType::Other => format!("{array}::text[]::{}[]", column.type_name),
     }
 }
 

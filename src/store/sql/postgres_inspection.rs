@@ -38,22 +38,22 @@ pub(crate) const NOT_SEEN: &[&str] = &[
     "dumps, replicas, and copies that applications keep",
 ];
 
-/// `down`: the relation `$1`, its partitions and the tables that inherit from it. `up`: itself and
+/// `down`: the relation `?1`, its partitions and the tables that inherit from it. `up`: itself and
 /// what it is a partition of. A foreign key onto any of them is one onto rows of the relation.
 const FAMILY: &str = "with recursive \
-     down(oid) as (select $1::oid union select i.inhrelid from pg_inherits i join down d on d.oid = i.inhparent), \
-     up(oid) as (select $1::oid union select i.inhparent from pg_inherits i join up u on u.oid = i.inhrelid \
+     down(oid) as (select ?1::oid union select i.inhrelid from pg_inherits i join down d on d.oid = i.inhparent), \
+     up(oid) as (select ?1::oid union select i.inhparent from pg_inherits i join up u on u.oid = i.inhrelid \
        join pg_class c on c.oid = i.inhrelid where c.relispartition), \
      family(oid) as (select oid from down union select oid from up) ";
 
 const COLUMNS: &str = "select a.attname::text, exists (select 1 from pg_partitioned_table p \
        where p.partrelid in (select oid from family) and a.attnum = any (p.partattrs::int2[])) \
-     from pg_attribute a where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped";
+     from pg_attribute a where a.attrelid = ?1::oid and a.attnum > 0 and not a.attisdropped";
 
 const PARTS: &str = "select n.nspname || '.' || c.relname, c.relkind::text, c.relispartition, \
        c.oid in (select oid from down), \
        exists (select 1 from pg_inherits i where i.inhrelid = c.oid and i.inhdetachpending), \
-       NO_IDENTITY, c.oid = $1::oid \
+       NO_IDENTITY, c.oid = ?1::oid \
      from family f join pg_class c on c.oid = f.oid join pg_namespace n on n.oid = c.relnamespace \
      order by 1";
 
@@ -93,17 +93,17 @@ const TRIGGERS: &str = "select g.tgname::text, n.nspname || '.' || c.relname, g.
      join pg_proc p on p.oid = g.tgfoid join pg_namespace pn on pn.oid = p.pronamespace \
      join pg_language l on l.oid = p.prolang \
      where not g.tgisinternal and g.tgparentid = 0 and g.tgenabled in ('O', 'A') \
-     and (g.tgrelid = $1::oid or g.tgtype & 1 = 1) order by 2, 1";
+     and (g.tgrelid = ?1::oid or g.tgtype & 1 = 1) order by 2, 1";
 
 const RULES: &str = "select r.rulename::text, n.nspname || '.' || c.relname, r.ev_type::text, pg_get_ruledef(r.oid) \
      from pg_rewrite r join pg_class c on c.oid = r.ev_class join pg_namespace n on n.oid = c.relnamespace \
-     where r.ev_class = $1::oid and r.rulename <> '_RETURN' and r.ev_enabled in ('O', 'A') and r.ev_type in ('2', '3', '4') \
+     where r.ev_class = ?1::oid and r.rulename <> '_RETURN' and r.ev_enabled in ('O', 'A') and r.ev_type in ('2', '3', '4') \
      order by 1";
 
 const ROW_SECURITY: &str = "select c.relrowsecurity, c.relforcerowsecurity, row_security_active(c.oid), \
        (select string_agg(p.polname::text, chr(31) order by p.polname) from pg_policy p where p.polrelid = c.oid), \
        pg_has_role(c.relowner, 'usage'), quote_ident(current_user) \
-     from pg_class c where c.oid = $1::oid";
+     from pg_class c where c.oid = ?1::oid";
 
 const PUBLICATIONS: &str = "select distinct p.pubname::text, p.pubdelete, p.pubupdate from pg_publication p \
      join pg_publication_tables t on t.pubname = p.pubname join pg_namespace n on n.nspname = t.schemaname \
@@ -122,7 +122,7 @@ const MATERIALIZED_VIEWS: &str = "over(oid) as (\
 const ALIKE: &str = "select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace \
      where c.relkind in ('r', 'p', 'f') and c.relpersistence <> 't' and not c.relispartition \
      and c.oid not in (select oid from family) and n.nspname not in ('pg_catalog', 'information_schema') \
-     and not exists (select 1 from pg_attribute a where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped \
+     and not exists (select 1 from pg_attribute a where a.attrelid = ?1::oid and a.attnum > 0 and not a.attisdropped \
        and not exists (select 1 from pg_attribute b where b.attrelid = c.oid and b.attname = a.attname \
          and b.atttypid = a.atttypid and b.attnum > 0 and not b.attisdropped)) order by 1";
 
@@ -134,19 +134,19 @@ const UNIQUE_INDEXES: &str = "select ic.relname::text, \
        i.indpred is not null, i.indexprs is not null, \
        coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false), i.indisexclusion \
      from pg_index i join pg_class ic on ic.oid = i.indexrelid \
-     where i.indrelid = $1::oid and (i.indisunique or i.indisexclusion) and i.indislive order by 1";
+     where i.indrelid = ?1::oid and (i.indisunique or i.indisexclusion) and i.indislive order by 1";
 
 /// The conditions of the table and those of the domains of its columns.
 const CHECKS: &str = "select k.conname::text, (select string_agg(a.attname::text, chr(31) order by a.attnum) \
          from pg_attribute a where a.attrelid = k.conrelid and a.attnum = any (k.conkey)), false, \
        pg_get_expr(k.conbin, k.conrelid), null \
-     from pg_constraint k where k.conrelid = $1::oid and k.contype = 'c' \
+     from pg_constraint k where k.conrelid = ?1::oid and k.contype = 'c' \
      union all select k.conname::text, a.attname::text, true, pg_get_expr(k.conbin, 0), b.base \
      from pg_attribute a cross join lateral (with recursive b(oid) as (select a.atttypid union all \
          select d.typbasetype from b join pg_type d on d.oid = b.oid where d.typtype = 'd') \
        select b.oid, (select format_type(p.oid, null) from b join pg_type p on p.oid = b.oid where p.typtype <> 'd') as base from b) as b \
      join pg_constraint k on k.contypid = b.oid and k.contype = 'c' \
-     where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped order by 3, 1, 2";
+     where a.attrelid = ?1::oid and a.attnum > 0 and not a.attisdropped order by 3, 1, 2";
 
 const RIGHTS: &str = "select has_schema_privilege(n.oid, 'usage'), has_table_privilege(c.oid, 'select'), \
        has_table_privilege(c.oid, 'insert'), has_table_privilege(c.oid, 'update'), has_table_privilege(c.oid, 'delete'), \
@@ -155,7 +155,7 @@ const RIGHTS: &str = "select has_schema_privilege(n.oid, 'usage'), has_table_pri
        (select string_agg(a.attname::text, chr(31) order by a.attnum) from pg_attribute a where a.attrelid = c.oid \
          and a.attnum > 0 and not a.attisdropped and has_column_privilege(c.oid, a.attnum, 'update')), \
        quote_ident(current_user), quote_ident(n.nspname), quote_ident(n.nspname) || '.' || quote_ident(c.relname) \
-     from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = $1::oid";
+     from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = ?1::oid";
 
 /// Everything that surrounds `table`.
 pub(crate) async fn relation(
@@ -164,7 +164,7 @@ pub(crate) async fn relation(
 ) -> Result<Relation, StoreError> {
     let doing = format!("look at what surrounds `{}`", table.name);
     let mut ask = async |sql: String| {
-        let statement = Statement::new(doing.clone(), sql, vec![Arg::Int(table.id)]);
+        let statement = Statement::of(doing.clone(), &sql, [Arg::Int(table.id)]);
         session.query(&statement).await
     };
     let family = |sql: &str| format!("{FAMILY}{sql}");
@@ -223,10 +223,10 @@ pub(crate) async fn own_tables(
 ) -> Result<BTreeMap<String, BTreeSet<Right>>, StoreError> {
     let sql = "select c.relname::text, has_table_privilege(c.oid, 'select'), has_table_privilege(c.oid, 'insert'), \
            has_table_privilege(c.oid, 'update'), has_table_privilege(c.oid, 'delete') \
-         from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relkind = 'r' \
+         from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = ?1 and c.relkind = 'r' \
          and has_schema_privilege(n.oid, 'usage') order by 1";
-    let args = vec![Arg::Text(schema.to_owned())];
-    let statement = Statement::new("look at the rights on kigen's own tables", sql, args);
+    let schema = [Arg::Text(schema.to_owned())];
+    let statement = Statement::of("look at the rights on kigen's own tables", sql, schema);
     let rows = session.query(&statement).await?;
     Ok(rows
         .iter()

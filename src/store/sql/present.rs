@@ -73,7 +73,7 @@ pub(super) async fn present(
         show(&mut *session, &pass, &rows, total, sink).await?;
     }
     orphans::find(&mut *session, &pass, sink).await?;
-    session.rollback().await
+    Ok(session.rollback().await?)
 }
 
 /// Shows the records with a key of `removed`, unless rows that went with records are there again.
@@ -180,7 +180,7 @@ async fn count(
 ) -> Result<u64, StoreError> {
     let sql = format!("select count(*) from {} as t", tables.sql(&job.table));
     let doing = format!("count the records of `{}`", job.cluster);
-    let statement = Statement::new(doing, sql, Vec::new());
+    let statement = Statement::plain(doing, sql);
     let rows = session.query(&statement).await?;
     let first = rows.first().and_then(|row| row.first());
     let count = first.and_then(survey::count);

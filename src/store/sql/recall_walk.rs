@@ -85,7 +85,7 @@ async fn dispose_rows(worker: &mut Worker<'_, '_>, window: Window) -> Result<(),
                 }
                 // What went is not met again, and has its evidence.
                 Err(error) => {
-                    patience.wait_after(error).await?;
+                    patience.wait_after(error.into()).await?;
                     continue;
                 }
             },

@@ -10,16 +10,15 @@ use super::marks::Marks;
 use super::pass::Pass;
 use super::pass::PreparedChange;
 use super::pass::value_at;
-use super::session::Arg;
 use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
+use super::session::Values;
 use super::survey::count;
 use super::text::StageText;
 use super::text::missing;
 use super::undone;
 use super::window::in_rows;
-use super::window::key_args;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::Disposal;
@@ -114,12 +113,13 @@ fn all_gone(pass: &Pass<'_>, keys: &[RecordKey], changed: u64) -> Result<(), Sto
 }
 
 fn delete_keys(pass: &Pass<'_>, keys: &[RecordKey]) -> Statement {
+    let mut values = Values::default();
     let sql = format!(
         "delete from {} as t where {}",
         pass.tables.sql(&pass.job().table),
-        in_rows(pass)
+        in_rows(pass, keys, &mut values)
     );
-    Statement::new(pass.doing("delete a batch"), sql, key_args(pass, keys))
+    Statement::new(pass.doing("delete a batch"), sql, values)
         .writing(pass.tables.sql(&pass.job().table), Operation::Delete)
 }
 
@@ -139,10 +139,11 @@ async fn forget_marks(
     keys: &[RecordKey],
     all_stages: bool,
 ) -> Result<(), StoreError> {
+    let mut values = Values::default();
     let records = format!(
         "from {} as t where {}",
         pass.tables.sql(&pass.job().table),
-        in_rows(pass)
+        in_rows(pass, keys, &mut values)
     );
     let Some(marks) = text(pass).marks_of(all_stages, &records) else {
         return Ok(());
@@ -150,7 +151,7 @@ async fn forget_marks(
     let marker = pass.dialect.internal("marker");
     let sql = format!("delete from {marker} where {marks}");
     let doing = pass.doing("drop the marks of a batch");
-    let statement = Statement::new(doing, sql, key_args(pass, keys));
+    let statement = Statement::new(doing, sql, values);
     session
         .execute(&statement.writing(marker, Operation::Delete))
         .await?;
@@ -160,6 +161,7 @@ async fn forget_marks(
 /// Marks the records as they stand now, after the stage has written into them.
 fn set_marks(pass: &Pass<'_>, keys: &[RecordKey]) -> Statement {
     let text = text(pass);
+    let mut values = Values::default();
     let own = pass.tables.marks().map_or("", Marks::own);
     let sql = format!(
         "insert into {} (object, stage, record_key, run_id, at, cluster, content) \
@@ -173,9 +175,9 @@ fn set_marks(pass: &Pass<'_>, keys: &[RecordKey]) -> Statement {
         literal(&pass.job().cluster),
         text.content(),
         pass.tables.sql(&pass.job().table),
-        in_rows(pass)
+        in_rows(pass, keys, &mut values)
     );
-    Statement::new(pass.doing("mark a batch"), sql, key_args(pass, keys))
+    Statement::new(pass.doing("mark a batch"), sql, values)
         .writing(pass.dialect.internal("marker"), Operation::Insert)
 }
 
@@ -198,7 +200,8 @@ fn rewrite(
         replaced.push(key.values().iter().cloned().chain(new).collect());
     }
     let slices: Vec<&[Value]> = replaced.iter().map(Vec::as_slice).collect();
-    let mut args = pass.dialect.row_args(&columns, &slices);
+    let mut values = Values::default();
+    let rows = pass.dialect.rows("u", &columns, &slices, &mut values);
     let mut set: Vec<String> = changing
         .iter()
         .enumerate()
@@ -215,7 +218,7 @@ fn rewrite(
         .iter()
         .filter(|change| change.selected.is_none())
     {
-        set.push(constant(pass, change, &mut args));
+        set.push(constant(pass, change, &mut values));
     }
     if let Marker::Column(column) = marker {
         set.push(marked(pass, column)?);
@@ -228,14 +231,13 @@ fn rewrite(
         .map(|(index, column)| format!("t.{} = u.c{index}", quote(column)))
         .collect();
     let sql = format!(
-        "update {} as t set {} from {} where {}",
+        "update {} as t set {} from {rows} where {}",
         pass.tables.sql(&pass.job().table),
         set.join(", "),
-        pass.dialect.rows("u", &columns, 1),
         on.join(" and ")
     );
     Ok(
-        Statement::new(pass.doing("pseudonymize a batch"), sql, args)
+        Statement::new(pass.doing("pseudonymize a batch"), sql, values)
             .writing(pass.tables.sql(&pass.job().table), Operation::Update),
     )
 }
@@ -244,7 +246,7 @@ fn keys_width(pass: &Pass<'_>) -> usize {
     pass.key_columns.len()
 }
 
-fn constant(pass: &Pass<'_>, change: &PreparedChange<'_>, args: &mut Vec<Arg>) -> String {
+fn constant(pass: &Pass<'_>, change: &PreparedChange<'_>, values: &mut Values) -> String {
     let name = quote(&change.column.name);
     let Some(text) = change
         .replacement
@@ -253,8 +255,7 @@ fn constant(pass: &Pass<'_>, change: &PreparedChange<'_>, args: &mut Vec<Arg>) -
     else {
         return format!("{name} = null");
     };
-    args.push(Arg::Text(text));
-    let parameter = format!("${}", args.len());
+    let parameter = values.bind(text).to_string();
     format!(
         "{name} = {}",
         pass.dialect.cast_text(&parameter, change.column)

@@ -1,53 +1,32 @@
-//! SQLite: sessions and how to open them.
+//! SQLite as a store, and how to open it.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::TryStreamExt;
-use kigen_evidence::value::Value;
-use sqlx::AssertSqlSafe;
-use sqlx::Column;
-use sqlx::Row as _;
-use sqlx::Sqlite;
-use sqlx::SqlitePool;
-use sqlx::Transaction;
-use sqlx::TypeInfo;
-use sqlx::ValueRef;
-use sqlx::pool::PoolConnection;
-use sqlx::query::Query;
-use sqlx::sqlite::SqliteArguments;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::sqlite::SqliteJournalMode;
 use sqlx::sqlite::SqlitePoolOptions;
-use sqlx::sqlite::SqliteRow;
 use sqlx::sqlite::SqliteSynchronous;
 
 use super::backend::Backend;
 use super::catalog::TableFacts;
 use super::dialect::Dialect;
-use super::effects::Counted;
-use super::effects::Tally;
 use super::resolved::Pinned;
-use super::session::Access;
-use super::session::Arg;
-use super::session::Row;
-use super::session::RowSink;
 use super::session::SqlSession;
-use super::session::Statement;
-use super::session::collect;
 use super::sqlite_catalog;
-use super::sqlite_dialect::SqliteDialect;
-use super::sqlite_effects;
-use super::sqlite_effects::Counter;
 use super::sqlite_inspection;
 use super::sqlite_traces;
 use super::store::SqlStore;
 use super::whole::Reading;
+use crate::database::Database as _;
+use crate::database::error::DatabaseError;
+use crate::database::error::Failure;
+use crate::database::sqlite::SqliteDatabase;
+use crate::database::sqlite::dialect::SqliteDialect;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::TableName;
@@ -72,7 +51,7 @@ pub struct SqliteOptions {
 
 struct SqliteBackend {
     options: SqliteOptions,
-    pool: SqlitePool,
+    database: SqliteDatabase,
     engine: String,
     pinned: Pinned,
 }
@@ -107,48 +86,50 @@ pub async fn open_sqlite(options: SqliteOptions) -> Result<SqlStore, StoreError>
     }
     let pool = SqlitePoolOptions::new()
         .max_connections(2)
-        .connect_with(connect)
+        .connect_with(connect.clone())
         .await
-        .map_err(|error| unreachable(&options, &error))?;
+        .map_err(|error| unreachable(&options, error))?;
     // The table is read so that a file that cannot be read says so now.
     let version: String =
         sqlx::query_scalar("select sqlite_version() from (select count(*) from sqlite_schema)")
             .fetch_one(&pool)
             .await
-            .map_err(|error| unreachable(&options, &error))?;
+            .map_err(|error| unreachable(&options, error))?;
     if !options.read_only {
         let written = sqlx::raw_sql("begin immediate; rollback")
             .execute(&pool)
             .await;
-        written.map_err(|error| unreachable(&options, &error))?;
+        written.map_err(|error| unreachable(&options, error))?;
     }
     Ok(SqlStore::new(Box::new(SqliteBackend {
         engine: format!("SQLite {version}"),
         options,
-        pool,
+        database: SqliteDatabase::new(connect, pool),
         pinned: Pinned::default(),
     })))
 }
 
-fn unreachable(options: &SqliteOptions, error: &sqlx::Error) -> StoreError {
-    let reason = match error {
-        sqlx::Error::Database(database) => match database.code().as_deref() {
-            Some("14") if options.read_only && options.file.exists() => {
-                "the file cannot be opened, or the files that SQLite keeps beside it cannot be made\nhint: for a copy that nobody writes to, write `?immutable=1` behind the URL".to_owned()
-            }
-            Some("14") => "the file does not exist or cannot be opened".to_owned(),
-            Some("26") => "the file is no SQLite database".to_owned(),
-            Some("8" | "264" | "520" | "776" | "1032" | "1288" | "1544") => {
-                "the file or its folder is read-only".to_owned()
-            }
-            Some("5" | "6" | "261" | "517") => {
-                let waited = options.busy_timeout.as_secs();
-                format!("another program keeps the file locked; waited {waited} s")
-            }
-            code => format!("SQLite answered code {}", code.unwrap_or("unknown")),
-        },
-        sqlx::Error::Io(io) => io.kind().to_string(),
-        _ => "the file could not be opened".to_owned(),
+fn unreachable(options: &SqliteOptions, error: sqlx::Error) -> StoreError {
+    connect_error(options, DatabaseError::of_driver("open the file", error))
+}
+
+fn connect_error(options: &SqliteOptions, error: DatabaseError) -> StoreError {
+    let reason = match error.failure {
+        Failure::CannotOpen if options.read_only && options.file.exists() => {
+            "the file cannot be opened, or the files that SQLite keeps beside it cannot be made\nhint: for a copy that nobody writes to, write `?immutable=1` behind the URL".to_owned()
+        }
+        Failure::CannotOpen | Failure::NoFile => {
+            "the file does not exist or cannot be opened".to_owned()
+        }
+        Failure::NotADatabase => "the file is no SQLite database".to_owned(),
+        Failure::ReadOnlyFile => "the file or its folder is read-only".to_owned(),
+        Failure::Conflict | Failure::Locked => {
+            let waited = options.busy_timeout.as_secs();
+            format!("another program keeps the file locked; waited {waited} s")
+        }
+        Failure::NoConnection(reason) => reason,
+        Failure::Driver => "the file could not be opened".to_owned(),
+        _ => format!("SQLite answered code {}", error.code),
     };
     cannot_open(options, reason)
 }
@@ -192,14 +173,8 @@ impl Backend for SqliteBackend {
     }
 
     async fn session(&self) -> Result<Box<dyn SqlSession>, StoreError> {
-        let connection = self.pool.acquire().await;
-        let connection = connection.map_err(|error| unreachable(&self.options, &error))?;
-        Ok(Box::new(SqliteSession {
-            pool: self.pool.clone(),
-            state: State::Idle(connection),
-            tally: Tally::default(),
-            counter: Counter::default(),
-        }))
+        let session = self.database.session().await;
+        session.map_err(|error| connect_error(&self.options, error))
     }
 
     async fn table(
@@ -264,173 +239,4 @@ impl Backend for SqliteBackend {
     async fn journal_is_migrated(&self, session: &mut dyn SqlSession) -> Result<bool, StoreError> {
         sqlite_catalog::has_journal(session).await
     }
-}
-
-enum State {
-    Idle(PoolConnection<Sqlite>),
-    Open(Transaction<'static, Sqlite>),
-    /// Between two states; a session that failed there is given up.
-    Moving,
-}
-
-struct SqliteSession {
-    pool: SqlitePool,
-    state: State,
-    tally: Tally,
-    counter: Counter,
-}
-
-impl SqliteSession {
-    /// How many rows the connection has changed since it was opened.
-    async fn total(&mut self) -> Result<i64, StoreError> {
-        let rows = self.query(&sqlite_effects::total()).await?;
-        match rows.first().map(Vec::as_slice) {
-            Some([Value::Int(total)]) => Ok(*total),
-            _ => Err(StoreError::Unusable(
-                "SQLite does not say how many rows it changed".to_owned(),
-            )),
-        }
-    }
-
-    async fn end(&mut self, doing: &str, commit: bool) -> Result<(), StoreError> {
-        let State::Open(transaction) = std::mem::replace(&mut self.state, State::Moving) else {
-            return Err(StoreError::Unusable(format!(
-                "{doing}: no transaction is open"
-            )));
-        };
-        let ended = if commit {
-            transaction.commit().await
-        } else {
-            transaction.rollback().await
-        };
-        ended.map_err(|error| StoreError::from_driver(doing, &error))
-    }
-
-    async fn connection(&mut self, doing: &str) -> Result<&mut sqlx::SqliteConnection, StoreError> {
-        if matches!(self.state, State::Moving) {
-            let connection = self.pool.acquire().await;
-            let connection = connection.map_err(|error| StoreError::from_driver(doing, &error))?;
-            self.state = State::Idle(connection);
-        }
-        match &mut self.state {
-            State::Idle(connection) => Ok(&mut *connection),
-            State::Open(transaction) => Ok(&mut *transaction),
-            State::Moving => Err(StoreError::Unusable(format!("{doing}: no connection"))),
-        }
-    }
-}
-
-#[async_trait]
-impl SqlSession for SqliteSession {
-    async fn begin(&mut self, access: Access) -> Result<(), StoreError> {
-        // Give the held connection back first: a pool must not wait for itself.
-        drop(std::mem::replace(&mut self.state, State::Moving));
-        let begun = match access {
-            Access::Read => self.pool.begin().await,
-            Access::Write => self.pool.begin_with("begin immediate").await,
-        };
-        self.state = State::Open(
-            begun.map_err(|error| StoreError::from_driver("begin a transaction", &error))?,
-        );
-        Ok(())
-    }
-
-    async fn commit(&mut self) -> Result<(), StoreError> {
-        self.end("commit a transaction", true).await
-    }
-
-    async fn rollback(&mut self) -> Result<(), StoreError> {
-        self.end("roll a transaction back", false).await
-    }
-
-    async fn query(&mut self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
-        collect(self, statement, usize::MAX).await
-    }
-
-    async fn stream(&mut self, statement: &Statement, sink: RowSink<'_>) -> Result<(), StoreError> {
-        let doing = Arc::clone(&statement.doing);
-        let connection = self.connection(&doing).await?;
-        let mut rows = bound(statement).fetch(connection);
-        let failed = |error: sqlx::Error| StoreError::from_driver(&doing, &error);
-        while let Some(row) = rows.try_next().await.map_err(failed)? {
-            sink(read(&row, &doing)?)?;
-        }
-        Ok(())
-    }
-
-    async fn execute(&mut self, statement: &Statement) -> Result<u64, StoreError> {
-        let connection = self.connection(&statement.doing).await?;
-        let done = bound(statement)
-            .execute(connection)
-            .await
-            .map_err(|error| StoreError::from_driver(&statement.doing, &error))?;
-        self.tally
-            .add(statement.writes.as_ref(), done.rows_affected());
-        Ok(done.rows_affected())
-    }
-
-    async fn start_counting(&mut self) -> Result<(), StoreError> {
-        self.counter = Counter::from(self.total().await?);
-        let doing = "begin to count what changes";
-        match &mut self.state {
-            State::Open(transaction) => self.counter.watch(&mut *transaction).await,
-            State::Idle(_) | State::Moving => Err(StoreError::Unusable(format!(
-                "{doing}: no transaction is open"
-            ))),
-        }
-    }
-
-    async fn counted(&mut self, names: &[Arc<str>]) -> Result<Vec<Counted>, StoreError> {
-        let total = self.total().await?;
-        Ok(self.counter.counted(total, names, &self.tally))
-    }
-
-    fn tally(&mut self) -> &mut Tally {
-        &mut self.tally
-    }
-}
-
-fn bound(statement: &Statement) -> Query<'_, Sqlite, SqliteArguments> {
-    // The text was made by `text` and its neighbours, which quote every name.
-    let mut query = sqlx::query(AssertSqlSafe(Arc::clone(&statement.sql)));
-    for arg in &statement.args {
-        query = match arg {
-            Arg::Int(value) => query.bind(*value),
-            Arg::Text(value) => query.bind(value.clone()),
-            Arg::Bytes(value) => query.bind(value.clone()),
-            // The dialect hands rows over as one JSON text.
-            Arg::IntArray(_) | Arg::TextArray(_) => query,
-        };
-    }
-    query
-}
-
-fn read(row: &SqliteRow, doing: &str) -> Result<Row, StoreError> {
-    (0..row.columns().len())
-        .map(|index| {
-            let raw = row
-                .try_get_raw(index)
-                .map_err(|error| StoreError::from_driver(doing, &error))?;
-            // The value's own class counts, not its column's type.
-            let class = raw.type_info().name().to_owned();
-            let name = row.columns()[index].name().to_owned();
-            decode(row, index, raw.is_null(), &class).map_err(|_| StoreError::Failed {
-                doing: format!("{doing}, column `{name}`"),
-                meaning: "a value could not be read as its class",
-                code: class.clone(),
-            })
-        })
-        .collect()
-}
-
-fn decode(row: &SqliteRow, index: usize, null: bool, class: &str) -> Result<Value, sqlx::Error> {
-    if null {
-        return Ok(Value::Null);
-    }
-    Ok(match class {
-        "INTEGER" | "BOOLEAN" => Value::Int(row.try_get_unchecked(index)?),
-        "REAL" => Value::Decimal(row.try_get_unchecked::<f64, _>(index)?.to_string()),
-        "BLOB" => Value::Bytes(row.try_get_unchecked(index)?),
-        _ => Value::Text(row.try_get_unchecked(index)?),
-    })
 }

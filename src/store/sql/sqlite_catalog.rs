@@ -17,15 +17,15 @@ use crate::job::TableName;
 use crate::store::error::StoreError;
 
 const RELATION: &str = "select type, exists (select 1 from sqlite_schema s \
-     where s.type = 'trigger' and lower(s.tbl_name) = lower($1)), \
+     where s.type = 'trigger' and lower(s.tbl_name) = lower(?1)), \
      (select s.rowid from sqlite_schema s where s.type in ('table', 'view') and s.name = l.name), l.name \
-     from pragma_table_list l where l.name = $1 and l.schema = 'main'";
+     from pragma_table_list l where l.name = ?1 and l.schema = 'main'";
 
 const COLUMNS: &str =
-    "select name, type, \"notnull\", pk, hidden from pragma_table_xinfo($1) order by cid";
+    "select name, type, \"notnull\", pk, hidden from pragma_table_xinfo(?1) order by cid";
 
 /// One row for each column of each whole unique index; an expression has no name.
-const UNIQUE_KEYS: &str = "select l.seq, i.name, i.coll, l.origin = 'pk' from pragma_index_list($1) l, pragma_index_xinfo(l.name) i \
+const UNIQUE_KEYS: &str = "select l.seq, i.name, i.coll, l.origin = 'pk' from pragma_index_list(?1) l, pragma_index_xinfo(l.name) i \
      where l.\"unique\" = 1 and l.partial = 0 and i.key = 1 order by l.origin = 'pk' desc, l.seq, i.seqno";
 
 /// One row for each column of each foreign key onto the table.
@@ -34,7 +34,7 @@ const FOREIGN_KEYS: &str = "select t.name, f.id, \
      exists (select 1 from pragma_index_list(t.name) l, pragma_index_info(l.name) i where l.partial = 0 and i.seqno = 0 and lower(i.name) = lower(f.\"from\")) \
      or exists (select 1 from pragma_table_info(t.name) p where p.pk = 1 and lower(p.name) = lower(f.\"from\")) \
      from pragma_table_list t, pragma_foreign_key_list(t.name) f \
-     where t.schema = 'main' and t.type = 'table' and lower(f.\"table\") = lower($1) order by t.name, f.id, f.seq";
+     where t.schema = 'main' and t.type = 'table' and lower(f.\"table\") = lower(?1) order by t.name, f.id, f.seq";
 
 /// The facts of a table, or `None` if there is none of this name.
 pub(crate) async fn table(
@@ -50,7 +50,7 @@ pub(crate) async fn table(
         return Ok(None);
     }
     let mut ask = async |sql: &'static str| {
-        let statement = Statement::new(doing.clone(), sql, vec![Arg::Text(name.name.clone())]);
+        let statement = Statement::of(doing.clone(), sql, [Arg::Text(name.name.clone())]);
         session.query(&statement).await
     };
     let Some(relation) = ask(RELATION).await?.into_iter().next() else {
@@ -257,12 +257,11 @@ fn foreign_keys(rows: &[Row], primary: &[String], own: &[ColumnFacts]) -> Vec<Fo
 
 /// Whether kigen's own tables are there, in this version.
 pub(crate) async fn has_journal(session: &mut dyn SqlSession) -> Result<bool, StoreError> {
-    let statement = Statement::new(
+    let statement = Statement::plain(
         "look for the journal",
         "select (select count(*) from sqlite_master where type = 'table' \
          and name in ('kigen_fence', 'kigen_journal', 'kigen_intent', 'kigen_marker')) \
          + (select count(*) from pragma_table_info('kigen_marker') where name = 'content')",
-        Vec::new(),
     );
     let rows = session.query(&statement).await?;
     Ok(rows.first().is_some_and(|row| integer(row, 0) == 5))
@@ -280,10 +279,10 @@ pub(crate) async fn relation(
     {
         return Ok(None);
     }
-    let statement = Statement::new(
+    let statement = Statement::of(
         format!("look for `{name}`"),
-        "select name from pragma_table_list where lower(name) = lower($1) and schema = 'main'",
-        vec![Arg::Text(name.name.clone())],
+        "select name from pragma_table_list where lower(name) = lower(?1) and schema = 'main'",
+        [Arg::Text(name.name.clone())],
     );
     let rows = session.query(&statement).await?;
     Ok(rows.first().map(|row| text(row, 0)))

@@ -25,11 +25,7 @@ pub(super) async fn read(
         return Ok(());
     }
     let doing = format!("read the collations of `{name}`");
-    let together = Statement::new(
-        doing.clone(),
-        format!("select {}", all.join(", ")),
-        Vec::new(),
-    );
+    let together = Statement::plain(doing.clone(), format!("select {}", all.join(", ")));
     if let Ok(rows) = session.query(&together).await {
         let answers = rows.first().into_iter().flatten();
         for (column, answer) in columns.iter_mut().zip(answers) {
@@ -39,7 +35,7 @@ pub(super) async fn read(
     }
     // One column at least has a collation that only the application brings.
     for (column, experiment) in columns.iter_mut().zip(all) {
-        let alone = Statement::new(doing.clone(), format!("select {experiment}"), Vec::new());
+        let alone = Statement::plain(doing.clone(), format!("select {experiment}"));
         column.collation = match session.query(&alone).await {
             Ok(rows) => collation(rows.first().and_then(|row| row.first()).and_then(count)),
             Err(_) => Some(Collation {

@@ -13,8 +13,7 @@ use super::dialect::Dialect;
 use super::dialect::StartType;
 use super::dialect::WalkKind;
 use super::dialect::literal;
-use super::dialect::quote;
-use super::session::Arg;
+use super::session::Values;
 use super::sqlite_catalog::NUMBER;
 use super::start::END_OF_CALENDAR;
 use super::start::FIRST_DAY;
@@ -22,18 +21,13 @@ use super::start::StartColumn;
 use super::start::local_start_of;
 use super::start::offset_seconds;
 use super::start::start_of;
+use crate::database::dialect::Dialect as _;
+use crate::database::sqlite::dialect::SqliteDialect;
 use crate::pseudonym::token::TEXT_TOKEN_CHARACTERS;
-
-/// Statements for SQLite 3.41 and later (the bundled one).
-pub(crate) struct SqliteDialect;
 
 impl Dialect for SqliteDialect {
     fn walk(&self) -> WalkKind {
         WalkKind::Keys
-    }
-
-    fn internal(&self, name: &str) -> String {
-        quote(&format!("kigen_{name}"))
     }
 
     fn readable(&self, expression: &str, _column: &ColumnFacts) -> String {
@@ -106,11 +100,6 @@ impl Dialect for SqliteDialect {
         exact.join(" || ',' || ")
     }
 
-    fn text_of(&self, expression: &str) -> String {
-        // A cast keeps the collation of its column.
-        format!("(cast({expression} as text) collate binary)")
-    }
-
     fn as_held(&self, parameter: &str, word: &str, column: &ColumnFacts) -> String {
         if column.family != NUMBER {
             return parameter.to_owned();
@@ -161,9 +150,15 @@ impl Dialect for SqliteDialect {
         format!("(length({text}) = {TEXT_TOKEN_CHARACTERS} and {text} not glob '*[^a-z2-7]*')")
     }
 
-    fn rows(&self, alias: &str, columns: &[&ColumnFacts], first: usize) -> String {
+    fn rows(
+        &self,
+        alias: &str,
+        columns: &[&ColumnFacts],
+        rows: &[&[Value]],
+        values: &mut Values,
+    ) -> String {
         // A value's own class counts, not its column's: bytes may stand in a column of any type.
-        let values: Vec<String> = (0..columns.len())
+        let cells: Vec<String> = (0..columns.len())
             .map(|index| {
                 format!(
                     "case json_type(value, '$[{index}]') when 'object' then unhex(value ->> '$[{index}].x') \
@@ -171,60 +166,19 @@ impl Dialect for SqliteDialect {
                 )
             })
             .collect();
-        format!(
-            "(select {}, key + 1 as o from json_each(${first})) as {alias}",
-            values.join(", ")
-        )
-    }
-
-    fn row_args(&self, columns: &[&ColumnFacts], rows: &[&[Value]]) -> Vec<Arg> {
         let rows: Vec<serde_json::Value> = rows
             .iter()
             .map(|row| row.iter().take(columns.len()).map(json_of).collect())
             .collect();
-        vec![Arg::Text(serde_json::Value::Array(rows).to_string())]
+        let rows = values.bind(serde_json::Value::Array(rows).to_string());
+        format!(
+            "(select {}, key + 1 as o from json_each({rows})) as {alias}",
+            cells.join(", ")
+        )
     }
 
     fn cast_text(&self, parameter: &str, _column: &ColumnFacts) -> String {
         parameter.to_owned()
-    }
-
-    fn lock_rows(&self) -> &'static str {
-        // `begin immediate` has locked the whole database for writing.
-        ""
-    }
-
-    fn lock_child_rows(&self) -> &'static str {
-        ""
-    }
-
-    fn json(&self, expression: &str) -> String {
-        expression.to_owned()
-    }
-
-    fn now(&self) -> &'static str {
-        "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')"
-    }
-
-    fn clock(&self) -> Option<&'static str> {
-        None
-    }
-
-    fn instant(&self, expression: &str) -> String {
-        expression.to_owned()
-    }
-
-    fn once(&self) -> &'static str {
-        // SQLite merges no subquery with a limit into an outer query that aggregates.
-        " limit -1"
-    }
-
-    fn lock_fence(&self) -> &'static str {
-        ""
-    }
-
-    fn only_plan(&self, _statement: &str) -> Option<String> {
-        None
     }
 
     fn keys_may_be_null(&self) -> bool {

@@ -36,17 +36,17 @@ const FOREIGN_KEYS: &str = "select t.name, f.id, f.\"from\", f.\"table\", f.\"to
      or exists (select 1 from pragma_table_info(t.name) p where p.pk = 1 and lower(p.name) = lower(f.\"from\")), s.rowid, \
      (select p.name from pragma_table_info(f.\"table\") p where p.pk = f.seq + 1) \
      from sqlite_schema s join pragma_table_list t on t.name = s.name and t.schema = 'main', pragma_foreign_key_list(t.name) f \
-     where s.type = 'table' and (lower(f.\"table\") = lower($1) or lower(t.name) = lower($1)) order by t.name, f.id, f.seq";
+     where s.type = 'table' and (lower(f.\"table\") = lower(?1) or lower(t.name) = lower(?1)) order by t.name, f.id, f.seq";
 
 const TRIGGERS: &str = "select name, tbl_name, sql from sqlite_schema \
-     where type = 'trigger' and lower(tbl_name) = lower($1) order by name";
+     where type = 'trigger' and lower(tbl_name) = lower(?1) order by name";
 
-const UNIQUE_INDEXES: &str = "select l.name, l.partial, i.name from pragma_index_list($1) l, pragma_index_xinfo(l.name) i \
+const UNIQUE_INDEXES: &str = "select l.name, l.partial, i.name from pragma_index_list(?1) l, pragma_index_xinfo(l.name) i \
      where l.\"unique\" = 1 and i.key = 1 order by l.name, i.seqno";
 
 const ALIKE: &str = "select t.name from pragma_table_list t where t.schema = 'main' and t.type = 'table' \
-     and lower(t.name) <> lower($1) and t.name not like 'sqlite\\_%' escape '\\' \
-     and not exists (select 1 from pragma_table_xinfo($1) a \
+     and lower(t.name) <> lower(?1) and t.name not like 'sqlite\\_%' escape '\\' \
+     and not exists (select 1 from pragma_table_xinfo(?1) a \
        where not exists (select 1 from pragma_table_xinfo(t.name) b where lower(b.name) = lower(a.name))) order by 1";
 
 /// Everything that surrounds `table`.
@@ -57,7 +57,7 @@ pub(crate) async fn relation(
     let doing = format!("look at what surrounds `{}`", table.name);
     let name = &table.relation.name;
     let mut ask = async |sql: &'static str| {
-        let statement = Statement::new(doing.clone(), sql, vec![Arg::Text(name.clone())]);
+        let statement = Statement::of(doing.clone(), sql, [Arg::Text(name.clone())]);
         session.query(&statement).await
     };
     let keys = foreign_keys(&ask(FOREIGN_KEYS).await?);

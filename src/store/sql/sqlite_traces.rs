@@ -69,14 +69,14 @@ fn name(file: &Path) -> String {
 }
 
 async fn journal_mode(session: &mut dyn SqlSession) -> Result<String, StoreError> {
-    let statement = Statement::new("read the journal mode", "pragma journal_mode", Vec::new());
+    let statement = Statement::plain("read the journal mode", "pragma journal_mode");
     let rows = session.query(&statement).await?;
     let mode = rows.first().and_then(|row| row.first());
     Ok(mode.and_then(Value::store_text).unwrap_or_default())
 }
 
 async fn number(session: &mut dyn SqlSession, sql: &'static str) -> Result<u64, StoreError> {
-    let statement = Statement::new("look for traces of removed rows", sql, Vec::new());
+    let statement = Statement::plain("look for traces of removed rows", sql);
     let rows = session.query(&statement).await?;
     let number = rows.first().and_then(|row| row.first()).and_then(count);
     Ok(number.unwrap_or_default())

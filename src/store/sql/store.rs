@@ -87,7 +87,7 @@ impl SqlStore {
         session.begin(Access::Read).await?;
         let (reading, schema) = self.backend.reading();
         whole::every_row(&mut *session, reading, schema, sink).await?;
-        session.rollback().await
+        Ok(session.rollback().await?)
     }
 
     fn not_migrated(&self) -> StoreError {
@@ -110,9 +110,7 @@ impl Inventory for SqlStore {
         };
         let mut session = self.backend.session().await?;
         let sql = format!("select {microseconds}");
-        let rows = session
-            .query(&Statement::new(DOING, sql, Vec::new()))
-            .await?;
+        let rows = session.query(&Statement::plain(DOING, sql)).await?;
         let read = match rows.first().map(Vec::as_slice) {
             Some([Value::Int(microseconds)]) => Timestamp::from_microsecond(*microseconds).ok(),
             _ => None,
@@ -270,7 +268,7 @@ impl Inventory for SqlStore {
         let mut session = self.backend.session().await?;
         session.begin(Access::Read).await?;
         journal::read(&mut *session, self.backend.dialect(), run_id, sink).await?;
-        session.rollback().await
+        Ok(session.rollback().await?)
     }
 
     async fn named_objects(&self, job: &Job, link: usize) -> Result<Vec<NamedObjects>, StoreError> {
@@ -299,7 +297,7 @@ impl Inventory for SqlStore {
         let tables = tables_of(&*self.backend, &mut *session, job).await?;
         tables.own(job)?;
         find::keys(&mut *session, self.backend.dialect(), job, &tables, sink).await?;
-        session.rollback().await
+        Ok(session.rollback().await?)
     }
 
     async fn typed(
@@ -333,7 +331,7 @@ impl Disposer for SqlStore {
         let mut session = self.backend.session().await?;
         session.begin(Access::Write).await?;
         journal::open_fence(&mut *session, self.backend.dialect(), run_id).await?;
-        session.commit().await
+        Ok(session.commit().await?)
     }
 
     async fn close_fence(&self, run_id: &str) -> Result<(), StoreError> {
@@ -370,7 +368,7 @@ impl Disposer for SqlStore {
         let mut session = self.backend.session().await?;
         session.begin(Access::Write).await?;
         journal::mark_published(&mut *session, self.backend.dialect(), run_id).await?;
-        session.commit().await
+        Ok(session.commit().await?)
     }
 
     async fn settle(&self) -> Result<Vec<String>, StoreError> {
@@ -433,7 +431,7 @@ impl SqlStore {
                 "close the fence of run {run_id}: {open} intents are open"
             )));
         }
-        session.commit().await
+        Ok(session.commit().await?)
     }
 
     async fn walk(

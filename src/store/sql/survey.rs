@@ -249,12 +249,12 @@ fn counts(
         StageText::from_of(stages),
         first.dialect.once()
     );
-    Ok(Statement::new(doing(first), sql, Vec::new()))
+    Ok(Statement::plain(doing(first), sql))
 }
 
 /// The person of a record as evidence knows them: by client and id; the kind is the cluster's.
 fn person(text: &StageText<'_>) -> Result<String, StoreError> {
-    let exact = |column: &str| {
+    let exact = |column: &str| -> Result<String, StoreError> {
         let facts = text.own_column(column)?;
         Ok(text.dialect.exact(&format!("t.{}", quote(column)), facts))
     };
@@ -343,7 +343,7 @@ async fn oldest_overdue(
 ) -> Result<Option<i64>, StoreError> {
     let statement = starting_points(text, as_of)?;
     let mut oldest: Option<Date> = None;
-    let mut sink = |row: Row| {
+    let mut sink = |row: Row| -> Result<(), StoreError> {
         if let Some(last_day_kept) = last_day_kept(text, &row)? {
             oldest = Some(oldest.map_or(last_day_kept, |so_far| so_far.min(last_day_kept)));
         }
@@ -377,7 +377,7 @@ fn starting_points(text: &StageText<'_>, as_of: Date) -> Result<Statement, Store
         text.from(),
         text.due(as_of)?
     );
-    Ok(Statement::new(doing(text), sql, Vec::new()))
+    Ok(Statement::plain(doing(text), sql))
 }
 
 fn last_day_kept(text: &StageText<'_>, row: &Row) -> Result<Option<Date>, StoreError> {

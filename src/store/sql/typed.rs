@@ -7,9 +7,9 @@ use super::catalog::ColumnFacts;
 use super::catalog::ColumnType;
 use super::dialect::Dialect;
 use super::resolved::Tables;
-use super::session::Arg;
 use super::session::SqlSession;
 use super::session::Statement;
+use super::session::Values;
 use super::text::missing;
 use crate::job::TableName;
 use crate::store::error::StoreError;
@@ -43,18 +43,20 @@ pub(crate) async fn typed(
             texts.len()
         )));
     }
+    let mut values = Values::default();
     let selected: Vec<String> = columns
         .iter()
-        .enumerate()
-        .map(|(index, column)| {
-            let cast = dialect.cast_text(&format!("${}", index + 1), column);
+        .zip(texts)
+        .map(|(column, text)| {
+            let text = values.bind(text).to_string();
+            let cast = dialect.cast_text(&text, column);
             dialect.readable(&format!("({cast})"), column)
         })
         .collect();
     let statement = Statement::new(
         "read a key as the columns' types",
         format!("select {}", selected.join(", ")),
-        texts.iter().map(|text| Arg::Text(text.clone())).collect(),
+        values,
     );
     let rows = session.query(&statement).await?;
     let row = rows.into_iter().next().unwrap_or_default();

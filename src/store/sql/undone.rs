@@ -10,14 +10,13 @@ use super::dialect::quote;
 use super::pass::Pass;
 use super::pass::value_at;
 use super::remove::replacements;
-use super::session::Arg;
 use super::session::Row;
 use super::session::SqlSession;
 use super::session::Statement;
+use super::session::Values;
 use super::survey::count;
 use super::text::missing;
 use super::window::in_rows;
-use super::window::key_args;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::Job;
@@ -32,13 +31,14 @@ pub(super) async fn check_deleted(
     if !has_triggers(pass)? {
         return Ok(());
     }
+    let mut values = Values::default();
     let sql = format!(
         "select count(*) from {} as t where {}",
         pass.tables.sql(&pass.job().table),
-        in_rows(pass)
+        in_rows(pass, keys, &mut values)
     );
     let doing = pass.doing("look for deleted records");
-    let statement = Statement::new(doing, sql, key_args(pass, keys));
+    let statement = Statement::new(doing, sql, values);
     none(session, pass, &statement).await
 }
 
@@ -120,15 +120,15 @@ fn moved(
         pass.dialect.text_of(&now),
         pass.dialect.text_of(&before)
     ));
+    let mut values = Values::default();
     let sql = format!(
         "select count(*) from {} as t, {} where {}",
         pass.tables.sql(&pass.job().table),
-        pass.dialect.rows("u", &columns, 1),
+        pass.dialect.rows("u", &columns, &slices, &mut values),
         on.join(" and ")
     );
-    let args = pass.dialect.row_args(&columns, &slices);
     let doing = pass.doing("look at the days of pseudonymized records");
-    Ok(Some(Statement::new(doing, sql, args)))
+    Ok(Some(Statement::new(doing, sql, values)))
 }
 
 fn has_triggers(pass: &Pass<'_>) -> Result<bool, StoreError> {
@@ -176,20 +176,20 @@ fn put_back(pass: &Pass<'_>, rows: &[Row], keys: &[RecordKey]) -> Result<Stateme
     let on: Vec<String> = on
         .map(|(index, column)| format!("t.{} = u.c{index}", quote(column)))
         .collect();
-    let mut args = pass.dialect.row_args(&columns, &slices);
+    let mut values = Values::default();
     let sql = format!(
         "select count(*) from {} as t, {} where {} and ({})",
         pass.tables.sql(&pass.job().table),
-        pass.dialect.rows("u", &columns, 1),
+        pass.dialect.rows("u", &columns, &slices, &mut values),
         on.join(" and "),
-        signs(pass, &mut args).join(" or ")
+        signs(pass, &mut values).join(" or ")
     );
     let doing = pass.doing("look at pseudonymized records");
-    Ok(Statement::new(doing, sql, args))
+    Ok(Statement::new(doing, sql, values))
 }
 
 /// By what a record shows that a change of it was undone.
-fn signs(pass: &Pass<'_>, args: &mut Vec<Arg>) -> Vec<String> {
+fn signs(pass: &Pass<'_>, values: &mut Values) -> Vec<String> {
     let text = |expression: &str| pass.dialect.text_of(expression);
     let mut place = pass.key_columns.len();
     let mut signs = Vec::new();
@@ -208,8 +208,7 @@ fn signs(pass: &Pass<'_>, args: &mut Vec<Arg>) -> Vec<String> {
         match constant.and_then(|value| value.store_text()) {
             None => signs.push(format!("{column} is not null")),
             Some(constant) => {
-                args.push(Arg::Text(constant));
-                signs.push(format!("{} <> ${}", text(&column), args.len()));
+                signs.push(format!("{} <> {}", text(&column), values.bind(constant)));
             }
         }
     }

@@ -7,6 +7,7 @@ use super::goes_with::Parents;
 use super::pass::Pass;
 use super::session::SqlSession;
 use super::session::Statement;
+use super::session::Values;
 use super::survey::count;
 use crate::guard;
 use crate::guard::Guard;
@@ -44,19 +45,19 @@ fn clear(pass: &Pass<'_>, parents: &Parents<'_, '_>, reference: &Reference) -> S
     let set: Vec<String> = set
         .map(|column| format!("{} = null", quote(column)))
         .collect();
+    let mut values = Values::default();
     let sql = format!(
         "update {} as t set {} from {} where {}",
         pass.tables.sql(&reference.table),
         set.join(", "),
-        parents.from(pass),
+        parents.from(pass, &mut values),
         parents.named_by(reference)
     );
     let doing = pass.doing(&format!(
         "unlink rows of `{}` from a batch",
         reference.table
     ));
-    Statement::new(doing, sql, parents.args(pass))
-        .writing(pass.tables.sql(&reference.table), Operation::Update)
+    Statement::new(doing, sql, values).writing(pass.tables.sql(&reference.table), Operation::Update)
 }
 
 /// A trigger or a rule may swallow the update; the deletion would then take the row along, or fail.
@@ -66,14 +67,15 @@ async fn none_is_left(
     parents: &Parents<'_, '_>,
     reference: &Reference,
 ) -> Result<(), StoreError> {
+    let mut values = Values::default();
     let sql = format!(
         "select count(*) from {}, {} as t where {}",
-        parents.from(pass),
+        parents.from(pass, &mut values),
         pass.tables.sql(&reference.table),
         parents.named_by(reference)
     );
     let doing = pass.doing(&format!("look for rows of `{}`", reference.table));
-    let statement = Statement::new(doing, sql, parents.args(pass));
+    let statement = Statement::new(doing, sql, values);
     let found = session.query(&statement).await?;
     let rows = found.first().and_then(|row| count(row.first()?));
     match rows {

@@ -27,10 +27,10 @@ const POSTGRES_TABLES: &str = "select (case when pg_table_is_visible(r.oid) then
        rn.nspname || '.' || r.relname, format('%I.%I', n.nspname, c.relname) \
      from pg_class c join pg_namespace n on n.oid = c.relnamespace \
      join pg_class r on r.oid = coalesce(pg_partition_root(c.oid), c.oid) join pg_namespace rn on rn.oid = r.relnamespace \
-     where c.relkind = 'r' and c.relpersistence <> 't' and c.oid >= 16384 and n.nspname <> $1 order by c.oid";
+     where c.relkind = 'r' and c.relpersistence <> 't' and c.oid >= 16384 and n.nspname <> ?1 order by c.oid";
 
 const SQLITE_TABLES: &str = "select name, name, name from pragma_table_list where schema = 'main' and type in ('table', 'shadow') \
-     and name not like 'sqlite\\_%' escape '\\' and name not like 'kigen\\_%' escape '\\' and $1 = $1 order by name";
+     and name not like 'sqlite\\_%' escape '\\' and name not like 'kigen\\_%' escape '\\' order by name";
 
 /// How an engine is read as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,12 +47,11 @@ pub(crate) async fn every_row(
     own_schema: &str,
     sink: DigestSink<'_>,
 ) -> Result<(), StoreError> {
-    let (tables, args) = match reading {
-        Reading::Postgres => (POSTGRES_TABLES, own_schema),
-        Reading::Sqlite => (SQLITE_TABLES, own_schema),
+    const DOING: &str = "list the tables of the database";
+    let statement = match reading {
+        Reading::Postgres => Statement::of(DOING, POSTGRES_TABLES, [own_schema.into()]),
+        Reading::Sqlite => Statement::plain(DOING, SQLITE_TABLES),
     };
-    let args = vec![super::session::Arg::Text(args.to_owned())];
-    let statement = Statement::new("list the tables of the database", tables, args);
     for row in session.query(&statement).await? {
         let text = |at: usize| row.get(at).and_then(Value::store_text).unwrap_or_default();
         let table = WholeTable {
@@ -69,7 +68,7 @@ pub(crate) async fn every_row(
         let doing = format!("read every row of `{}`", table.name);
         let mut each = |row: Row| sink(&table, digest(&row, reading));
         session
-            .stream(&Statement::new(doing, sql, Vec::new()), &mut each)
+            .stream(&Statement::plain(doing, sql), &mut each)
             .await?;
     }
     Ok(())

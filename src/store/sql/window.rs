@@ -8,6 +8,7 @@ use super::dialect::quote;
 use super::pass::Pass;
 use super::session::Arg;
 use super::session::Statement;
+use super::session::Values;
 use crate::job::Operation;
 use crate::store::error::StoreError;
 
@@ -29,25 +30,24 @@ pub(crate) fn by_blocks(pass: &Pass<'_>) -> bool {
 
 /// Deletes the due records of the window, where one statement suffices.
 pub(crate) fn delete_window(pass: &Pass<'_>, window: &Window) -> Statement {
-    let (condition, args) = window_condition(pass, window);
+    let mut values = Values::default();
+    let condition = window_condition(pass, window, &mut values);
     let sql = format!(
-        "delete from {} as t where {condition} and {} returning {}",
+        "delete from {} as t where {condition} and {}{}",
         pass.tables.sql(&pass.job().table),
         pass.due,
-        pass.selection.list()
+        pass.dialect.returning(&pass.selection.list())
     );
-    Statement::new(pass.doing("delete a batch"), sql, args)
+    Statement::new(pass.doing("delete a batch"), sql, values)
         .writing(pass.tables.sql(&pass.job().table), Operation::Delete)
 }
 
 /// Locks the due records of the window that nobody else has locked, and names them by their keys.
 pub(crate) fn lock_window(pass: &Pass<'_>, window: &Window) -> Statement {
     let keys = keys_window(pass, window);
-    Statement {
-        doing: pass.doing("lock a batch").into(),
-        sql: format!("{}{}", keys.sql, pass.dialect.lock_rows()).into(),
-        ..keys
-    }
+    let mut lock = keys.followed_by(pass.dialect.lock_rows());
+    lock.doing = pass.doing("lock a batch").into();
+    lock
 }
 
 /// Names the due records of the window by their keys.
@@ -66,7 +66,8 @@ pub(crate) fn read_window(pass: &Pass<'_>, window: &Window) -> Statement {
 }
 
 fn select_window(pass: &Pass<'_>, window: &Window, list: &str, due: Option<&str>) -> Statement {
-    let (mut condition, args) = window_condition(pass, window);
+    let mut values = Values::default();
+    let mut condition = window_condition(pass, window, &mut values);
     if let Some(due) = due {
         condition = format!("{condition} and {due}");
     }
@@ -77,43 +78,33 @@ fn select_window(pass: &Pass<'_>, window: &Window, list: &str, due: Option<&str>
             own_key(pass).join(", ")
         ));
     }
-    Statement::new(pass.doing("read a batch"), sql, args)
+    Statement::new(pass.doing("read a batch"), sql, values)
 }
 
-fn window_condition(pass: &Pass<'_>, window: &Window) -> (String, Vec<Arg>) {
+fn window_condition(pass: &Pass<'_>, window: &Window, values: &mut Values) -> String {
     let key = own_key(pass);
     match window {
-        Window::Blocks(from, to) => (
-            "t.ctid >= $1::tid and t.ctid < $2::tid".to_owned(),
-            vec![
-                Arg::Text(format!("({from},0)")),
-                Arg::Text(format!("({to},0)")),
-            ],
+        Window::Blocks(from, to) => format!(
+            "t.ctid >= {}::tid and t.ctid < {}::tid",
+            values.bind(format!("({from},0)")),
+            values.bind(format!("({to},0)"))
         ),
-        Window::After { key: None, .. } => (has_key(&key), Vec::new()),
+        Window::After { key: None, .. } => has_key(&key),
         // A number that SQLite calls real is handed over as such: as a text it may be another one.
         Window::After {
             key: Some(after), ..
         } if after.values().iter().any(is_real) => {
-            let condition = format!("{} and {}", behind(pass, 1), has_key(&key));
-            let args = pass.dialect.row_args(&pass.key_columns, &[after.values()]);
-            (condition, args)
+            format!("{} and {}", behind(pass, after, values), has_key(&key))
         }
         Window::After {
             key: Some(after), ..
-        } => {
-            let parameters: Vec<String> =
-                (1..=key.len()).map(|index| format!("${index}")).collect();
-            let args = after.values().iter().map(key_arg).collect();
-            let condition = format!(
-                "({}) > ({}) and {}",
-                key.join(", "),
-                parameters.join(", "),
-                has_key(&key)
-            );
-            (condition, args)
-        }
-        Window::Keys(keys) => (in_rows(pass), key_args(pass, keys)),
+        } => format!(
+            "({}) > ({}) and {}",
+            key.join(", "),
+            values.list(after.values().iter().map(key_arg)),
+            has_key(&key)
+        ),
+        Window::Keys(keys) => in_rows(pass, keys, values),
     }
 }
 
@@ -121,16 +112,17 @@ fn is_real(value: &Value) -> bool {
     matches!(value, Value::Decimal(_))
 }
 
-/// `(t.k1, t.k2) > (select c0, c1 from …)`, with the arguments of one row from `$first` on: the database
-/// compares the key as its columns' types.
-pub(super) fn behind(pass: &Pass<'_>, first: usize) -> String {
+/// `(t.k1, t.k2) > (select c0, c1 from …)`, where the one row is the key `after`: the database compares
+/// it as its columns' types.
+pub(super) fn behind(pass: &Pass<'_>, after: &RecordKey, values: &mut Values) -> String {
     let key = own_key(pass);
     let names: Vec<String> = (0..key.len()).map(|index| format!("c{index}")).collect();
     format!(
         "({}) > (select {} from {})",
         key.join(", "),
         names.join(", "),
-        pass.dialect.rows("u", &pass.key_columns, first)
+        pass.dialect
+            .rows("u", &pass.key_columns, &[after.values()], values)
     )
 }
 
@@ -168,12 +160,6 @@ fn key_arg(value: &Value) -> Arg {
     }
 }
 
-/// The arguments of [`in_rows`].
-pub(crate) fn key_args(pass: &Pass<'_>, keys: &[RecordKey]) -> Vec<Arg> {
-    let rows: Vec<&[Value]> = keys.iter().map(RecordKey::values).collect();
-    pass.dialect.row_args(&pass.key_columns, &rows)
-}
-
 /// The key's columns in the job's order: `t."k1"`.
 pub(crate) fn own_key(pass: &Pass<'_>) -> Vec<String> {
     pass.job()
@@ -183,14 +169,15 @@ pub(crate) fn own_key(pass: &Pass<'_>) -> Vec<String> {
         .collect()
 }
 
-/// `(t.k1, t.k2) in (select c0, c1 from …)`, with the arguments of [`key_args`] first.
-pub(crate) fn in_rows(pass: &Pass<'_>) -> String {
+/// `(t.k1, t.k2) in (select c0, c1 from …)`: that a row is one of `keys`.
+pub(crate) fn in_rows(pass: &Pass<'_>, keys: &[RecordKey], values: &mut Values) -> String {
     let key = own_key(pass);
     let names: Vec<String> = (0..key.len()).map(|index| format!("c{index}")).collect();
+    let rows: Vec<&[Value]> = keys.iter().map(RecordKey::values).collect();
     format!(
         "({}) in (select {} from {})",
         key.join(", "),
         names.join(", "),
-        pass.dialect.rows("u", &pass.key_columns, 1)
+        pass.dialect.rows("u", &pass.key_columns, &rows, values)
     )
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use kigen::ledger::migrator;
+use kigen::database::migrate;
 use kigen::store::sql::PostgresOptions;
 use kigen::store::sql::SqlStore;
 use kigen::store::sql::SqliteOptions;
@@ -38,13 +38,9 @@ impl TestStore {
     pub(crate) async fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(SQLITE_FILE);
-        let mut shell = Shell::sqlite(&format!("sqlite:{}?mode=rwc", file.display())).await;
-        if let Shell::Sqlite(connection) = &mut shell {
-            let set = &migrator::JOURNAL_SQLITE;
-            migrator::migrate_sqlite(connection, set, jiff::Timestamp::UNIX_EPOCH)
-                .await
-                .unwrap();
-        }
+        let url = format!("sqlite:{}?mode=rwc", file.display());
+        let shell = Shell::sqlite(&url).await;
+        migrate_journal(&url, None).await;
         Self {
             place: Place::Sqlite { folder },
             shell: Mutex::new(shell),
@@ -61,15 +57,9 @@ impl TestStore {
             .execute(&format!("drop database if exists {name} with (force)"))
             .await;
         admin.execute(&format!("create database {name}")).await;
-        let mut shell = Shell::postgres(in_database(&server, &name).as_str()).await;
-        if let Shell::Postgres(connection) = &mut shell {
-            let set = &migrator::JOURNAL_POSTGRES;
-            let schema = Some(JOURNAL_SCHEMA);
-            let at = jiff::Timestamp::UNIX_EPOCH;
-            migrator::migrate_postgres(connection, set, schema, at)
-                .await
-                .unwrap();
-        }
+        let url = in_database(&server, &name);
+        let shell = Shell::postgres(url.as_str()).await;
+        migrate_journal(url.as_str(), Some(JOURNAL_SCHEMA)).await;
         Some(Self {
             place: Place::Postgres { server, name },
             shell: Mutex::new(shell),
@@ -264,6 +254,15 @@ impl TestStore {
         };
         opened.unwrap()
     }
+}
+
+async fn migrate_journal(url: &str, schema: Option<&str>) {
+    let database = migrate::journal_database(url, schema).await.unwrap();
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    migrate::migrate(&*database, &migrate::JOURNAL, at)
+        .await
+        .unwrap();
+    database.close().await;
 }
 
 const SQLITE_FILE: &str = "学校 store.db";

@@ -10,13 +10,19 @@ use kigen_evidence::merkle::Hash;
 use crate::ledger::CertificateFilter;
 use crate::ledger::CertificateMatch;
 use crate::ledger::CertificateSummary;
+use crate::ledger::Certificates;
 use crate::ledger::Clocks;
+use crate::ledger::Entries;
 use crate::ledger::Envelope;
 use crate::ledger::Ledger;
 use crate::ledger::LedgerLock;
+use crate::ledger::LogEntries;
 use crate::ledger::NewCertificate;
 use crate::ledger::RunKey;
+use crate::ledger::Runs;
 use crate::ledger::Stored;
+use crate::ledger::Suspensions;
+use crate::ledger::Upkeep;
 use crate::ledger::entry::Entry;
 use crate::ledger::entry::RecordedEntry;
 use crate::ledger::error::LedgerError;
@@ -25,7 +31,6 @@ use crate::ledger::fold::RunRecord;
 use crate::ledger::log::Appended;
 use crate::ledger::log::LogCheckpoint;
 use crate::ledger::log::LogEntry;
-use crate::ledger::log::LogLedger;
 use crate::ledger::log::LogRole;
 use crate::ledger::log::NewLogEntry;
 
@@ -54,14 +59,14 @@ impl<'a> WeakLedger<'a> {
         }
         self.left.store(-1, Ordering::SeqCst);
         Err(LedgerError::ReadOnly {
-            action: "go on",
+            action: "go on".to_owned(),
             source: None,
         })
     }
 }
 
 #[async_trait]
-impl LogLedger for WeakLedger<'_> {
+impl LogEntries for WeakLedger<'_> {
     async fn log_clients(&self) -> Result<Vec<String>, LedgerError> {
         self.inner.log_clients().await
     }
@@ -96,10 +101,6 @@ impl LogLedger for WeakLedger<'_> {
         self.inner.log_notices(client).await
     }
 
-    async fn suspension_entries(&self) -> Result<Vec<RecordedEntry>, LedgerError> {
-        self.inner.suspension_entries().await
-    }
-
     async fn append_to_log(
         &self,
         new: &NewLogEntry,
@@ -128,23 +129,14 @@ impl LogLedger for WeakLedger<'_> {
 }
 
 #[async_trait]
-impl Ledger for WeakLedger<'_> {
-    async fn migrate(&self, at: Timestamp) -> Result<Vec<String>, LedgerError> {
-        self.inner.migrate(at).await
+impl Suspensions for WeakLedger<'_> {
+    async fn suspension_entries(&self) -> Result<Vec<RecordedEntry>, LedgerError> {
+        self.inner.suspension_entries().await
     }
+}
 
-    async fn check_migrated(&self) -> Result<(), LedgerError> {
-        self.inner.check_migrated().await
-    }
-
-    async fn probe_writable(&self) -> Result<(), LedgerError> {
-        self.inner.probe_writable().await
-    }
-
-    async fn clocks(&self) -> Result<Clocks, LedgerError> {
-        self.inner.clocks().await
-    }
-
+#[async_trait]
+impl Entries for WeakLedger<'_> {
     async fn append(
         &self,
         run_id: Option<&str>,
@@ -157,16 +149,6 @@ impl Ledger for WeakLedger<'_> {
         Ok(place)
     }
 
-    async fn start_run(
-        &self,
-        run_id: &str,
-        at: Timestamp,
-        entry: &Entry,
-        key: &RunKey,
-    ) -> Result<(), LedgerError> {
-        self.inner.start_run(run_id, at, entry, key).await
-    }
-
     async fn entries(
         &self,
         from: Option<Timestamp>,
@@ -177,6 +159,19 @@ impl Ledger for WeakLedger<'_> {
 
     async fn entries_of(&self, run_id: &str) -> Result<Vec<RecordedEntry>, LedgerError> {
         self.inner.entries_of(run_id).await
+    }
+}
+
+#[async_trait]
+impl Runs for WeakLedger<'_> {
+    async fn start_run(
+        &self,
+        run_id: &str,
+        at: Timestamp,
+        entry: &Entry,
+        key: &RunKey,
+    ) -> Result<(), LedgerError> {
+        self.inner.start_run(run_id, at, entry, key).await
     }
 
     async fn unfinished_runs(&self) -> Result<Vec<RunRecord>, LedgerError> {
@@ -194,7 +189,10 @@ impl Ledger for WeakLedger<'_> {
     async fn destroy_run_key(&self, run_id: &str) -> Result<bool, LedgerError> {
         self.inner.destroy_run_key(run_id).await
     }
+}
 
+#[async_trait]
+impl Certificates for WeakLedger<'_> {
     async fn store_certificate(&self, new: &NewCertificate) -> Result<Stored, LedgerError> {
         self.moment()?;
         let stored = self.inner.store_certificate(new).await?;
@@ -218,6 +216,25 @@ impl Ledger for WeakLedger<'_> {
 
     async fn certificate(&self, id: &str) -> Result<CertificateMatch, LedgerError> {
         self.inner.certificate(id).await
+    }
+}
+
+#[async_trait]
+impl Upkeep for WeakLedger<'_> {
+    async fn migrate(&self, at: Timestamp) -> Result<Vec<String>, LedgerError> {
+        self.inner.migrate(at).await
+    }
+
+    async fn check_migrated(&self) -> Result<(), LedgerError> {
+        self.inner.check_migrated().await
+    }
+
+    async fn probe_writable(&self) -> Result<(), LedgerError> {
+        self.inner.probe_writable().await
+    }
+
+    async fn clocks(&self) -> Result<Clocks, LedgerError> {
+        self.inner.clocks().await
     }
 
     async fn lock(&self, names: &[String]) -> Result<LedgerLock, LockError> {

@@ -93,9 +93,9 @@ pub(crate) async fn leave_out_empty(
         let sql = format!("select 1 from {} limit 1", dialect::table(&table));
         let doing = format!("look for rows of `{}`", copy.table);
         session.begin(Access::Read).await?;
-        let rows = session.query(&Statement::new(doing, sql, Vec::new())).await;
+        let rows = session.query(&Statement::plain(doing, sql)).await;
         session.rollback().await?;
-        match rows {
+        match rows.map_err(StoreError::from) {
             Ok(rows) if rows.is_empty() => {}
             Ok(_) | Err(StoreError::NotPermitted { .. } | StoreError::Failed { .. }) => {
                 fit.copies.push(copy);

@@ -19,6 +19,7 @@ use crate::store::sql::session::Access;
 use crate::store::sql::session::Row;
 use crate::store::sql::session::SqlSession;
 use crate::store::sql::session::Statement;
+use crate::store::sql::session::Values;
 
 /// Rows of each end of a key's order that are tried: what is odd lies there (infinities, other classes).
 const SAMPLE: usize = 50;
@@ -119,21 +120,21 @@ async fn find_again(
     let doing = format!("find rows of `{table}` by their keys");
     session.begin(Access::Read).await?;
     let rows = session
-        .query(&Statement::new(doing.clone(), sample, Vec::new()))
+        .query(&Statement::plain(doing.clone(), sample))
         .await;
     let found = match &rows {
         Ok(rows) => {
             let keys: Vec<Row> = rows.iter().map(|row| adopt(ground, columns, row)).collect();
             let keys: Vec<&[Value]> = keys.iter().map(Vec::as_slice).collect();
             let given: Vec<String> = (0..columns.len()).map(|at| format!("u.c{at}")).collect();
+            let mut values = Values::default();
             let sql = format!(
                 "select 1 from {from} where ({}) in (select {} from {})",
                 names.join(", "),
                 given.join(", "),
-                dialect.rows("u", columns, 1)
+                dialect.rows("u", columns, &keys, &mut values)
             );
-            let args = dialect.row_args(columns, &keys);
-            session.query(&Statement::new(doing, sql, args)).await
+            session.query(&Statement::new(doing, sql, values)).await
         }
         Err(_) => Ok(Vec::new()),
     };
@@ -179,9 +180,9 @@ async fn try_match(
     );
     let doing = format!("match rows of `{}` with `{parent}`", reference.table);
     session.begin(Access::Read).await?;
-    let matched = session.query(&Statement::new(doing, sql, Vec::new())).await;
+    let matched = session.query(&Statement::plain(doing, sql)).await;
     session.rollback().await?;
-    match matched {
+    match matched.map_err(StoreError::from) {
         // A right that is missing is told as such.
         Ok(_) | Err(StoreError::NotPermitted { .. }) => Ok(None),
         Err(error @ StoreError::Failed { .. }) => Ok(Some(format!(

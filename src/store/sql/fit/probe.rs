@@ -42,9 +42,9 @@ pub(crate) async fn probe(
         };
         let doing = format!("plan a statement that {} `{}`", touch.does(), touch.table);
         session.begin(Access::Read).await?;
-        let planned = session.query(&Statement::new(doing, sql, Vec::new())).await;
+        let planned = session.query(&Statement::plain(doing, sql)).await;
         session.rollback().await?;
-        match planned {
+        match planned.map_err(StoreError::from) {
             Ok(_) => {}
             Err(error @ StoreError::NotPermitted { .. }) => {
                 fit.missing_rights.push(error.to_string());

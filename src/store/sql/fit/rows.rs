@@ -49,9 +49,7 @@ async fn finds(
     doing: String,
     sql: String,
 ) -> Result<bool, StoreError> {
-    let found = session
-        .query(&Statement::new(doing, sql, Vec::new()))
-        .await?;
+    let found = session.query(&Statement::plain(doing, sql)).await?;
     Ok(!found.is_empty())
 }
 

@@ -59,7 +59,7 @@ pub(super) async fn tokens_in_use(
                 text.is_known(change)
             );
             let doing = format!("look for tokens without marks in `{}`", change.column);
-            let statement = Statement::new(doing, sql, Vec::new());
+            let statement = Statement::plain(doing, sql);
             if !session.query(&statement).await?.is_empty() {
                 problems.push(problem);
             }

@@ -17,6 +17,7 @@ use crate::store::sql::pass::Pass;
 use crate::store::sql::session::Row;
 use crate::store::sql::session::SqlSession;
 use crate::store::sql::session::Statement;
+use crate::store::sql::session::Values;
 use crate::store::sql::survey;
 
 /// References that lead from a table to the cluster's own, one after the other.
@@ -116,11 +117,12 @@ pub(in crate::store::sql) async fn count(
             continue;
         }
         let limit = most.saturating_add(1).min(MOST_COUNTED);
-        let (from, on) = joined(pass, &way, &parents);
+        let mut values = Values::default();
+        let (from, on) = joined(pass, &way, &parents, &mut values);
         let sql =
             format!("select count(*) from (select 1 from {from} where {on} limit {limit}) as n");
         let doing = pass.doing("count the rows that go with a record");
-        let statement = Statement::new(doing, sql, parents.args(pass));
+        let statement = Statement::new(doing, sql, values);
         let rows = session.query(&statement).await?;
         let rows = rows.first().and_then(|row| survey::count(row.first()?));
         counted += rows.unwrap_or(u64::MAX / 2);
@@ -170,15 +172,21 @@ fn statement(
             .readable(&format!("r0.{}", quote(&column.name)), column)
     });
     let list: Vec<String> = list.chain(["u.o".to_owned()]).collect();
-    let (from, on) = joined(pass, way, parents);
+    let mut values = Values::default();
+    let (from, on) = joined(pass, way, parents, &mut values);
     let sql = format!("select {} from {from} where {on}", list.join(", "));
     let doing = pass.doing("show rows that go with records");
-    Statement::new(doing, sql, parents.args(pass))
+    Statement::new(doing, sql, values)
 }
 
 /// The tables of `way` and how their rows name each other: `r0` is the first, `u` numbers the records.
-fn joined(pass: &Pass<'_>, way: &Way<'_>, parents: &Parents<'_, '_>) -> (String, String) {
-    let mut from = parents.from(pass);
+fn joined(
+    pass: &Pass<'_>,
+    way: &Way<'_>,
+    parents: &Parents<'_, '_>,
+    values: &mut Values,
+) -> (String, String) {
+    let mut from = parents.from(pass, values);
     let mut on = vec![parents.is_parent()];
     for (step, (_, reference)) in way.iter().enumerate() {
         from.push_str(&format!(

@@ -23,6 +23,7 @@ use crate::store::sql::pass::value_at;
 use crate::store::sql::session::Row;
 use crate::store::sql::session::SqlSession;
 use crate::store::sql::session::Statement;
+use crate::store::sql::session::Values;
 use crate::store::sql::survey::count;
 use crate::store::sql::text::missing;
 
@@ -227,16 +228,16 @@ async fn named_elsewhere(
         column = pass.dialect.text_of(&column);
         &text
     };
+    let rows: Vec<&[Value]> = asked.keys().map(std::slice::from_ref).collect();
+    let mut values = Values::default();
     let sql = format!(
         "select distinct {} from {} as t where {column} in (select c0 from {})",
         pass.dialect.readable(&column, typed),
         pass.tables.sql(&elsewhere.table),
-        pass.dialect.rows("u", &[typed], 1)
+        pass.dialect.rows("u", &[typed], &rows, &mut values)
     );
-    let rows: Vec<&[Value]> = asked.keys().map(std::slice::from_ref).collect();
-    let args = pass.dialect.row_args(&[typed], &rows);
     let doing = pass.doing(&format!("ask who names an object in `{}`", elsewhere.table));
-    for row in session.query(&Statement::new(doing, sql, args)).await? {
+    for row in session.query(&Statement::new(doing, sql, values)).await? {
         let text = row.first().and_then(Value::store_text);
         let text = text.map(|text| Value::Text(text.trim_end_matches(' ').to_owned()));
         let known = asked.iter().find(|(key, _)| match (key, &text) {
@@ -251,26 +252,20 @@ async fn named_elsewhere(
 }
 
 /// Counts the rows of link `link` by the object that they name.
-fn how_often(pass: &Pass<'_>, link: usize, values: &[&Value]) -> Result<Statement, StoreError> {
+fn how_often(pass: &Pass<'_>, link: usize, keys: &[&Value]) -> Result<Statement, StoreError> {
     let link = &pass.job().objects[link];
     let named = link.table.as_ref().unwrap_or(&pass.job().table);
     let facts = pass.tables.column(named, &link.key_column);
     let facts = facts.ok_or_else(|| missing(&named.to_string(), &link.key_column))?;
     let column = format!("t.{}", quote(&link.key_column));
+    let rows: Vec<&[Value]> = keys.iter().map(|key| std::slice::from_ref(*key)).collect();
+    let mut values = Values::default();
     let sql = format!(
         "select {}, count(*) from {} as t where {column} in (select c0 from {}) group by {column}",
         pass.dialect.readable(&column, facts),
         pass.tables.sql(named),
-        pass.dialect.rows("u", &[facts], 1)
+        pass.dialect.rows("u", &[facts], &rows, &mut values)
     );
-    let rows: Vec<&[Value]> = values
-        .iter()
-        .map(|value| std::slice::from_ref(*value))
-        .collect();
     let doing = pass.doing(&format!("count who names an object in `{named}`"));
-    Ok(Statement::new(
-        doing,
-        sql,
-        pass.dialect.row_args(&[facts], &rows),
-    ))
+    Ok(Statement::new(doing, sql, values))
 }

@@ -11,10 +11,10 @@ use crate::job::Operation;
 use crate::store::error::StoreError;
 use crate::store::sql::dialect::Dialect;
 use crate::store::sql::pass::Pass;
-use crate::store::sql::session::Arg;
 use crate::store::sql::session::Row;
 use crate::store::sql::session::SqlSession;
 use crate::store::sql::session::Statement;
+use crate::store::sql::session::Values;
 
 /// Stores the intents of a batch, each only while the run's fence is open.
 pub(in crate::store::sql) async fn store(
@@ -22,26 +22,26 @@ pub(in crate::store::sql) async fn store(
     pass: &Pass<'_>,
     intents: &[Intent],
 ) -> Result<(), StoreError> {
-    let sql = format!(
-        "insert into {} (run_id, intent_id, target, row_key, facts, created_at) \
-         select $1, $2, $3, {}, {}, {} from {} as f where f.run_id = $1 and f.state = 'open'{}",
-        pass.dialect.internal("intent"),
-        pass.dialect.json("$4"),
-        pass.dialect.json("$5"),
-        pass.dialect.now(),
-        pass.dialect.internal("fence"),
-        pass.dialect.lock_fence()
-    );
     for intent in intents {
         let (key, facts) = facts::write(pass.job(), &pass.stage().name, intent)?;
-        let args = vec![
-            run(pass),
-            Arg::Int(intent.id),
-            Arg::Int(i64::from(pass.order.targets.own)),
-            Arg::Text(key),
-            Arg::Text(facts),
-        ];
-        let statement = Statement::new(pass.doing("store an intent"), sql.clone(), args)
+        let mut values = Values::default();
+        let run = values.bind(&pass.order.run.run_id);
+        let number = values.bind(intent.id);
+        let target = values.bind(i64::from(pass.order.targets.own));
+        let key = values.bind(key).to_string();
+        let facts = values.bind(facts).to_string();
+        let sql = format!(
+            "insert into {} (run_id, intent_id, target, row_key, facts, created_at) \
+             select {run}, {number}, {target}, {}, {}, {} from {} as f \
+             where f.run_id = {run} and f.state = 'open'{}",
+            pass.dialect.internal("intent"),
+            pass.dialect.json(&key),
+            pass.dialect.json(&facts),
+            pass.dialect.now(),
+            pass.dialect.internal("fence"),
+            pass.dialect.lock_fence()
+        );
+        let statement = Statement::new(pass.doing("store an intent"), sql, values)
             .writing(pass.dialect.internal("intent"), Operation::Insert);
         if session.execute(&statement).await? != 1 {
             return Err(StoreError::FenceClosed {
@@ -59,12 +59,14 @@ pub(super) async fn drop_intent(
     run_id: &str,
     intent: i64,
 ) -> Result<bool, StoreError> {
+    let mut values = Values::default();
     let sql = format!(
-        "delete from {} where run_id = $1 and intent_id = $2",
-        dialect.internal("intent")
+        "delete from {} where run_id = {} and intent_id = {}",
+        dialect.internal("intent"),
+        values.bind(run_id),
+        values.bind(intent)
     );
-    let args = vec![Arg::Text(run_id.to_owned()), Arg::Int(intent)];
-    let statement = Statement::new("drop an intent", sql, args)
+    let statement = Statement::new("drop an intent", sql, values)
         .writing(dialect.internal("intent"), Operation::Delete);
     Ok(session.execute(&statement).await? == 1)
 }
@@ -74,13 +76,15 @@ pub(in crate::store::sql) async fn open(
     session: &mut dyn SqlSession,
     pass: &Pass<'_>,
 ) -> Result<Vec<Intent>, StoreError> {
+    let mut values = Values::default();
     let sql = format!(
-        "select intent_id, {}, {} from {} where run_id = $1 order by intent_id",
+        "select intent_id, {}, {} from {} where run_id = {} order by intent_id",
         pass.dialect.text_of("row_key"),
         pass.dialect.text_of("facts"),
-        pass.dialect.internal("intent")
+        pass.dialect.internal("intent"),
+        values.bind(&pass.order.run.run_id)
     );
-    let statement = Statement::new(pass.doing("read the open intents"), sql, vec![run(pass)]);
+    let statement = Statement::new(pass.doing("read the open intents"), sql, values);
     let mut intents = Vec::new();
     for row in session.query(&statement).await? {
         let [Value::Int(id), Value::Text(key), Value::Text(facts)] = row.as_slice() else {
@@ -103,13 +107,14 @@ pub(super) async fn all(
     dialect: &dyn Dialect,
     run_id: &str,
 ) -> Result<Vec<OpenIntent>, StoreError> {
+    let mut values = Values::default();
     let sql = format!(
-        "select intent_id, {} from {} where run_id = $1 order by intent_id",
+        "select intent_id, {} from {} where run_id = {} order by intent_id",
         dialect.text_of("facts"),
-        dialect.internal("intent")
+        dialect.internal("intent"),
+        values.bind(run_id)
     );
-    let args = vec![Arg::Text(run_id.to_owned())];
-    let statement = Statement::new("read the open intents of a run", sql, args);
+    let statement = Statement::new("read the open intents of a run", sql, values);
     let rows = session.query(&statement).await?;
     rows.iter()
         .map(|row| match row.as_slice() {
@@ -125,12 +130,13 @@ pub(in crate::store::sql) async fn open_intents(
     dialect: &dyn Dialect,
     run_id: &str,
 ) -> Result<i64, StoreError> {
+    let mut values = Values::default();
     let sql = format!(
-        "select count(*) from {} where run_id = $1",
-        dialect.internal("intent")
+        "select count(*) from {} where run_id = {}",
+        dialect.internal("intent"),
+        values.bind(run_id)
     );
-    let args = vec![Arg::Text(run_id.to_owned())];
-    let statement = Statement::new("count the open intents of a run", sql, args);
+    let statement = Statement::new("count the open intents of a run", sql, values);
     number(&session.query(&statement).await?)
 }
 
@@ -140,13 +146,14 @@ pub(in crate::store::sql) async fn open_by_cluster(
     dialect: &dyn Dialect,
     run_id: &str,
 ) -> Result<BTreeMap<String, u64>, StoreError> {
+    let mut values = Values::default();
     let sql = format!(
-        "select {} from {} where run_id = $1",
+        "select {} from {} where run_id = {}",
         dialect.text_of("facts"),
-        dialect.internal("intent")
+        dialect.internal("intent"),
+        values.bind(run_id)
     );
-    let args = vec![Arg::Text(run_id.to_owned())];
-    let statement = Statement::new("read the open intents of a run", sql, args);
+    let statement = Statement::new("read the open intents of a run", sql, values);
     let mut open = BTreeMap::new();
     for row in session.query(&statement).await? {
         let [Value::Text(facts)] = row.as_slice() else {
@@ -162,11 +169,13 @@ pub(in crate::store::sql) async fn next_id(
     session: &mut dyn SqlSession,
     pass: &Pass<'_>,
 ) -> Result<i64, StoreError> {
+    let mut values = Values::default();
     let sql = format!(
-        "select coalesce(max(intent_id), 0) + 1 from {} where run_id = $1",
-        pass.dialect.internal("intent")
+        "select coalesce(max(intent_id), 0) + 1 from {} where run_id = {}",
+        pass.dialect.internal("intent"),
+        values.bind(&pass.order.run.run_id)
     );
-    let statement = Statement::new(pass.doing("number the intents"), sql, vec![run(pass)]);
+    let statement = Statement::new(pass.doing("number the intents"), sql, values);
     number(&session.query(&statement).await?)
 }
 
@@ -178,17 +187,15 @@ pub(super) async fn next_batch(
     run_id: &str,
     slice: i64,
 ) -> Result<i64, StoreError> {
+    let mut values = Values::default();
     let sql = format!(
-        "select coalesce(max(batch), -1) + 1 from {} where run_id = $1 and slice = $2",
-        dialect.internal("journal")
+        "select coalesce(max(batch), -1) + 1 from {} where run_id = {} and slice = {}",
+        dialect.internal("journal"),
+        values.bind(run_id),
+        values.bind(slice)
     );
-    let args = vec![Arg::Text(run_id.to_owned()), Arg::Int(slice)];
-    let statement = Statement::new("number a batch", sql, args);
+    let statement = Statement::new("number a batch", sql, values);
     number(&session.query(&statement).await?)
-}
-
-fn run(pass: &Pass<'_>) -> Arg {
-    Arg::Text(pass.order.run.run_id.clone())
 }
 
 fn number(rows: &[Row]) -> Result<i64, StoreError> {

@@ -8,7 +8,15 @@ use sqlx::Connection;
 use sqlx::PgConnection;
 use sqlx::SqliteConnection;
 
-use crate::ledger::migrator;
+use crate::database::migrate;
+
+async fn migrate_journal(url: &str, schema: Option<&str>) {
+    let database = migrate::journal_database(url, schema).await.unwrap();
+    migrate::migrate(&*database, &migrate::JOURNAL, Timestamp::UNIX_EPOCH)
+        .await
+        .unwrap();
+    database.close().await;
+}
 
 /// The same database, for whoever changes it beside the worker.
 #[derive(Clone)]
@@ -35,21 +43,11 @@ impl Database {
     pub(super) async fn prepare(&self) {
         let uuid = match self {
             Self::Sqlite(file) => {
-                let url = format!("sqlite:{}", file.display());
-                let mut connection = SqliteConnection::connect(&url).await.unwrap();
-                let set = &migrator::JOURNAL_SQLITE;
-                migrator::migrate_sqlite(&mut connection, set, Timestamp::UNIX_EPOCH)
-                    .await
-                    .unwrap();
+                migrate_journal(&format!("sqlite:{}", file.display()), None).await;
                 "text"
             }
             Self::Postgres { url, schema } => {
-                let mut connection = PgConnection::connect(url).await.unwrap();
-                let set = &migrator::JOURNAL_POSTGRES;
-                let schema = Some(schema.as_str());
-                let done =
-                    migrator::migrate_postgres(&mut connection, set, schema, Timestamp::UNIX_EPOCH);
-                done.await.unwrap();
+                migrate_journal(url, Some(schema)).await;
                 "uuid"
             }
         };

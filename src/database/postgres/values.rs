@@ -9,8 +9,9 @@ use sqlx::ValueRef;
 use sqlx::postgres::PgRow;
 use sqlx::postgres::PgValueRef;
 
-use super::session::Row;
-use crate::store::error::StoreError;
+use crate::database::error::DatabaseError;
+use crate::database::error::Failure;
+use crate::database::session::Row;
 
 /// Moments before 2000-01-01, PostgreSQL's epoch, in microseconds since 1970.
 const EPOCH_MICROS: i64 = 946_684_800_000_000;
@@ -19,16 +20,15 @@ const EPOCH_MICROS: i64 = 946_684_800_000_000;
 const EPOCH_DAYS: i32 = 10_957;
 
 /// The values of a row, in the order of the select list.
-pub(super) fn read(row: &PgRow, doing: &str) -> Result<Row, StoreError> {
+pub(super) fn read(row: &PgRow, doing: &str) -> Result<Row, DatabaseError> {
     (0..row.columns().len())
         .map(|index| {
             let raw = row
                 .try_get_raw(index)
-                .map_err(|error| StoreError::from_driver(doing, &error))?;
-            decode(&raw).ok_or_else(|| StoreError::Failed {
-                doing: doing.to_owned(),
-                meaning: "a value could not be read as its column's type",
+                .map_err(|error| DatabaseError::of_driver(doing, error))?;
+            decode(&raw).ok_or_else(|| DatabaseError {
                 code: row.columns()[index].type_info().to_string(),
+                ..DatabaseError::new(doing, Failure::Unreadable)
             })
         })
         .collect()

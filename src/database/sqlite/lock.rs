@@ -1,4 +1,4 @@
-//! Locks for a ledger in a file: the operating system's file locks, which end with the process.
+//! Locks beside a file: the operating system's file locks, which end with the process.
 
 use std::fs::File;
 use std::fs::OpenOptions;
@@ -9,18 +9,18 @@ use std::path::PathBuf;
 use sha2::Digest;
 use sha2::Sha256;
 
-use super::error::LockError;
-use super::record::LedgerLock;
+use crate::database::lock::Lock;
+use crate::database::lock::LockError;
 
 /// Characters of a name that are kept in its file's name, for people.
 const READABLE: usize = 40;
 
-/// Locks one file for each of `names` in the folder `<ledger file>.locks`.
+/// Locks one file for each of `names` in the folder `<database file>.locks`.
 ///
 /// The files stay when the lock ends: removing one would let two processes lock two files of one
 /// name.
-pub(super) fn lock_files(ledger: &Path, names: &[String]) -> Result<LedgerLock, LockError> {
-    let mut folder = ledger.as_os_str().to_owned();
+pub(super) fn take(database: &Path, names: &[String]) -> Result<Lock, LockError> {
+    let mut folder = database.as_os_str().to_owned();
     folder.push(".locks");
     let folder = PathBuf::from(folder);
     let mut names: Vec<&String> = names.iter().collect();
@@ -30,7 +30,7 @@ pub(super) fn lock_files(ledger: &Path, names: &[String]) -> Result<LedgerLock, 
     for name in names {
         files.push(lock_file(&folder, name)?);
     }
-    Ok(LedgerLock::of_files(files))
+    Ok(Lock::of_files(files))
 }
 
 fn lock_file(folder: &Path, name: &str) -> Result<File, LockError> {

@@ -11,31 +11,32 @@ use std::sync::PoisonError;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteOperation;
 
-use super::effects::Counted;
-use super::effects::Tally;
-use super::effects::unquoted;
-use super::session::Statement;
+use crate::database::changes::Counted;
+use crate::database::changes::Tally;
+use crate::database::changes::unquoted;
+use crate::database::statement::Statement;
 use crate::job::Operation;
-use crate::store::error::StoreError;
+
+pub(super) const COUNTING: &str = "begin to count what changes";
 
 /// Rows by table, in small letters, and operation.
 type Seen = BTreeMap<(String, Operation), u64>;
 
 /// Counts from the beginning of a transaction.
 #[derive(Default)]
-pub(crate) struct Counter {
+pub(super) struct Counter {
     seen: Arc<Mutex<Seen>>,
     /// The connection's own count at the beginning.
     total: i64,
 }
 
 /// Reads the connection's own count.
-pub(crate) fn total() -> Statement {
-    Statement::new("count what changed", "select total_changes()", Vec::new())
+pub(super) fn total() -> Statement {
+    Statement::plain("count what changed", "select total_changes()")
 }
 
 impl Counter {
-    pub(crate) fn from(total: i64) -> Self {
+    pub(super) fn from(total: i64) -> Self {
         Self {
             seen: Arc::default(),
             total,
@@ -43,11 +44,9 @@ impl Counter {
     }
 
     /// Counts every row that `connection` changes from now on.
-    pub(crate) async fn watch(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    pub(super) async fn watch(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         let seen = Arc::clone(&self.seen);
-        let locked = connection.lock_handle().await;
-        let mut handle = locked
-            .map_err(|error| StoreError::from_driver("begin to count what changes", &error))?;
+        let mut handle = connection.lock_handle().await?;
         handle.set_update_hook(move |change| {
             let operation = match change.operation {
                 SqliteOperation::Insert => Operation::Insert,
@@ -62,7 +61,7 @@ impl Counter {
     }
 
     /// What changed in the meantime.
-    pub(crate) fn counted(&self, total: i64, names: &[Arc<str>], tally: &Tally) -> Vec<Counted> {
+    pub(super) fn counted(&self, total: i64, names: &[Arc<str>], tally: &Tally) -> Vec<Counted> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut counted: Vec<Counted> = seen
             .iter()

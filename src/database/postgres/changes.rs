@@ -10,14 +10,17 @@ use std::sync::Arc;
 
 use kigen_evidence::value::Value;
 
-use super::effects::Counted;
-use super::effects::Tally;
-use super::session::Arg;
-use super::session::Row;
-use super::session::SqlSession;
-use super::session::Statement;
+use crate::database::changes::Counted;
+use crate::database::changes::Tally;
+use crate::database::error::DatabaseError;
+use crate::database::error::Failure;
+use crate::database::session::Row;
+use crate::database::session::SqlSession;
+use crate::database::statement::Arg;
+use crate::database::statement::Statement;
 use crate::job::Operation;
-use crate::store::error::StoreError;
+
+const COUNTING: &str = "begin to count what changes";
 
 /// Objects with smaller numbers belong to the catalog.
 const BEGINNING: &str = "select 0::bigint, (current_setting('track_counts') = 'on')::int::bigint, 0::bigint, 0::bigint \
@@ -33,7 +36,7 @@ const END: &str = "select c.oid::bigint, r.oid::bigint, \
        (case when pg_table_is_visible(r.oid) then '' else n.nspname || '.' end) || r.relname, \
        pg_stat_get_xact_tuples_inserted(c.oid), pg_stat_get_xact_tuples_updated(c.oid), \
        pg_stat_get_xact_tuples_deleted(c.oid), c.xmin = (select pg_current_xact_id_if_assigned()::xid), \
-       (select string_agg(u.place::text, ' ') from unnest($1::text[]) with ordinality as u(name, place) \
+       (select string_agg(u.place::text, ' ') from unnest(?::text[]) with ordinality as u(name, place) \
          where coalesce(pg_partition_root(to_regclass(u.name)), to_regclass(u.name)) = r.oid) \
      from pg_class c \
      join pg_class r on r.oid = coalesce(pg_partition_root(c.oid), c.oid) \
@@ -43,13 +46,13 @@ const END: &str = "select c.oid::bigint, r.oid::bigint, \
        or pg_stat_get_xact_tuples_deleted(c.oid) <> 0 or c.xmin = (select pg_current_xact_id_if_assigned()::xid))";
 
 /// Rows inserted, updated and deleted.
-pub(crate) type Changes = [i64; 3];
+pub(super) type Changes = [i64; 3];
 
 /// What the session had counted when the transaction began, by table.
-pub(crate) type Beginning = BTreeMap<i64, Changes>;
+pub(super) type Beginning = BTreeMap<i64, Changes>;
 
-pub(crate) async fn beginning(session: &mut dyn SqlSession) -> Result<Beginning, StoreError> {
-    let statement = Statement::new("begin to count what changes", BEGINNING, Vec::new());
+pub(super) async fn beginning(session: &mut dyn SqlSession) -> Result<Beginning, DatabaseError> {
+    let statement = Statement::plain(COUNTING, BEGINNING);
     let rows = session.query(&statement).await?;
     let mut counts: Beginning = rows
         .iter()
@@ -58,10 +61,10 @@ pub(crate) async fn beginning(session: &mut dyn SqlSession) -> Result<Beginning,
     if counts.remove(&0) == Some([1, 0, 0]) {
         return Ok(counts);
     }
-    Err(StoreError::Unusable(
+    Err(DatabaseError::new(COUNTING, Failure::Unusable(
         "the database does not count what changes: `track_counts` is off, so nothing would show that only the right rows go\nhint: alter role … set track_counts = on, for kigen's role"
             .to_owned(),
-    ))
+    )))
 }
 
 /// A table with its partitions: a row may go from any of them.
@@ -73,18 +76,17 @@ struct Family {
     is_altered: bool,
 }
 
-pub(crate) async fn counted(
+pub(super) async fn counted(
     session: &mut dyn SqlSession,
     beginning: &Beginning,
     names: &[Arc<str>],
-) -> Result<Vec<Counted>, StoreError> {
+) -> Result<Vec<Counted>, DatabaseError> {
     // What a deferred trigger or key puts off until the commit would happen after the count.
     let put_off = "set constraints all immediate";
-    let statement = Statement::new("do what waits for the commit", put_off, Vec::new());
+    let statement = Statement::plain("do what waits for the commit", put_off);
     session.execute(&statement).await?;
     let spelled = names.iter().map(|name| Some(name.to_string())).collect();
-    let args = vec![Arg::TextArray(spelled)];
-    let statement = Statement::new("count what changed", END, args);
+    let statement = Statement::of("count what changed", END, [Arg::TextArray(spelled)]);
     let mut families: BTreeMap<i64, Family> = BTreeMap::new();
     for row in session.query(&statement).await? {
         let (oid, root) = (integer(&row, 0), integer(&row, 1));
