@@ -135,26 +135,27 @@ const SIGNED: &str = "kigen_certificate c left join kigen_envelope e using (cert
 /// Stores `new` unless it stands there already.
 ///
 /// The insert comes first: it waits for another session's insert of the same keys, so what is
-/// read afterwards is final.
+/// read afterwards is final. It asks by itself what is there: a trigger refuses what would replace it.
 pub(super) async fn insert(
     session: &mut dyn SqlSession,
     dialect: &dyn Dialect,
     new: &NewCertificate,
 ) -> Result<Stored, LedgerError> {
     let mut values = Values::default();
-    let columns: [Arg; 6] = [
-        (&new.certificate_id).into(),
-        (&new.run_id).into(),
-        (&new.client).into(),
+    let id = values.bind(&new.certificate_id);
+    let (run, client) = (values.bind(&new.run_id), values.bind(&new.client));
+    let content: [Arg; 3] = [
         new.payload.as_slice().into(),
         payload_sha256(&new.payload).into(),
         (&new.leaves_sha256).into(),
     ];
-    let columns = values.list(columns);
+    let content = values.list(content);
     let at = bind(dialect, &mut values, new.created_at);
     let sql = format!(
         "insert into kigen_certificate (certificate_id, run_id, client, payload, \
-         payload_sha256, leaves_sha256, created_at) values ({columns}, {at}){}",
+         payload_sha256, leaves_sha256, created_at) select {id}, {run}, {client}, {content}, {at} \
+         where not exists (select 1 from kigen_certificate \
+             where certificate_id = {id} or (run_id = {run} and client = {client})){}",
         dialect.or_nothing("certificate_id")
     );
     if session.execute(&Statement::new(STORE, sql, values)).await? > 0 {
@@ -192,7 +193,9 @@ async fn insert_envelope(
     let mut values = Values::default();
     let sql = format!(
         "insert into kigen_envelope (certificate_id, envelope, sshsig) \
-         select certificate_id, {}, {} from kigen_certificate where certificate_id = {}{}",
+         select c.certificate_id, {}, {} from kigen_certificate c where c.certificate_id = {} \
+         and not exists (select 1 from kigen_envelope e \
+             where e.certificate_id = c.certificate_id){}",
         values.bind(new.envelope.as_slice()),
         values.bind(&new.sshsig),
         values.bind(certificate_id),

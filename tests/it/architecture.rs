@@ -226,6 +226,39 @@ fn the_crate_of_evidence_stands_alone() {
 }
 
 #[test]
+fn what_engines_spell_differently_stands_in_the_database_layer() {
+    let sources = sources();
+    let outside: Vec<&Source> = sources
+        .iter()
+        .filter(|source| !source.name.starts_with("src/database/") && !is_test(source))
+        // Reads the texts of triggers, and demonstration data is loaded past kigen.
+        .filter(|source| source.name != "src/store/sql/script.rs")
+        .filter(|source| !source.name.contains("/demo"))
+        .collect();
+    let numbered = ["$1", "$2", "$3", "${"];
+    let spelled = ["on conflict", " returning "];
+    assert_free(&outside, &numbered, "a statement binds its values");
+    assert_free(&outside, &spelled, "the dialect spells it");
+    let but_the_scan: Vec<&Source> = outside
+        .into_iter()
+        .filter(|source| source.name != "src/store/sql/window.rs")
+        .collect();
+    assert_free(&but_the_scan, &["ctid"], "only the scan knows where rows lie");
+}
+
+#[test]
+fn the_database_layer_knows_neither_stores_nor_the_ledger() {
+    let sources = sources();
+    let layer: Vec<&Source> = sources
+        .iter()
+        .filter(|source| source.name.starts_with("src/database") && !is_test(source))
+        .collect();
+    assert!(layer.len() > 10);
+    let above = ["crate::store", "crate::ledger", "crate::run", "crate::config", "crate::cli"];
+    assert_free(&layer, &above, "the layer carries what others say");
+}
+
+#[test]
 fn the_edge_does_not_know_the_face() {
     let sources = sources();
     let edge: Vec<&Source> = sources
