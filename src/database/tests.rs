@@ -20,7 +20,12 @@ use super::postgres::SessionSettings;
 use super::session::Access;
 use super::session::SqlSession;
 use super::statement::Statement;
-use crate::ledger::contract_server;
+
+/// The server to test with; without one the tests say nothing.
+fn server_url() -> Option<String> {
+    let url = std::env::var_os("KIGEN_TEST_POSTGRES_URL")?;
+    url.into_string().ok()
+}
 
 fn database(url: &str, connections: u32) -> PostgresDatabase {
     let settings = SessionSettings {
@@ -81,7 +86,7 @@ async fn drop_table(database: &PostgresDatabase, table: &str) {
 
 #[tokio::test]
 async fn what_is_written_after_a_cancelled_begin_stays() {
-    let Some(url) = contract_server() else {
+    let Some(url) = server_url() else {
         return;
     };
     let (database, table) = with_table(&url).await;
@@ -99,7 +104,7 @@ async fn what_is_written_after_a_cancelled_begin_stays() {
 
 #[tokio::test]
 async fn a_session_whose_begin_was_cancelled_goes_on_with_another_connection() {
-    let Some(url) = contract_server() else {
+    let Some(url) = server_url() else {
         return;
     };
     let (database, table) = with_table(&url).await;
@@ -113,7 +118,7 @@ async fn a_session_whose_begin_was_cancelled_goes_on_with_another_connection() {
 
 #[tokio::test]
 async fn a_transaction_in_which_a_statement_failed_is_not_committed() {
-    let Some(url) = contract_server() else {
+    let Some(url) = server_url() else {
         return;
     };
     let (database, table) = with_table(&url).await;
@@ -132,7 +137,7 @@ async fn a_transaction_in_which_a_statement_failed_is_not_committed() {
 
 #[tokio::test]
 async fn a_transaction_that_is_dropped_is_rolled_back() {
-    let Some(url) = contract_server() else {
+    let Some(url) = server_url() else {
         return;
     };
     let (database, table) = with_table(&url).await;
@@ -207,7 +212,7 @@ async fn pass_on(
 
 #[tokio::test]
 async fn a_connection_to_a_silent_server_does_not_keep_its_place_in_the_pool() {
-    let Some(url) = contract_server() else {
+    let Some(url) = server_url() else {
         return;
     };
     let proxy = Proxy::before(&url).await;
@@ -231,7 +236,7 @@ async fn a_connection_to_a_silent_server_does_not_keep_its_place_in_the_pool() {
 
 #[tokio::test]
 async fn a_place_is_free_again_while_the_server_is_silent() {
-    let Some(url) = contract_server() else {
+    let Some(url) = server_url() else {
         return;
     };
     let proxy = Proxy::before(&url).await;
@@ -248,7 +253,7 @@ async fn a_place_is_free_again_while_the_server_is_silent() {
 /// longer than without.
 #[tokio::test]
 async fn statements_of_several_segments_do_not_wait_for_acknowledgements() {
-    let Some(url) = contract_server() else {
+    let Some(url) = server_url() else {
         return;
     };
     let database = database(&url, 1);

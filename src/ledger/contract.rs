@@ -32,7 +32,6 @@ use super::error::Retry;
 use super::record::RunKey;
 use fixture::Fixture;
 use fixture::at;
-pub(crate) use fixture::server_url;
 
 /// Makes one test for each engine of each sentence.
 macro_rules! both {

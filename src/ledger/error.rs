@@ -88,7 +88,7 @@ fn reason(failure: &Failure) -> &'static str {
         }
         Failure::OutOfMemory => ": the server has no memory left",
         Failure::Locked => ": another session holds a lock on it",
-        Failure::Conflict => ": another process writes to it",
+        Failure::Conflict => ": another process holds a lock on it",
         Failure::Timeout => ": the statement took longer than `statement_timeout` allows",
         _ => "",
     }

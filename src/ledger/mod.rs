@@ -23,9 +23,6 @@ mod record;
 #[cfg(test)]
 mod contract;
 
-#[cfg(test)]
-pub(crate) use contract::server_url as contract_server;
-
 pub use certificates::Certificates;
 pub use entries::Entries;
 pub use log::LogEntries;

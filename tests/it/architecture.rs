@@ -243,7 +243,11 @@ fn what_engines_spell_differently_stands_in_the_database_layer() {
         .into_iter()
         .filter(|source| source.name != "src/store/sql/window.rs")
         .collect();
-    assert_free(&but_the_scan, &["ctid"], "only the scan knows where rows lie");
+    assert_free(
+        &but_the_scan,
+        &["ctid"],
+        "only the scan knows where rows lie",
+    );
 }
 
 #[test]
@@ -254,7 +258,13 @@ fn the_database_layer_knows_neither_stores_nor_the_ledger() {
         .filter(|source| source.name.starts_with("src/database") && !is_test(source))
         .collect();
     assert!(layer.len() > 10);
-    let above = ["crate::store", "crate::ledger", "crate::run", "crate::config", "crate::cli"];
+    let above = [
+        "crate::store",
+        "crate::ledger",
+        "crate::run",
+        "crate::config",
+        "crate::cli",
+    ];
     assert_free(&layer, &above, "the layer carries what others say");
 }
 

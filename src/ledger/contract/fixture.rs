@@ -58,7 +58,7 @@ pub(super) async fn postgres() -> Option<Fixture> {
     })
 }
 
-pub(crate) fn server_url() -> Option<String> {
+pub(super) fn server_url() -> Option<String> {
     std::env::var_os("KIGEN_TEST_POSTGRES_URL")?
         .into_string()
         .ok()

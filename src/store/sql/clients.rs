@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::dialect::Dialect;
-use super::dialect::quote;
 use super::pass::client_name;
 use super::resolved::Tables;
-use super::session::SqlSession;
-use super::session::Statement;
 use super::text::missing;
+use crate::database::dialect::quote;
+use crate::database::session::SqlSession;
+use crate::database::statement::Statement;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::ClientSource;

@@ -1,11 +1,11 @@
 //! Rows of other tables, and objects, that go along with the records of a stage: counted beforehand.
 
-use super::dialect::quote;
 use super::foreseen::Foreseen;
-use super::session::SqlSession;
-use super::session::Statement;
 use super::survey::count;
 use super::text::StageText;
+use crate::database::dialect::quote;
+use crate::database::session::SqlSession;
+use crate::database::statement::Statement;
 use crate::job::OnDispose;
 use crate::job::Reference;
 use crate::store::Companions;

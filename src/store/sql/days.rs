@@ -5,11 +5,11 @@ use kigen_evidence::value::Value;
 
 use super::dialect::Dialect;
 use super::resolved::Tables;
-use super::session::Row;
-use super::session::SqlSession;
-use super::session::Statement;
 use super::survey::count;
 use super::text::StageText;
+use crate::database::session::Row;
+use crate::database::session::SqlSession;
+use crate::database::statement::Statement;
 use crate::job::ColumnRef;
 use crate::job::Job;
 use crate::store::FrequentDay;

@@ -5,15 +5,13 @@ use jiff::tz::TimeZone;
 use kigen_evidence::value::Value;
 
 use super::catalog::ColumnFacts;
-use super::session::Values;
 use super::start::StartColumn;
 use crate::database;
+use crate::database::dialect::quote;
+use crate::database::statement::Values;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::TableName;
-
-pub(crate) use crate::database::dialect::literal;
-pub(crate) use crate::database::dialect::quote;
 
 /// How a starting point's column is stored, resolved against the live schema.
 #[derive(Clone, Debug, PartialEq, Eq)]

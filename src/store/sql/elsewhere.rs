@@ -3,7 +3,7 @@
 use super::backend::Backend;
 use super::catalog::ColumnFacts;
 use super::resolved::Tables;
-use super::session::SqlSession;
+use crate::database::session::SqlSession;
 use crate::job::Job;
 use crate::job::TableName;
 use crate::store::AlsoNamed;

@@ -3,18 +3,18 @@
 use kigen_evidence::value::RecordKey;
 
 use super::dialect::Dialect;
-use super::dialect::quote;
 use super::resolved::Tables;
-use super::session::Row;
-use super::session::SqlSession;
-use super::session::Statement;
-use super::session::Values;
 use super::start::day_of;
 use super::survey::count;
 use super::text::StageText;
 use super::text::applies_of;
 use super::text::expression;
 use super::typed;
+use crate::database::dialect::quote;
+use crate::database::session::Row;
+use crate::database::session::SqlSession;
+use crate::database::statement::Statement;
+use crate::database::statement::Values;
 use crate::domain::rule::Candidate;
 use crate::domain::rule::PurposeState;
 use crate::domain::rule::StartingPoint;

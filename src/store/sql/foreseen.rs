@@ -7,9 +7,9 @@
 use jiff::civil::Date;
 
 use super::dialect::Dialect;
-use super::dialect::quote;
 use super::resolved::Tables;
 use super::text::StageText;
+use crate::database::dialect::quote;
 use crate::job::Disposal;
 use crate::job::Job;
 use crate::job::Match;

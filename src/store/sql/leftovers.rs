@@ -2,11 +2,11 @@
 
 use super::backend::Backend;
 use super::backend::tables_of;
-use super::dialect::quote;
-use super::session::Access;
-use super::session::Row;
-use super::session::Statement;
 use super::text::missing;
+use crate::database::dialect::quote;
+use crate::database::session::Access;
+use crate::database::session::Row;
+use crate::database::statement::Statement;
 use crate::job::Job;
 use crate::job::Leftover;
 use crate::store::PersonSink;

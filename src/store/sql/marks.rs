@@ -7,12 +7,12 @@
 use kigen_evidence::value::Value;
 
 use super::backend::Backend;
-use super::dialect::literal;
 use super::selection::own;
-use super::session::SqlSession;
-use super::session::Statement;
-use super::session::Values;
 use super::text::StageText;
+use crate::database::dialect::literal;
+use crate::database::session::SqlSession;
+use crate::database::statement::Statement;
+use crate::database::statement::Values;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::Change;

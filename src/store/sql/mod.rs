@@ -42,7 +42,6 @@ mod remove;
 mod resolved;
 mod script;
 mod selection;
-mod session;
 mod sqlite;
 mod sqlite_catalog;
 mod sqlite_collations;

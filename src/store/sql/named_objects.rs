@@ -6,12 +6,12 @@ use kigen_evidence::value::Value;
 
 use super::catalog::ColumnFacts;
 use super::dialect::Dialect;
-use super::dialect::quote;
 use super::intent::key_in;
 use super::resolved::Tables;
-use super::session::SqlSession;
-use super::session::Statement;
 use super::typed::columns;
+use crate::database::dialect::quote;
+use crate::database::session::SqlSession;
+use crate::database::statement::Statement;
 use crate::job::Job;
 use crate::job::OnDispose;
 use crate::job::Reference;

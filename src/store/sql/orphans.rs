@@ -1,15 +1,15 @@
 //! Rows that go with records, where no record is there that they name.
 
-use super::dialect::quote;
 use super::evidence::gone_with;
 use super::goes_with::facts;
 use super::pass::Pass;
 use super::present::RECORDS_AT_A_TIME;
 use super::resolved::Tables;
-use super::session::Row;
-use super::session::SqlSession;
-use super::session::Statement;
 use super::survey;
+use crate::database::dialect::quote;
+use crate::database::session::Row;
+use crate::database::session::SqlSession;
+use crate::database::statement::Statement;
 use crate::job::Job;
 use crate::job::OnDispose;
 use crate::job::Reference;

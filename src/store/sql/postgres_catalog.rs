@@ -8,11 +8,11 @@ use super::catalog::ColumnType;
 use super::catalog::ForeignKeyFacts;
 use super::catalog::RelationKind;
 use super::catalog::TableFacts;
-use super::session::Arg;
-use super::session::Row;
-use super::session::SqlSession;
-use super::session::Statement;
 use super::survey::count;
+use crate::database::session::Row;
+use crate::database::session::SqlSession;
+use crate::database::statement::Arg;
+use crate::database::statement::Statement;
 use crate::job::TableName;
 use crate::store::error::StoreError;
 

@@ -9,9 +9,6 @@ use super::catalog::ColumnType;
 use super::dialect::Dialect;
 use super::dialect::StartType;
 use super::dialect::WalkKind;
-use super::dialect::literal;
-use super::session::Arg;
-use super::session::Values;
 use super::start::END_OF_CALENDAR;
 use super::start::FIRST_DAY;
 use super::start::StartColumn;
@@ -19,8 +16,11 @@ use super::start::local_start_of;
 use super::start::offset_seconds;
 use super::start::start_of;
 use crate::database::dialect::Dialect as _;
+use crate::database::dialect::literal;
 use crate::database::postgres::dialect::PostgresDialect;
+use crate::database::statement::Arg;
 use crate::database::statement::Mark;
+use crate::database::statement::Values;
 use crate::pseudonym::token::TEXT_TOKEN_CHARACTERS;
 
 impl Dialect for PostgresDialect {

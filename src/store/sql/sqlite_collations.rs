@@ -3,11 +3,11 @@
 
 use super::catalog::Collation;
 use super::catalog::ColumnFacts;
-use super::dialect::quote;
 use super::dialect::table;
-use super::session::SqlSession;
-use super::session::Statement;
 use super::survey::count;
+use crate::database::dialect::quote;
+use crate::database::session::SqlSession;
+use crate::database::statement::Statement;
 use crate::job::TableName;
 use crate::store::error::StoreError;
 

@@ -12,8 +12,6 @@ use super::catalog::ColumnType;
 use super::dialect::Dialect;
 use super::dialect::StartType;
 use super::dialect::WalkKind;
-use super::dialect::literal;
-use super::session::Values;
 use super::sqlite_catalog::NUMBER;
 use super::start::END_OF_CALENDAR;
 use super::start::FIRST_DAY;
@@ -22,7 +20,9 @@ use super::start::local_start_of;
 use super::start::offset_seconds;
 use super::start::start_of;
 use crate::database::dialect::Dialect as _;
+use crate::database::dialect::literal;
 use crate::database::sqlite::dialect::SqliteDialect;
+use crate::database::statement::Values;
 use crate::pseudonym::token::TEXT_TOKEN_CHARACTERS;
 
 impl Dialect for SqliteDialect {

@@ -7,12 +7,12 @@ use kigen_evidence::value::Value;
 
 use super::catalog::TableFacts;
 use super::script;
-use super::session::Arg;
-use super::session::Row;
-use super::session::SqlSession;
-use super::session::Statement;
 use super::sqlite_catalog::integer;
 use super::sqlite_catalog::text;
+use crate::database::session::Row;
+use crate::database::session::SqlSession;
+use crate::database::statement::Arg;
+use crate::database::statement::Statement;
 use crate::store::error::StoreError;
 use crate::store::inspection::Column;
 use crate::store::inspection::ForeignKey;

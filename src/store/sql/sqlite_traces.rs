@@ -7,9 +7,9 @@ use std::path::Path;
 
 use kigen_evidence::value::Value;
 
-use super::session::SqlSession;
-use super::session::Statement;
 use super::survey::count;
+use crate::database::session::SqlSession;
+use crate::database::statement::Statement;
 use crate::guard;
 use crate::guard::Guard;
 use crate::store::error::StoreError;

@@ -7,14 +7,14 @@ use kigen_evidence::statement::RetainReason;
 use kigen_evidence::value::Value;
 
 use super::companions;
-use super::dialect::quote;
 use super::foreseen::Foreseen;
-use super::session::Row;
-use super::session::SqlSession;
-use super::session::Statement;
 use super::start::day_of;
 use super::text::StageText;
 use super::text::applies_of;
+use crate::database::dialect::quote;
+use crate::database::session::Row;
+use crate::database::session::SqlSession;
+use crate::database::statement::Statement;
 use crate::domain::rule::Candidate;
 use crate::domain::rule::PurposeState;
 use crate::domain::rule::Undatable;

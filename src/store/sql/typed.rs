@@ -7,10 +7,10 @@ use super::catalog::ColumnFacts;
 use super::catalog::ColumnType;
 use super::dialect::Dialect;
 use super::resolved::Tables;
-use super::session::SqlSession;
-use super::session::Statement;
-use super::session::Values;
 use super::text::missing;
+use crate::database::session::SqlSession;
+use crate::database::statement::Statement;
+use crate::database::statement::Values;
 use crate::job::TableName;
 use crate::store::error::StoreError;
 

@@ -6,17 +6,17 @@
 use kigen_evidence::value::RecordKey;
 use kigen_evidence::value::Value;
 
-use super::dialect::quote;
 use super::pass::Pass;
 use super::pass::value_at;
 use super::remove::replacements;
-use super::session::Row;
-use super::session::SqlSession;
-use super::session::Statement;
-use super::session::Values;
 use super::survey::count;
 use super::text::missing;
 use super::window::in_rows;
+use crate::database::dialect::quote;
+use crate::database::session::Row;
+use crate::database::session::SqlSession;
+use crate::database::statement::Statement;
+use crate::database::statement::Values;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::Job;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::dialect::quote;
 use super::goes_with::Parents;
 use super::pass::Pass;
-use super::session::SqlSession;
-use super::session::Statement;
-use super::session::Values;
 use super::survey::count;
+use crate::database::dialect::quote;
+use crate::database::session::SqlSession;
+use crate::database::statement::Statement;
+use crate::database::statement::Values;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::OnDispose;

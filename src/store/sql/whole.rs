@@ -4,10 +4,10 @@ use kigen_evidence::value::Value;
 use sha2::Digest;
 use sha2::Sha256;
 
-use super::dialect::quote;
-use super::session::Row;
-use super::session::SqlSession;
-use super::session::Statement;
+use crate::database::dialect::quote;
+use crate::database::session::Row;
+use crate::database::session::SqlSession;
+use crate::database::statement::Statement;
 use crate::store::error::StoreError;
 
 /// A table that holds rows, as a rehearsal knows it.

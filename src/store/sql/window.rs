@@ -4,11 +4,11 @@ use kigen_evidence::value::RecordKey;
 use kigen_evidence::value::Value;
 
 use super::dialect::WalkKind;
-use super::dialect::quote;
 use super::pass::Pass;
-use super::session::Arg;
-use super::session::Statement;
-use super::session::Values;
+use crate::database::dialect::quote;
+use crate::database::statement::Arg;
+use crate::database::statement::Statement;
+use crate::database::statement::Values;
 use crate::job::Operation;
 use crate::store::error::StoreError;
 

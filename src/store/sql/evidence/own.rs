@@ -15,10 +15,10 @@ use super::ClientEncoders;
 use super::FIRST_OCCURRENCE;
 use super::Part;
 use super::not_encodable;
+use crate::database::session::Row;
 use crate::store::RemovedTable;
 use crate::store::error::StoreError;
 use crate::store::sql::pass::Pass;
-use crate::store::sql::session::Row;
 
 /// Fewer records than this take less time than to hand them to another thread.
 const WORTH_HANDING_OVER: usize = 500;

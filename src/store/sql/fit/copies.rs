@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 use super::Ground;
 use super::touches::touches;
+use crate::database::session::Access;
+use crate::database::session::SqlSession;
+use crate::database::statement::Statement;
 use crate::job::Operation;
 use crate::job::TableName;
 use crate::store::Fit;
@@ -11,9 +14,6 @@ use crate::store::MaybeCopy;
 use crate::store::error::StoreError;
 use crate::store::inspection::Relation;
 use crate::store::sql::dialect;
-use crate::store::sql::session::Access;
-use crate::store::sql::session::SqlSession;
-use crate::store::sql::session::Statement;
 
 /// With fewer columns than this, tables are alike by chance.
 const COLUMNS_OF_A_COPY: usize = 3;

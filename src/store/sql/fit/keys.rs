@@ -6,6 +6,12 @@
 use kigen_evidence::value::Value;
 
 use super::Ground;
+use crate::database::dialect::quote;
+use crate::database::session::Access;
+use crate::database::session::Row;
+use crate::database::session::SqlSession;
+use crate::database::statement::Statement;
+use crate::database::statement::Values;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::OnDispose;
@@ -14,12 +20,6 @@ use crate::job::TableName;
 use crate::store::Fit;
 use crate::store::error::StoreError;
 use crate::store::sql::catalog::ColumnFacts;
-use crate::store::sql::dialect::quote;
-use crate::store::sql::session::Access;
-use crate::store::sql::session::Row;
-use crate::store::sql::session::SqlSession;
-use crate::store::sql::session::Statement;
-use crate::store::sql::session::Values;
 
 /// Rows of each end of a key's order that are tried: what is odd lies there (infinities, other classes).
 const SAMPLE: usize = 50;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use crate::database::session::SqlSession;
 use crate::job::Job;
 use crate::job::OnDispose;
 use crate::job::TableName;
@@ -11,7 +12,6 @@ use crate::store::inspection::Inspection;
 use crate::store::inspection::Relation;
 use crate::store::sql::backend::Backend;
 use crate::store::sql::resolved::Tables;
-use crate::store::sql::session::SqlSession;
 
 /// Looks at every relation that `job` names, each once, whatever it is called there.
 pub(crate) async fn look(

@@ -3,16 +3,16 @@
 
 use super::Ground;
 use super::touches::touches;
+use crate::database::dialect::quote;
+use crate::database::session::Access;
+use crate::database::session::SqlSession;
+use crate::database::statement::Statement;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::Operation;
 use crate::store::Fit;
 use crate::store::error::StoreError;
 use crate::store::sql::backend::Backend;
-use crate::store::sql::dialect::quote;
-use crate::store::sql::session::Access;
-use crate::store::sql::session::SqlSession;
-use crate::store::sql::session::Statement;
 
 /// Has every delete and update of the job planned, each in a transaction of its own that is read-only.
 pub(crate) async fn probe(

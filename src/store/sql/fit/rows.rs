@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use super::Ground;
 use super::tokens::tokens_in_use;
+use crate::database::dialect::literal;
+use crate::database::dialect::quote;
+use crate::database::session::SqlSession;
+use crate::database::statement::Statement;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::Disposal;
@@ -17,11 +21,7 @@ use crate::store::error::StoreError;
 use crate::store::inspection::Check;
 use crate::store::inspection::Relation;
 use crate::store::inspection::Right;
-use crate::store::sql::dialect::literal;
-use crate::store::sql::dialect::quote;
 use crate::store::sql::orphans;
-use crate::store::sql::session::SqlSession;
-use crate::store::sql::session::Statement;
 
 /// Asks the rows.
 pub(crate) async fn ask_rows(

@@ -1,5 +1,8 @@
 //! The columns that tokens are to stand in against the values that are there.
 
+use crate::database::dialect::quote;
+use crate::database::session::SqlSession;
+use crate::database::statement::Statement;
 use crate::guard;
 use crate::guard::Guard;
 use crate::job::Disposal;
@@ -7,12 +10,9 @@ use crate::job::Job;
 use crate::job::Strategy;
 use crate::store::error::StoreError;
 use crate::store::sql::dialect::Dialect;
-use crate::store::sql::dialect::quote;
 use crate::store::sql::pass::is_shared;
 use crate::store::sql::remove::token_of_token;
 use crate::store::sql::resolved::Tables;
-use crate::store::sql::session::SqlSession;
-use crate::store::sql::session::Statement;
 use crate::store::sql::text::StageText;
 
 /// Looks for what must not be where tokens are to stand: real values in the ranges of integer tokens,

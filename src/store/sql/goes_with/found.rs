@@ -3,9 +3,9 @@
 use kigen_evidence::value::Value;
 
 use super::key_columns;
+use crate::database::session::Row;
 use crate::job::Reference;
 use crate::store::sql::catalog::ColumnFacts;
-use crate::store::sql::session::Row;
 
 /// Rows of one goes-with table, and which of the batch's records each belongs to.
 pub(in crate::store::sql) struct Found<'a> {

@@ -6,18 +6,18 @@ use kigen_evidence::value::Value;
 
 use super::Parents;
 use super::key_columns;
+use crate::database::dialect::quote;
+use crate::database::session::Row;
+use crate::database::session::SqlSession;
+use crate::database::statement::Statement;
+use crate::database::statement::Values;
 use crate::job::Reference;
 use crate::job::TableName;
 use crate::store::PresentRow;
 use crate::store::error::StoreError;
 use crate::store::removed::PackedKeys;
-use crate::store::sql::dialect::quote;
 use crate::store::sql::evidence::gone_with;
 use crate::store::sql::pass::Pass;
-use crate::store::sql::session::Row;
-use crate::store::sql::session::SqlSession;
-use crate::store::sql::session::Statement;
-use crate::store::sql::session::Values;
 use crate::store::sql::survey;
 
 /// References that lead from a table to the cluster's own, one after the other.

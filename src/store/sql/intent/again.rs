@@ -13,6 +13,8 @@ use super::Intent;
 use super::Mentions;
 use super::Patience;
 use super::named_by_staying_rows;
+use crate::database::session::Access;
+use crate::database::session::SqlSession;
 use crate::guard;
 use crate::guard::Guard;
 use crate::store::error::StoreError;
@@ -20,8 +22,6 @@ use crate::store::sql::batch;
 use crate::store::sql::goes_with;
 use crate::store::sql::goes_with::Look;
 use crate::store::sql::pass::Pass;
-use crate::store::sql::session::Access;
-use crate::store::sql::session::SqlSession;
 use crate::store::sql::window::Window;
 use crate::store::sql::window::find_window;
 

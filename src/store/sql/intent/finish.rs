@@ -17,6 +17,8 @@ use super::named::Names;
 use super::named::named_by_staying_rows;
 use super::removal::Fates;
 use super::stored;
+use crate::database::session::Row;
+use crate::database::session::SqlSession;
 use crate::store::PassOutcome;
 use crate::store::error::StoreError;
 use crate::store::objects::NO_VERSION;
@@ -33,8 +35,6 @@ use crate::store::sql::goes_with::Look;
 use crate::store::sql::journal;
 use crate::store::sql::pass::Pass;
 use crate::store::sql::remove::remove;
-use crate::store::sql::session::Row;
-use crate::store::sql::session::SqlSession;
 use crate::store::sql::window::Window;
 use crate::store::sql::window::find_window;
 

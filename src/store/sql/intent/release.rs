@@ -18,6 +18,8 @@ use super::facts;
 use super::facts::OpenIntent;
 use super::stored;
 use super::unanswered;
+use crate::database::session::Access;
+use crate::database::session::SqlSession;
 use crate::store::Release;
 use crate::store::Released;
 use crate::store::error::StoreError;
@@ -31,8 +33,6 @@ use crate::store::sql::evidence::Group;
 use crate::store::sql::evidence::not_encodable;
 use crate::store::sql::journal;
 use crate::store::sql::journal::NewRows;
-use crate::store::sql::session::Access;
-use crate::store::sql::session::SqlSession;
 
 /// Intents that one transaction releases.
 const AT_ONCE: usize = 200;

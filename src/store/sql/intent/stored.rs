@@ -7,14 +7,14 @@ use kigen_evidence::value::Value;
 use super::Intent;
 use super::facts;
 use super::facts::OpenIntent;
+use crate::database::session::Row;
+use crate::database::session::SqlSession;
+use crate::database::statement::Statement;
+use crate::database::statement::Values;
 use crate::job::Operation;
 use crate::store::error::StoreError;
 use crate::store::sql::dialect::Dialect;
 use crate::store::sql::pass::Pass;
-use crate::store::sql::session::Row;
-use crate::store::sql::session::SqlSession;
-use crate::store::sql::session::Statement;
-use crate::store::sql::session::Values;
 
 /// Stores the intents of a batch, each only while the run's fence is open.
 pub(in crate::store::sql) async fn store(
