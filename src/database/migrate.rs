@@ -94,7 +94,7 @@ pub enum MigrationError {
 type Applied = (i64, String);
 
 /// How long a migration waits for another one of the same store.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+const LOCK_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What a migration does, for messages.
 const ACTION: &str = "migrate it";

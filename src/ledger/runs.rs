@@ -67,15 +67,15 @@ impl Runs for SqlLedger {
         let insert = Statement::new(ACTION, sql, values);
         let mut session = self.begin(ACTION).await?;
         // The key comes first: its primary key makes a second starter wait for the first.
-        let started = match session.execute(&insert).await? {
-            0 => Err(LedgerError::Conflict {
+        let is_new = session.execute(&insert).await? > 0;
+        let started = if is_new {
+            let (dialect, run_id) = (self.dialect(), Some(run_id));
+            entries::write(&mut *session, dialect, ACTION, run_id, at, entry).await
+        } else {
+            Err(LedgerError::Conflict {
                 action: ACTION.to_owned(),
                 found: format!("run `{run_id}` has started already"),
-            }),
-            _ => {
-                let (dialect, run_id) = (self.dialect(), Some(run_id));
-                entries::write(&mut *session, dialect, ACTION, run_id, at, entry).await
-            }
+            })
         };
         end(&mut *session, started.map(|_| ())).await
     }

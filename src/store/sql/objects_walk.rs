@@ -219,7 +219,7 @@ impl<'p, 'a> Worker<'p, 'a> {
             let error = match self.intend_in_transaction(session, listed, listing).await {
                 Ok(intents) => {
                     if let Err(error) = session.commit().await {
-                        patience.wait_after(error).await?;
+                        patience.wait_after(error.into()).await?;
                         if !self.are_stored(session, &intents).await? {
                             continue;
                         }

@@ -40,7 +40,7 @@ pub(in crate::store::sql) async fn decide_again(
         session.begin(Access::Write).await?;
         let decided = standing(session, pass, &intents, patience.is_last()).await;
         // Nothing was written; the locks are given back.
-        let ended = session.rollback().await;
+        let ended = session.rollback().await.map_err(StoreError::from);
         match decided.and_then(|standing| ended.map(|()| standing)) {
             Ok(standing) => break standing,
             Err(error) => patience.wait_after(error).await?,

@@ -128,7 +128,7 @@ async fn try_once<'a>(
     match in_transaction(session, pass, evidence, work, rows).await {
         Ok((outcome, last)) => {
             fail::fail_point!("intent.before-commit");
-            let Err(error) = session.commit().await else {
+            let Err(error) = session.commit().await.map_err(StoreError::from) else {
                 return Ok(outcome);
             };
             // Where the connection is lost before the answer, the journal says what became of it.
