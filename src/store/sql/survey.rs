@@ -48,9 +48,7 @@ pub(crate) async fn remaining(
         text.from(),
         text.due(as_of)?
     );
-    let rows = session
-        .query(&Statement::new(doing(text), sql, Vec::new()))
-        .await?;
+    let rows = session.query(&Statement::plain(doing(text), sql)).await?;
     let counted = rows.first().and_then(|row| row.first()).and_then(count);
     let records = counted.ok_or_else(no_counts)?;
     let oldest_overdue_days = if records == 0 {

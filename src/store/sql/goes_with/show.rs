@@ -85,15 +85,16 @@ pub(in crate::store::sql) async fn is_any_there(
         .map(|name| format!("r.{}", quote(name)))
         .collect();
     let asked: Vec<String> = (0..names.len()).map(|at| format!("c{at}")).collect();
+    let mut values = Values::default();
     let sql = format!(
         "select count(*) from {} as r where ({}) in (select {} from {})",
         pass.tables.sql(&reference.table),
         own.join(", "),
         asked.join(", "),
-        pass.dialect.rows("u", &columns, 1)
+        pass.dialect.rows("u", &columns, &keys, &mut values)
     );
     let doing = format!("look for removed rows of `{}`", reference.table);
-    let statement = Statement::new(doing, sql, pass.dialect.row_args(&columns, &keys));
+    let statement = Statement::new(doing, sql, values);
     let rows = session.query(&statement).await?;
     let first = rows.first().and_then(|row| row.first());
     Ok(first.and_then(survey::count) != Some(0))
