@@ -36,13 +36,12 @@ help: ## Show this list
 
 .PHONY: demo
 demo: $(if $(filter postgres,$(STORE)),setup) ## See it work from rule to certificate [STORE=sqlite|postgres]
-	@echo "building kigen (release; the first time takes some minutes)" >&2
-	@cargo build --release --quiet $(LOCKED) --bin kigen
+	@cargo build $(LOCKED) --bin kigen --bin kigen-demo
 ifeq ($(STORE),postgres)
-	@$(WITH_SERVICES) -- sh -c 'exec target/release/kigen demo --dir target/demo \
+	@$(WITH_SERVICES) -- sh -c 'exec target/debug/kigen-demo --dir target/demo \
 	  --store-url "$$KIGEN_TEST_POSTGRES_URL" --s3-endpoint "$$KIGEN_TEST_S3_ENDPOINT"'
 else
-	@target/release/kigen demo --dir target/demo
+	@target/debug/kigen-demo --dir target/demo
 endif
 
 # With its tests, whose packages add features to those of typst: it is built once for both.
@@ -65,19 +64,19 @@ setup: ## Install what the other targets need (apt, a private venv, cargo-nextes
 check: ## Format, lints and documentation, without a warning
 	cargo fmt --all --check
 	cargo fmt --manifest-path crates/certificate-pdf/Cargo.toml --check
-	cargo clippy $(LOCKED) --workspace --all-targets --all-features -- -D warnings
+	cargo clippy $(LOCKED) --all-targets --all-features -- -D warnings
 	cargo clippy $(LOCKED) $(PDF) --all-targets -- -D warnings
-	RUSTDOCFLAGS=-Dwarnings cargo doc $(LOCKED) --workspace --all-features --no-deps --document-private-items
+	RUSTDOCFLAGS=-Dwarnings cargo doc $(LOCKED) --all-features --no-deps --document-private-items
 
 # nextest comes last: its summary is what CI reads. A missing service fails a test, it never skips one.
 .PHONY: test
 test: setup ## Every test, beside a real PostgreSQL and a real S3 server
-	cargo test $(LOCKED) --workspace --all-features --doc
+	cargo test $(LOCKED) --all-features --doc
 	KIGEN_LMS_URL="postgres://db.example.jp/lms?sslmode=verify-full" cargo run $(LOCKED) --quiet --all-features --bin kigen -- check --config kigen.example.toml
 	scripts/check-k8s.sh
 	cargo nextest run $(LOCKED) $(PDF)
 	KIGEN_REQUIRE_SERVICES=1 $(WITH_SERVICES) -- \
-	  cargo nextest run $(LOCKED) --workspace --all-features $(if $(CI),--no-fail-fast)
+	  cargo nextest run $(LOCKED) --all-features $(if $(CI),--no-fail-fast)
 
 .PHONY: ci
 ci: setup check test ## What CI runs, in its order
@@ -101,27 +100,26 @@ BENCH_SERVER := -c shared_buffers=4GB -c max_wal_size=16GB -c checkpoint_timeout
 
 .PHONY: bench
 bench: setup ## Speed against a plain delete on PostgreSQL [BENCH_ROWS=2000000 RUNS=5]
-	@echo "building the benchmark (release; the first time takes some minutes)" >&2
-	@cargo build --release --quiet $(LOCKED) --example bench --bin kigen
-	@KIGEN_POSTGRES_OPTIONS="$(BENCH_SERVER)" $(WITH_SERVICES) --postgres -- target/release/examples/bench --rows $(BENCH_ROWS) --runs $(RUNS)
+	@cargo build --release $(LOCKED) --bin kigen --bin kigen-bench
+	@KIGEN_POSTGRES_OPTIONS="$(BENCH_SERVER)" $(WITH_SERVICES) --postgres -- target/release/kigen-bench --rows $(BENCH_ROWS) --runs $(RUNS)
 
 # Standard output is the program's alone: one JSON document per date, each on one line.
 .PHONY: bench-reconcile
 bench-reconcile: ## A reconciliation against 35 runs on SQLite [ROWS=1000000]
-	@cargo build --release --quiet $(LOCKED) --bin kigen
+	@cargo build --release $(LOCKED) --bin kigen
 	@scripts/bench/reconcile.sh target/release/kigen $(ROWS)
 
 .PHONY: bench-evidence
 bench-evidence: ## Seal, prove and verify the records of one large run on SQLite [LEAVES=1000000]
-	@cargo build --release --quiet $(LOCKED) --bin kigen
+	@cargo build --release $(LOCKED) --bin kigen
 	@scripts/bench/evidence.sh target/release/kigen $(LEAVES)
 
 .PHONY: oulad
 oulad: $(if $(filter postgres,$(STORE)),setup) ## Real learners' records [AS_OF="2015-04-01 …" STORE=sqlite|postgres DATA=…]
 	@[[ -n "$(strip $(AS_OF))" ]] || { echo 'name the days: make oulad AS_OF="2014-10-01 2015-04-01"' >&2; exit 2; }
-	@cargo build --release --quiet $(LOCKED) --example oulad --bin kigen >&2
+	@cargo build $(LOCKED) --bin kigen --bin kigen-oulad >&2
 	@$(if $(filter postgres,$(STORE)),KIGEN_PGDATA=target/oulad/postgres $(WITH_SERVICES) --postgres --) \
-	  target/release/examples/oulad run --data "$(DATA)" --store $(STORE) --dir target/oulad $(AS_OF:%=--as-of %)
+	  target/debug/kigen-oulad run --data "$(DATA)" --store $(STORE) --dir target/oulad $(AS_OF:%=--as-of %)
 
 .PHONY: oulad-psql
 oulad-psql: setup ## Look at the database that `oulad` left (a copy; STORE=postgres)

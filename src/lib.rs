@@ -45,7 +45,6 @@ pub mod witness;
 
 // Face: what people see.
 pub mod cli;
-pub mod demo;
 pub mod exit;
 pub mod progress;
 pub mod telemetry;

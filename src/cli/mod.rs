@@ -7,7 +7,6 @@ mod certificate;
 mod check;
 mod core_dump;
 mod daemon;
-mod demo;
 mod environment;
 mod explain;
 mod failure;
@@ -138,8 +137,6 @@ enum Command {
     Timestamp,
     /// Runs the jobs by their schedules until SIGTERM
     Daemon,
-    /// Generates sample data and shows a whole run on it
-    Demo(demo::Arguments),
     /// Prints the JSON Schema of job files or of kigen.toml, for editors
     Schema(schema::Arguments),
 }
@@ -147,10 +144,7 @@ enum Command {
 impl Command {
     /// Whether it listens to SIGTERM itself, because something is to be brought in order first.
     fn ends_in_order(&self) -> bool {
-        matches!(
-            self,
-            Self::Run(_) | Self::Daemon | Self::Demo(_) | Self::Reconcile(_)
-        )
+        matches!(self, Self::Run(_) | Self::Daemon | Self::Reconcile(_))
     }
 
     fn makes_pages(&self) -> bool {
@@ -204,8 +198,6 @@ async fn dispatch(global: &Global, command: Command) -> Result<u8, Failure> {
         Command::Witness(command) => Box::pin(witness::witness(global, &command)).await,
         Command::Timestamp => timestamp::timestamp(global).await,
         Command::Daemon => Box::pin(daemon::daemon(global)).await,
-        // Boxed: it holds every step of an installation's life.
-        Command::Demo(arguments) => Box::pin(demo::demo(global, &arguments)).await,
         Command::Schema(arguments) => schema::schema(&arguments),
     }
 }

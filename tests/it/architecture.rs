@@ -162,7 +162,6 @@ fn the_core_knows_no_edge() {
         "crate::telemetry",
         "crate::shutdown",
         "crate::progress",
-        "crate::demo",
         "crate::exit",
         "crate::publish",
         "crate::prove",
@@ -291,11 +290,7 @@ fn the_edge_does_not_know_the_face() {
             .any(|name| source.name.starts_with(&format!("src/{name}")))
         })
         .collect();
-    assert_free(
-        &edge,
-        &["crate::cli", "crate::demo"],
-        "only `cli` knows everything",
-    );
+    assert_free(&edge, &["crate::cli"], "only `cli` knows everything");
 }
 
 #[test]
@@ -352,11 +347,7 @@ fn only_the_command_line_prints() {
     let sources = sources();
     let silent: Vec<&Source> = sources
         .iter()
-        .filter(|source| {
-            !source.name.starts_with("src/cli/")
-                && !source.name.starts_with("src/demo/")
-                && !is_test(source)
-        })
+        .filter(|source| !source.name.starts_with("src/cli/") && !is_test(source))
         .collect();
     assert_free(
         &silent,

@@ -25,7 +25,6 @@ mod cli;
 mod cli_signals;
 mod client_logs;
 mod crash;
-mod demo;
 mod evidence_rule;
 mod faults;
 mod fuzz;

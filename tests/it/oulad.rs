@@ -1,6 +1,6 @@
 //! The main job on real records: the Open University Learning Analytics Dataset, on both stores.
 //!
-//! Loads by the example `oulad`, as its users do. What must come out stands in
+//! Loads by the program `kigen-oulad`, as its users do. What must come out stands in
 //! `tests/oulad_expected/`, computed without kigen; what is left is read past kigen.
 
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ const ALL_PSEUDONYMIZED: &str = "2021-01-01";
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Where the example finds the server, and kigen the database that the example has made.
+/// Where the program finds the server, and kigen the database that it has made.
 const SERVER: &str = "KIGEN_TEST_POSTGRES_URL";
 const DATABASE: &str = "OULAD_POSTGRES_URL";
 
@@ -99,12 +99,12 @@ async fn documents(data: PathBuf, server: Option<Url>, learners: Learners) -> Ve
 async fn load(data: &Path, server: Option<Url>) -> (Place, Json) {
     let folder = tempfile::tempdir().unwrap();
     let kigen = Path::new(env!("CARGO_BIN_EXE_kigen"));
-    let example = kigen.with_file_name("examples").join("oulad");
+    let program = kigen.with_file_name("kigen-oulad");
     assert!(
-        example.is_file(),
-        "no example `oulad`; hint: `cargo build --examples`"
+        program.is_file(),
+        "no program `kigen-oulad`; hint: `cargo build --all-features --bins`"
     );
-    let mut command = Command::new(example);
+    let mut command = Command::new(program);
     let store = if server.is_some() {
         "postgres"
     } else {
@@ -114,7 +114,7 @@ async fn load(data: &Path, server: Option<Url>) -> (Place, Json) {
     command.arg(folder.path()).arg("--data").arg(data);
     command
         .arg("--jobs")
-        .arg(format!("{ROOT}/examples/oulad/jobs"));
+        .arg(format!("{ROOT}/crates/oulad/jobs"));
     command.env("KIGEN_BIN", kigen);
     let first = document(&output(command).await);
     let database = server.map(|mut url| {

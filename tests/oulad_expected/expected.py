@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Computes, without kigen, what the jobs of `examples/oulad` have to find and dispose of.
+"""Computes, without kigen, what the jobs of `crates/oulad` have to find and dispose of.
 
     python3 tests/oulad_expected/expected.py ../shared/data/oulad [AS_OF ...] > tests/oulad_expected/expected.json
 
