@@ -92,6 +92,7 @@ pub(crate) async fn dispose(case: &Case, copy: &mut Copy, connections: u32) -> R
         total: surveyed.total,
         records: surveyed.due.records,
         persons: surveyed.due.subjects,
+        rows: surveyed.rows(),
     };
     let together = Together {
         records: surveyed.due.records,

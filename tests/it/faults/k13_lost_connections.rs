@@ -15,7 +15,7 @@ use super::with_objects::job_with_scans;
 use crate::scene::Answer;
 use crate::scene::Engine;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// 500 learners are due, each with two contacts; 100 are not.
 const MANY: &str = "
