@@ -17,10 +17,10 @@
 )]
 
 // Core: values and decisions.
+pub mod diagnostic;
 pub mod domain;
 pub mod job;
 pub mod plan;
-pub mod problem;
 pub mod pseudonym;
 pub mod report;
 
@@ -28,13 +28,13 @@ pub mod report;
 pub mod guard;
 
 // Edge: talks to the world.
+pub mod archive;
 pub mod clock;
 pub mod config;
 pub mod database;
 pub mod keyring;
 pub mod ledger;
 pub mod prove;
-pub mod publish;
 pub mod run;
 pub mod schedule;
 pub mod shutdown;

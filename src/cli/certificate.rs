@@ -18,15 +18,15 @@ use super::load;
 use super::output;
 use super::verify;
 use super::verify::Verified;
+use crate::archive::Archive;
+use crate::archive::FolderPlace;
+use crate::archive::PublishError;
 use crate::exit;
 use crate::ledger::CertificateFilter;
 use crate::ledger::CertificateMatch;
 use crate::ledger::CertificateSummary;
 use crate::ledger::StoredCertificate;
 use crate::progress::Progress;
-use crate::publish::EvidencePlace;
-use crate::publish::FolderPlace;
-use crate::publish::PublishError;
 
 /// The commands of `kigen certificate`.
 #[derive(Debug, clap::Subcommand)]
@@ -212,7 +212,7 @@ async fn verify_published(
 }
 
 /// There is nothing in our own place before the first certificate.
-async fn is_unused(place: &dyn EvidencePlace) -> bool {
+async fn is_unused(place: &dyn Archive) -> bool {
     match place.list("").await {
         Ok(listing) => listing.files.is_empty(),
         Err(PublishError::Folder { source, .. }) => source.kind() == io::ErrorKind::NotFound,
@@ -233,12 +233,12 @@ pub(super) async fn check_folder(
         let holds = one.holds;
         return Ok((vec![one], holds));
     }
-    let place: Arc<dyn EvidencePlace> = Arc::new(FolderPlace::new(folder));
+    let place: Arc<dyn Archive> = Arc::new(FolderPlace::new(folder));
     check_place(&place, keys, progress).await
 }
 
 async fn check_place(
-    place: &Arc<dyn EvidencePlace>,
+    place: &Arc<dyn Archive>,
     keys: &[PathBuf],
     progress: &Progress,
 ) -> Result<(Vec<Verified>, bool), Failure> {

@@ -1,9 +1,9 @@
 //! What stops a command: one message and one documented exit code.
 
 use crate::config::NoOrigin;
+use crate::diagnostic::Problems;
 use crate::exit;
 use crate::ledger::error::LedgerError;
-use crate::problem::Problems;
 use crate::run::RunError;
 
 /// Why a command did not do what it was asked.

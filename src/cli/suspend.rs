@@ -17,7 +17,7 @@ use crate::job::JobSet;
 use crate::progress::Progress;
 use crate::run::execute::Environment;
 use crate::run::suspend;
-use crate::run::suspend::Noted;
+use crate::run::suspend::SuspendedClients;
 use crate::run::suspend::Why;
 use crate::shutdown::Shutdown;
 
@@ -133,8 +133,8 @@ async fn with(
     work: impl AsyncFnOnce(
         &Environment<'_>,
         &crate::keyring::Keyring,
-    ) -> Result<Vec<Noted>, crate::run::RunError>,
-) -> Result<Vec<Noted>, Failure> {
+    ) -> Result<Vec<SuspendedClients>, crate::run::RunError>,
+) -> Result<Vec<SuspendedClients>, Failure> {
     let ledger = load::ledger(config).await?;
     ledger.check_migrated().await?;
     let keyring = load::keyring(config).await?;
@@ -153,7 +153,7 @@ async fn with(
 
 fn print(
     global: &Global,
-    noted: Vec<Noted>,
+    noted: Vec<SuspendedClients>,
     line: impl Fn(&PrintedJob) -> String,
 ) -> Result<u8, Failure> {
     let jobs = noted.into_iter().map(|noted| PrintedJob {

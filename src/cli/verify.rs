@@ -18,14 +18,14 @@ use super::failure::Failure;
 use super::load;
 use super::note_key::note_keys;
 use super::output;
+use crate::archive;
+use crate::archive::Archive;
+use crate::archive::FolderPlace;
+use crate::archive::PublishError;
 use crate::config::CertificatesBucket;
 use crate::config::CertificatesPlace;
 use crate::exit;
 use crate::progress::Progress;
-use crate::publish;
-use crate::publish::EvidencePlace;
-use crate::publish::FolderPlace;
-use crate::publish::PublishError;
 use crate::verify;
 use crate::verify::Basis;
 use crate::verify::CertificateVerification;
@@ -140,7 +140,7 @@ async fn open(
     global: &Global,
     arguments: &Arguments,
     progress: &Progress,
-) -> Result<Arc<dyn EvidencePlace>, Failure> {
+) -> Result<Arc<dyn Archive>, Failure> {
     let Some(named) = &arguments.place else {
         let config = load::config(global)?;
         load::log(global, config.log_format, progress)?;
@@ -164,16 +164,14 @@ async fn open(
 }
 
 /// Opens a place to read from it.
-pub(super) async fn open_place(
-    place: &CertificatesPlace,
-) -> Result<Arc<dyn EvidencePlace>, Failure> {
-    let opened = publish::open(place).await;
+pub(super) async fn open_place(place: &CertificatesPlace) -> Result<Arc<dyn Archive>, Failure> {
+    let opened = archive::open(place).await;
     opened.map_err(|error| failed(&VerifyError::Place(error)))
 }
 
 /// Checks a place.
 pub(super) async fn check(
-    place: &Arc<dyn EvidencePlace>,
+    place: &Arc<dyn Archive>,
     basis: Basis,
     progress: &Progress,
 ) -> Result<PlaceVerification, Failure> {
@@ -208,14 +206,14 @@ fn read_checkpoint(file: &Path) -> Result<Checkpoint, Failure> {
 /// Checks the one certificate that lies in `folder`.
 pub(super) async fn check_one(folder: &Path, files: &[PathBuf]) -> Result<Verified, Failure> {
     let keys = keys(&FolderPlace::new(&folder.join("../..")), files).await?;
-    let place: Arc<dyn EvidencePlace> = Arc::new(FolderPlace::new(folder));
+    let place: Arc<dyn Archive> = Arc::new(FolderPlace::new(folder));
     let found = verify::verify_certificate(&place, "", &keys).await;
     Ok(verified(&*place, &found.map_err(|error| failed(&error))?))
 }
 
 /// The keys in `files`, or those that are published in `place` if there are none.
 pub(super) async fn keys(
-    place: &dyn EvidencePlace,
+    place: &dyn Archive,
     files: &[PathBuf],
 ) -> Result<Vec<VerifyingKey>, Failure> {
     if !files.is_empty() {
@@ -262,7 +260,7 @@ fn failed(error: &VerifyError) -> Failure {
     Failure::new(code, format!("{message}{hint}"))
 }
 
-fn checked(place: &dyn EvidencePlace, found: &PlaceVerification, arguments: &Arguments) -> Checked {
+fn checked(place: &dyn Archive, found: &PlaceVerification, arguments: &Arguments) -> Checked {
     let clients = found.clients.iter().map(|client| CheckedClient {
         folder: place.locate(&client.folder),
         holds: client.holds(),
@@ -294,7 +292,7 @@ fn from(given: &[PathBuf]) -> &'static str {
 }
 
 /// One certificate, in sentences.
-pub(super) fn verified(place: &dyn EvidencePlace, found: &CertificateVerification) -> Verified {
+pub(super) fn verified(place: &dyn Archive, found: &CertificateVerification) -> Verified {
     Verified {
         folder: place.locate(&found.folder),
         holds: found.holds(),

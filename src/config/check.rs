@@ -26,13 +26,13 @@ use super::raw::RawObjectsKind;
 use super::raw::RawStore;
 use super::raw::RawStoreKind;
 use super::secret_url::Scheme;
+use crate::diagnostic::Problem;
+use crate::diagnostic::Problems;
+use crate::diagnostic::document::Document;
+use crate::diagnostic::document::Path;
+use crate::diagnostic::document::Quoting;
 use crate::guard;
 use crate::guard::Guard;
-use crate::problem::Problem;
-use crate::problem::Problems;
-use crate::problem::document::Document;
-use crate::problem::document::Path;
-use crate::problem::document::Quoting;
 
 mod certificates;
 mod read_back;

@@ -13,12 +13,12 @@ use kigen_evidence::calendar::Period;
 use kigen_evidence::log::vkey::NoteKey;
 use url::Url;
 
+use crate::diagnostic::Problem;
+use crate::diagnostic::Problems;
+use crate::diagnostic::near_miss;
+use crate::diagnostic::structure;
 use crate::job::Job;
 use crate::job::JobSet;
-use crate::problem::Problem;
-use crate::problem::Problems;
-use crate::problem::near_miss;
-use crate::problem::structure;
 
 mod check;
 mod corporate_number;

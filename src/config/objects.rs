@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use super::Config;
 use super::ObjectsConfig;
+use crate::diagnostic::Problem;
+use crate::diagnostic::Problems;
 use crate::job::Job;
 use crate::job::JobSet;
 use crate::job::ObjectLink;
-use crate::problem::Problem;
-use crate::problem::Problems;
 use crate::store::AlsoNamed;
 use crate::store::KeyChange;
 

@@ -19,10 +19,10 @@ use super::TableName;
 use super::Title;
 use super::raw::RawJob;
 use super::spelling::tidy;
-use crate::problem::Problems;
-use crate::problem::document::Document;
-use crate::problem::document::Path;
-use crate::problem::document::Quoting;
+use crate::diagnostic::Problems;
+use crate::diagnostic::document::Document;
+use crate::diagnostic::document::Path;
+use crate::diagnostic::document::Quoting;
 
 mod changes;
 mod columns;

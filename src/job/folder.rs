@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use super::Job;
 use super::check;
 use super::set::JobSet;
-use crate::problem::Problem;
-use crate::problem::Problems;
+use crate::diagnostic::Problem;
+use crate::diagnostic::Problems;
 
 /// Reads and checks every `*.toml` file of `folder`, in the order of their names.
 ///

@@ -438,5 +438,5 @@ pub enum Expectation {
 
 /// The JSON Schema of a job file, for editors.
 pub fn schema() -> serde_json::Value {
-    crate::problem::structure::schema_of::<raw::RawJob>()
+    crate::diagnostic::structure::schema_of::<raw::RawJob>()
 }

@@ -9,11 +9,11 @@ use super::Operation;
 use super::TableName;
 use super::check::may_be_one_table;
 use super::spelling::folded;
+use crate::diagnostic::Problem;
+use crate::diagnostic::Problems;
+use crate::diagnostic::near_miss;
 use crate::guard;
 use crate::guard::Guard;
-use crate::problem::Problem;
-use crate::problem::Problems;
-use crate::problem::near_miss;
 
 /// The checked jobs of a folder, in run order.
 ///

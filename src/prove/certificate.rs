@@ -25,9 +25,9 @@ use super::leaves::Fetched;
 use super::question::About;
 use super::question::Question;
 use super::search::Evidence;
+use crate::archive::client_folder;
 use crate::keyring::NoRunKey;
 use crate::ledger::StoredCertificate;
-use crate::publish::client_folder;
 
 const LEAVES: &str = "leaves.bin";
 

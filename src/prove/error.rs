@@ -8,9 +8,9 @@ use kigen_evidence::log::vkey::NoteKeyError;
 use kigen_evidence::receipt::SearchError;
 use thiserror::Error;
 
+use crate::archive::PublishError;
 use crate::keyring::KeyringError;
 use crate::ledger::error::LedgerError;
-use crate::publish::PublishError;
 
 /// Why the search was broken off. None of the messages names what was looked for.
 #[derive(Debug, Error)]

@@ -9,8 +9,8 @@ use std::path::Path;
 use kigen_evidence::digest::Sha256;
 use sha2::Digest;
 
-use crate::publish::EvidencePlace;
-use crate::publish::read_through;
+use crate::archive::Archive;
+use crate::archive::read_through;
 
 use super::error::ProveError;
 
@@ -28,7 +28,7 @@ pub(super) enum Fetched {
 ///
 /// What is searched is the copy that was compared; nobody can exchange it in between.
 pub(super) async fn fetch(
-    place: &dyn EvidencePlace,
+    place: &dyn Archive,
     path: &str,
     certified: Sha256,
     folder: &Path,

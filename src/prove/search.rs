@@ -12,20 +12,20 @@ use super::certificate::Hit;
 use super::certificate::Obstacle;
 use super::error::ProveError;
 use super::question::Question;
+use crate::archive::Archive;
 use crate::keyring::Keyring;
 use crate::ledger::CertificateFilter;
 use crate::ledger::CertificateMatch;
 use crate::ledger::Ledger;
 use crate::ledger::StoredCertificate;
 use crate::progress::Progress;
-use crate::publish::EvidencePlace;
 
 /// Where the evidence is.
 pub struct Evidence<'a> {
     pub ledger: &'a dyn Ledger,
     pub keyring: &'a Keyring,
     /// Where certificates and leaves are published.
-    pub place: &'a dyn EvidencePlace,
+    pub place: &'a dyn Archive,
     /// Where leaves are kept while they are searched.
     pub work_folder: &'a Path,
     pub progress: &'a Progress,

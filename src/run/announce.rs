@@ -15,20 +15,20 @@ use kigen_evidence::statement::Controller;
 use kigen_evidence::statement::Issuer;
 use kigen_evidence::statement::LogPlace;
 
-use super::certified;
-use super::certified::Damaged;
+use super::certify;
 use super::client_log::ClientLog;
 use super::client_log::ClientLogError;
-use super::client_log::EntryMark;
-use super::client_log::LogKeeper;
+use super::client_log::EntryHeader;
+use super::client_log::LogWriter;
 use super::client_log::NewPayload;
 use super::client_log::OpenLog;
 use super::error::RunError;
 use super::execute::Environment;
 use super::open::Stores;
 use super::outcome::JobError;
-use super::seal;
-use super::start::Ready;
+use super::statement_parts;
+use super::statement_parts::Damaged;
+use super::targets::ConnectedJob;
 use crate::config::Config;
 use crate::exit;
 use crate::guard;
@@ -46,7 +46,7 @@ pub(super) type Clients = BTreeMap<String, BTreeSet<String>>;
 pub(super) async fn clients(
     environment: &Environment<'_>,
     stores: &mut Stores,
-    jobs: &[Ready<'_>],
+    jobs: &[ConnectedJob<'_>],
 ) -> Result<Clients, JobError> {
     let mut clients = Clients::new();
     for ready in jobs {
@@ -90,7 +90,7 @@ async fn one_spelling(environment: &Environment<'_>, clients: &Clients) -> Resul
 /// Compares the log of each client with what was published before. Writes nothing: a ledger that was
 /// restored from a backup must be seen by a person before a run begins.
 pub(super) async fn check_logs(
-    keeper: LogKeeper<'_>,
+    keeper: LogWriter<'_>,
     clients: &Clients,
 ) -> Result<(), ClientLogError> {
     for client in all(clients) {
@@ -102,17 +102,17 @@ pub(super) async fn check_logs(
 /// Writes the run's plan into the log of each client and publishes it. Returns the clients.
 pub(super) async fn announce(
     environment: &Environment<'_>,
-    keeper: LogKeeper<'_>,
+    keeper: LogWriter<'_>,
     run: AnnouncedRun<'_>,
     clients: &Clients,
     now: Timestamp,
 ) -> Result<BTreeSet<String>, RunError> {
     let all = all(clients);
     if !all.is_empty() {
-        seal::publish_keys(keeper).await?;
+        certify::publish_keys(keeper).await?;
     }
     for client in &all {
-        let concerned = |ready: &&Ready<'_>| clients[&ready.job.cluster].contains(*client);
+        let concerned = |ready: &&ConnectedJob<'_>| clients[&ready.job.cluster].contains(*client);
         let jobs = run.jobs.iter().filter(concerned);
         let jobs: Vec<&Job> = jobs.map(|ready| ready.job).collect();
         let announcement = Announcement {
@@ -139,7 +139,7 @@ fn all(clients: &Clients) -> BTreeSet<&String> {
 pub(super) struct AnnouncedRun<'a> {
     pub(super) run_id: &'a str,
     pub(super) started: &'a RunStarted,
-    pub(super) jobs: &'a [Ready<'a>],
+    pub(super) jobs: &'a [ConnectedJob<'a>],
 }
 
 /// What one client is told.
@@ -154,11 +154,11 @@ struct Announcement<'a> {
 
 impl Announcement<'_> {
     async fn publish(&self, log: &mut OpenLog<'_>, now: Timestamp) -> Result<(), RunError> {
-        let issuer = certified::issuer(&self.config.issuer, env!("CARGO_PKG_VERSION"));
-        let controller = certified::controller(&self.config.clients, self.client);
+        let issuer = statement_parts::issuer(&self.config.issuer, env!("CARGO_PKG_VERSION"));
+        let controller = statement_parts::controller(&self.config.clients, self.client);
         log.announce_keys(&issuer, &controller, now).await?;
         let named = log.named_plan().await?;
-        let mark = EntryMark {
+        let mark = EntryHeader {
             role: LogRole::Plan,
             run_id: Some(self.run_id),
             plan: None,
@@ -213,8 +213,8 @@ impl Announcement<'_> {
             log: place,
             issuer,
             controller,
-            trigger: certified::trigger(self.started),
-            run: certified::run(self.run_id, self.started.day_of(&first.job), first),
+            trigger: statement_parts::trigger(self.started),
+            run: statement_parts::run(self.run_id, self.started.day_of(&first.job), first),
             recorded_at,
             like: None,
             targets,
@@ -229,12 +229,12 @@ impl Announcement<'_> {
             index: target.index,
             job: target.job.clone(),
             stage: target.stage.clone(),
-            store: certified::store(target),
+            store: statement_parts::store(target),
             object: target.object.clone(),
             relation: target.relation.clone(),
-            inspection_sha256: certified::inspection(target)?,
-            rule: certified::rule(target, entry)?,
-            method: certified::method(target)?,
+            inspection_sha256: statement_parts::inspection(target)?,
+            rule: statement_parts::rule(target, entry)?,
+            method: statement_parts::method(target)?,
             limit: PlannedLimit {
                 max_records: job.limit.max_records,
                 max_percent: job.limit.max_percent.to_string(),

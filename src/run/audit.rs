@@ -12,24 +12,24 @@ use super::error::RunError;
 use super::execute::Environment;
 use super::open::Inventories;
 use super::outcome::JobError;
-use super::recall;
-use super::recall::Archive;
-use super::recall::ClusterLook;
-use super::recall::Collected;
-use super::recall::Knowledge;
-use super::recall::Known;
-use super::recall::Lost;
-use super::recall::RecallError;
-use super::recall::RemovedPersons;
-use super::recall::Wanted;
-use super::recall::Why;
 use super::reconcile::UndoneCertificate;
 use super::reconcile::look_at_one;
 use super::reconcile::undone;
+use super::restore;
+use super::restore::CertificateSource;
+use super::restore::ClusterIndex;
+use super::restore::ClusterLook;
+use super::restore::Collected;
+use super::restore::Knowledge;
+use super::restore::Lost;
+use super::restore::RecallError;
+use super::restore::RemovedPersons;
+use super::restore::Wanted;
+use super::restore::Why;
+use crate::archive;
 use crate::exit;
 use crate::job::Job;
 use crate::keyring::Keyring;
-use crate::publish;
 use crate::store::Inventory;
 use crate::store::error::StoreError;
 
@@ -114,8 +114,8 @@ pub async fn audit(
 ) -> Result<Audit, RunError> {
     environment.ledger.check_migrated().await?;
     let config = environment.config;
-    let place = publish::open(&config.certificates.place).await?;
-    let archive = Archive {
+    let place = archive::open(&config.certificates.place).await?;
+    let archive = CertificateSource {
         ledger: environment.ledger,
         keyring,
         place: &*place,
@@ -129,7 +129,7 @@ pub async fn audit(
         Audited::Since(moment) => Wanted::After(moment),
         Audited::All => Wanted::All,
     };
-    let collected = recall::collect(&archive, &wanted, &clusters).await?;
+    let collected = restore::collect(&archive, &wanted, &clusters).await?;
     let mut audit = Audit {
         runs: collected.runs,
         audited: u64::try_from(collected.sources.len()).unwrap_or(u64::MAX),
@@ -141,7 +141,7 @@ pub async fn audit(
     };
     let mut inventories = Inventories::default();
     for job in jobs.iter().copied() {
-        let concerned = |target: &recall::SourceTarget| target.job == job.cluster;
+        let concerned = |target: &restore::SourceTarget| target.job == job.cluster;
         let removed = collected.sources.iter();
         let removed = removed.flat_map(|source| &source.targets).any(concerned);
         let is_lost = collected
@@ -181,7 +181,7 @@ async fn one(
         shelf: &collected.shelf,
     };
     let folder = &environment.config.certificates.work_folder;
-    let (mut known, changed) = Known::new(job, knowledge, &collected.lost, folder);
+    let (mut known, changed) = ClusterIndex::new(job, knowledge, &collected.lost, folder);
     audit.lost.extend(changed);
     let cluster = look_at_one(environment, keyring, inventories, &mut known).await?;
     audit.clusters.push(cluster);

@@ -26,6 +26,9 @@ use kigen_evidence::merkle::leaf_hash;
 use kigen_evidence::statement::EntryPlace;
 use kigen_evidence::statement::LogPlace;
 
+use crate::archive::Archive;
+use crate::archive::client_folder;
+use crate::archive::log_origin;
 use crate::config::Client;
 use crate::keyring::Keyring;
 use crate::ledger::Ledger;
@@ -36,9 +39,6 @@ use crate::ledger::log::Appended;
 use crate::ledger::log::LogEntry;
 use crate::ledger::log::LogRole;
 use crate::ledger::log::NewLogEntry;
-use crate::publish::EvidencePlace;
-use crate::publish::client_folder;
-use crate::publish::log_origin;
 
 pub use error::ClientLogError;
 pub(super) use head::PublishedHead;
@@ -52,10 +52,10 @@ const LOCK_WAIT: Duration = Duration::from_millis(500);
 
 /// What a log is kept with.
 #[derive(Clone, Copy)]
-pub(super) struct LogKeeper<'a> {
+pub(super) struct LogWriter<'a> {
     pub(super) ledger: &'a dyn Ledger,
     /// Where the log is published.
-    pub(super) place: &'a dyn EvidencePlace,
+    pub(super) place: &'a dyn Archive,
     pub(super) keyring: &'a Keyring,
     /// The issuer's name in checkpoints, without a scheme: `certs.example.com`.
     pub(super) origin: &'a str,
@@ -65,7 +65,7 @@ pub(super) struct LogKeeper<'a> {
 
 /// The log of one client: `certs.example.com/client-7f3a`.
 pub(super) struct ClientLog<'a> {
-    keeper: LogKeeper<'a>,
+    keeper: LogWriter<'a>,
     client: &'a str,
     origin: String,
 }
@@ -93,7 +93,7 @@ pub(super) struct CertificateMark {
 }
 
 /// What an entry is, before it has its place.
-pub(super) struct EntryMark<'a> {
+pub(super) struct EntryHeader<'a> {
     pub(super) role: LogRole,
     /// None for notices.
     pub(super) run_id: Option<&'a str>,
@@ -105,7 +105,7 @@ pub(super) struct EntryMark<'a> {
 
 impl<'a> ClientLog<'a> {
     /// The log of `client` below the issuer's origin.
-    pub(super) fn new(keeper: LogKeeper<'a>, client: &'a str) -> Self {
+    pub(super) fn new(keeper: LogWriter<'a>, client: &'a str) -> Self {
         Self {
             keeper,
             client,
@@ -176,7 +176,7 @@ impl<'a> ClientLog<'a> {
         format!(
             "{}/{}/{file}",
             client_folder(self.client),
-            crate::publish::LOG
+            crate::archive::LOG
         )
     }
 }
@@ -186,7 +186,7 @@ impl OpenLog<'_> {
     /// certificate that it is. One that the run has in this role already stays, and is returned.
     pub(super) async fn append<E: From<ClientLogError>>(
         &mut self,
-        mark: &EntryMark<'_>,
+        mark: &EntryHeader<'_>,
         make: impl FnOnce(LogPlace, Timestamp) -> Result<NewPayload, E>,
     ) -> Result<LogEntry, E> {
         if let Some(standing) = self.standing(mark).await? {
@@ -214,7 +214,7 @@ impl OpenLog<'_> {
         Ok(appended)
     }
 
-    async fn standing(&self, mark: &EntryMark<'_>) -> Result<Option<LogEntry>, ClientLogError> {
+    async fn standing(&self, mark: &EntryHeader<'_>) -> Result<Option<LogEntry>, ClientLogError> {
         let Some(run_id) = mark.run_id else {
             return Ok(None);
         };

@@ -4,17 +4,17 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use thiserror::Error;
 
+use super::certify::SealError;
 use super::client_log::ClientLogError;
 use super::outcome::JobError;
-use super::recall::RecallError;
 use super::recover::with_causes;
-use super::seal::SealError;
+use super::restore::RecallError;
+use crate::archive::PublishError;
 use crate::config::NoOrigin;
 use crate::exit;
 use crate::keyring::KeyringError;
 use crate::ledger::error::LedgerError;
 use crate::ledger::error::LockError;
-use crate::publish::PublishError;
 
 /// Why a run could not begin, or could not be written down. Nothing was removed unless said.
 #[derive(Debug, Error)]

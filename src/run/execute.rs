@@ -9,15 +9,17 @@ use jiff::Timestamp;
 use super::announce;
 use super::announce::AnnouncedRun;
 use super::announce::Clients;
-use super::begun::Begin;
-use super::begun::Begun;
-use super::begun::Purpose;
-use super::client_log::LogKeeper;
+use super::client_log::LogWriter;
 use super::control::JobControl;
 use super::control::Stopped;
 use super::control::Suspensions;
 use super::day::Day;
 use super::error::RunError;
+use super::execute_job::JobAgain;
+use super::execute_job::JobRun;
+use super::lock::Begin;
+use super::lock::Begun;
+use super::lock::Purpose;
 use super::objects;
 use super::open::Stores;
 use super::outcome::FinishedRun;
@@ -29,11 +31,10 @@ use super::plan;
 use super::plan::Wants;
 use super::recover;
 use super::restored;
-use super::stage::JobAgain;
-use super::stage::JobRun;
-use super::start;
-use super::start::Ready;
-use super::start::Targets;
+use super::targets;
+use super::targets::ConnectedJob;
+use super::targets::Targets;
+use crate::archive;
 use crate::config::Config;
 use crate::exit;
 use crate::guard;
@@ -47,9 +48,8 @@ use crate::ledger::entry::Outcome;
 use crate::ledger::entry::ReconcilesEntry;
 use crate::ledger::entry::Trigger;
 use crate::progress::Progress;
-use crate::publish;
 use crate::shutdown::Shutdown;
-use crate::store::Announced;
+use crate::store::AnnouncedClients;
 use crate::store::Fit;
 use crate::store::RunContext;
 
@@ -224,7 +224,7 @@ async fn make_ready<'a>(
     request: &RunRequest<'a>,
     purpose: Purpose,
     suspensions: &Suspensions,
-) -> (Vec<Ready<'a>>, Vec<JobOutcome>) {
+) -> (Vec<ConnectedJob<'a>>, Vec<JobOutcome>) {
     let mut ready = Vec::new();
     let mut outcomes = Vec::new();
     for job in request.jobs.iter().copied() {
@@ -239,7 +239,7 @@ async fn make_ready<'a>(
                 let schema = SchemaSeen::of(&fit);
                 outcome.schema = Some(schema.clone());
                 outcome.warnings = fit.warnings;
-                ready.push(Ready {
+                ready.push(ConnectedJob {
                     job,
                     engine,
                     schema,
@@ -288,14 +288,14 @@ async fn start_run(
     environment: &Environment<'_>,
     keyring: &mut Keyring,
     request: &RunRequest<'_>,
-    ready: &[Ready<'_>],
+    ready: &[ConnectedJob<'_>],
     targets: &Targets,
     again: Option<&Again<'_>>,
     begun: &mut Begun,
 ) -> Result<RunContext, RunError> {
     let (run_id, started_at) = (begun.run_id.as_str(), begun.started_at);
-    let (context, wrapped) = start::context(keyring, run_id, started_at)?;
-    let mut started = start::entry(ready, targets, request.day, request.trigger);
+    let (context, wrapped) = targets::context(keyring, run_id, started_at)?;
+    let mut started = targets::entry(ready, targets, request.day, request.trigger);
     started.reconciles = again.map(|again| again.reconciles.clone());
     let clients = match again {
         Some(again) => again.clients.clone(),
@@ -303,8 +303,8 @@ async fn start_run(
             .await
             .map_err(RunError::Step)?,
     };
-    let place = publish::open(&environment.config.certificates.place).await?;
-    let keeper = LogKeeper {
+    let place = archive::open(&environment.config.certificates.place).await?;
+    let keeper = LogWriter {
         ledger: environment.ledger,
         place: &*place,
         keyring,
@@ -329,7 +329,7 @@ async fn start_run(
     };
     let announced = announce::announce(environment, keeper, run, &clients, started_at).await?;
     Ok(RunContext {
-        announced: Announced::to(announced),
+        announced: AnnouncedClients::to(announced),
         ..context
     })
 }
@@ -347,7 +347,7 @@ struct Step<'a> {
 
 impl Step<'_> {
     /// One job after the other, until the run is asked to stop. A job that fails stops alone.
-    async fn all(&self, ready: &[Ready<'_>], begun: &mut Begun) -> Result<(), RunError> {
+    async fn all(&self, ready: &[ConnectedJob<'_>], begun: &mut Begun) -> Result<(), RunError> {
         let mut fenced = BTreeSet::new();
         for ready in ready {
             if self.environment.shutdown.is_requested() {

@@ -9,16 +9,16 @@ use std::sync::Arc;
 
 use super::control::JobControl;
 use super::control::Suspensions;
+use super::count_journal;
 use super::execute::Environment;
 use super::open::Stores;
 use super::outcome::NotCertified;
 use super::outcome::ReleasedLine;
 use super::outcome::WhyReleased;
-use super::recount;
 use super::recover::reopen;
 use super::recover::with_causes;
-use super::start;
-use super::start::Targets;
+use super::targets;
+use super::targets::Targets;
 use crate::exit;
 use crate::guard;
 use crate::guard::Guard;
@@ -62,7 +62,7 @@ pub(super) async fn end(
     let targets = &run.started.targets;
     let objects = stores.recorded_objects(environment.config, targets).await;
     let objects = objects.map_err(|error| error.to_string())?;
-    let release = start::release(&run.started, &context, waiting);
+    let release = targets::release(&run.started, &context, waiting);
     let mut lines = Vec::new();
     for store in open {
         let released = store.release_intents(&release, &objects).await;
@@ -93,7 +93,7 @@ async fn stores_with_intents(
     run: &RunRecord,
 ) -> Result<Vec<Arc<dyn Disposer>>, String> {
     let mut found = Vec::new();
-    for store in recount::journals(environment, stores, run).await? {
+    for store in count_journal::journals(environment, stores, run).await? {
         let open = store.open_intents(&run.run_id).await;
         if !open.map_err(|error| error.to_string())?.is_empty() {
             found.push(store);

@@ -6,30 +6,30 @@
 
 mod announce;
 pub mod audit;
-mod begun;
-mod certified;
+pub mod certify;
 mod client_log;
 mod control;
+mod count_journal;
 pub mod day;
 mod error;
 pub mod execute;
+mod execute_job;
 mod intents;
+mod lock;
 mod locks;
 pub mod objects;
 pub mod open;
 pub mod outcome;
 pub mod plan;
-pub mod recall;
 pub mod reconcile;
-mod recount;
 pub mod recover;
 pub mod rehearse;
+pub mod restore;
 mod restored;
-pub mod seal;
-mod stage;
-mod stamp;
-mod start;
+mod statement_parts;
 pub mod suspend;
+mod targets;
+mod timestamp_heads;
 
 pub use client_log::ClientLogError;
 pub use control::Suspensions;

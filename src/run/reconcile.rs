@@ -11,36 +11,36 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::announce::Clients;
-use super::begun::Begin;
-use super::begun::Begun;
-use super::begun::Purpose;
 use super::day::Day;
 use super::error::RunError;
 use super::execute;
 use super::execute::Again;
 use super::execute::Environment;
 use super::execute::RunRequest;
+use super::execute_job::JobAgain;
+use super::lock::Begin;
+use super::lock::Begun;
+use super::lock::Purpose;
 use super::open::Inventories;
 use super::outcome::JobError;
 use super::plan;
 use super::plan::Wants;
-use super::recall;
-use super::recall::Archive;
-use super::recall::ClusterLook;
-use super::recall::Collected;
-use super::recall::Knowledge;
-use super::recall::Known;
-use super::recall::RecallError;
-use super::recall::Source;
-use super::recall::Wanted;
+use super::restore;
+use super::restore::CertificateSource;
+use super::restore::ClusterIndex;
+use super::restore::ClusterLook;
+use super::restore::Collected;
+use super::restore::Knowledge;
+use super::restore::RecallError;
+use super::restore::Source;
+use super::restore::Wanted;
 use super::restored;
-use super::stage::JobAgain;
+use crate::archive;
 use crate::job::Job;
 use crate::keyring::Keyring;
 use crate::ledger::entry::ReconciledEntry;
 use crate::ledger::entry::ReconcilesEntry;
 use crate::ledger::entry::Trigger;
-use crate::publish;
 use crate::store::Due;
 use crate::store::Survey;
 use crate::store::TokenKey;
@@ -200,9 +200,9 @@ async fn collect(
     request: &ReconcileRequest<'_>,
 ) -> Result<Collected, RunError> {
     let config = environment.config;
-    let place = publish::open(&config.certificates.place).await;
+    let place = archive::open(&config.certificates.place).await;
     let place = place.map_err(RecallError::Place)?;
-    let archive = Archive {
+    let archive = CertificateSource {
         ledger: environment.ledger,
         keyring,
         place: &*place,
@@ -215,7 +215,7 @@ async fn collect(
         .map(|job| job.cluster.as_str())
         .collect();
     let wanted = Wanted::After(request.backup_time);
-    Ok(recall::collect(&archive, &wanted, &clusters).await?)
+    Ok(restore::collect(&archive, &wanted, &clusters).await?)
 }
 
 /// Looks at every cluster of the store.
@@ -224,7 +224,7 @@ async fn look_at<'a>(
     keyring: &Keyring,
     request: &ReconcileRequest<'a>,
     collected: &'a Collected,
-) -> Result<(Reconciliation, Vec<Known<'a>>), RunError> {
+) -> Result<(Reconciliation, Vec<ClusterIndex<'a>>), RunError> {
     let mut found = Reconciliation {
         store: request.store.to_owned(),
         backup_time: request.backup_time,
@@ -245,7 +245,7 @@ async fn look_at<'a>(
             shelf: &collected.shelf,
         };
         let folder = &environment.config.certificates.work_folder;
-        let (mut known, changed) = Known::new(job, knowledge, &collected.lost, folder);
+        let (mut known, changed) = ClusterIndex::new(job, knowledge, &collected.lost, folder);
         found.lost.extend(changed);
         for link in &job.objects {
             found.not_looked_for.push(NotLookedFor {
@@ -271,14 +271,14 @@ pub(super) async fn look_at_one(
     environment: &Environment<'_>,
     keyring: &Keyring,
     inventories: &mut Inventories,
-    known: &mut Known<'_>,
+    known: &mut ClusterIndex<'_>,
 ) -> Result<ClusterLook, JobError> {
     let job = known.job;
     let store = inventories.rows(environment.config, &job.store).await;
     let store = store.map_err(|error| JobError::of_store(&error))?;
     plan::inspect(&*store, job, &[], Wants::ToRead).await?;
     let tokens = TokenKey(*keyring.token_key());
-    let looked = recall::everything(known, &*store, &tokens, environment.progress).await;
+    let looked = restore::everything(known, &*store, &tokens, environment.progress).await;
     looked.map_err(|error| match error {
         RecallError::Store(error) => JobError::of_store(&error),
         other => {
@@ -292,7 +292,7 @@ pub(super) async fn look_at_one(
 fn again<'a>(
     request: &ReconcileRequest<'_>,
     found: &Reconciliation,
-    known: &'a [Known<'_>],
+    known: &'a [ClusterIndex<'_>],
     sources: &[Source],
 ) -> Again<'a> {
     let mut clients = Clients::new();

@@ -3,20 +3,21 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::begun::Begin;
-use super::begun::Purpose;
+use super::certify;
+use super::certify::SealContext;
+use super::count_journal;
 use super::error::RunError;
 use super::execute::Environment;
 use super::intents;
+use super::lock::Begin;
+use super::lock::Purpose;
 use super::open::Stores;
 use super::outcome::CertificateLine;
 use super::outcome::NotCertified;
 use super::outcome::RecoveredRun;
 use super::outcome::ReleasedLine;
-use super::recount;
 use super::restored;
-use super::seal;
-use super::seal::SealContext;
+use crate::archive;
 use crate::job::Job;
 use crate::keyring::Keyring;
 use crate::ledger::entry::Entry;
@@ -25,8 +26,7 @@ use crate::ledger::entry::RunState;
 use crate::ledger::error::LockError;
 use crate::ledger::fold::RunRecord;
 use crate::ledger::fold::fold_runs;
-use crate::publish;
-use crate::store::Announced;
+use crate::store::AnnouncedClients;
 use crate::store::RemovedKeys;
 use crate::store::RunContext;
 use crate::store::TokenKey;
@@ -58,7 +58,7 @@ pub(super) async fn recover(
             Err(other) => return Err(RunError::Busy(other)),
         };
         tracing::warn!(run.id = %run.run_id, "run {} was not finished; taking it up again", run.run_id);
-        recovered.push(take_up(environment, keyring, stores, begin, &run).await?);
+        recovered.push(resume_run(environment, keyring, stores, begin, &run).await?);
         if let Err(error) = lock.release().await {
             tracing::warn!(error = %error, "the lock of a recovered run could not be released");
         }
@@ -66,7 +66,7 @@ pub(super) async fn recover(
     Ok(recovered)
 }
 
-async fn take_up(
+async fn resume_run(
     environment: &Environment<'_>,
     keyring: &Keyring,
     stores: &mut Stores,
@@ -107,7 +107,7 @@ async fn bring_to_end(
             Ok(lines) => *released = lines,
             Err(error) => return Ok(Err(NotCertified::failed(error))),
         }
-        let journals = match recount::journals(environment, stores, run).await {
+        let journals = match count_journal::journals(environment, stores, run).await {
             Ok(journals) => journals,
             Err(error) => return Ok(Err(NotCertified::failed(error))),
         };
@@ -123,7 +123,7 @@ async fn bring_to_end(
     let appended = environment.append(&run.run_id, &entry).await;
     appended.map_err(RunError::Step)?;
     if run.state == RunState::Running {
-        if let Err(error) = recount::append_missing(environment, stores, run).await {
+        if let Err(error) = count_journal::append_missing(environment, stores, run).await {
             return Ok(Err(NotCertified::failed(error)));
         }
         let entry = Entry::RunFinished {
@@ -166,11 +166,11 @@ pub(super) async fn certify(
             "the ledger has no run {run_id}"
         )));
     };
-    let journals = recount::journals(environment, stores, &run).await;
+    let journals = count_journal::journals(environment, stores, &run).await;
     let journals = journals.map_err(NotCertified::failed)?;
     intents::none_is_open(environment, &journals, jobs, run_id).await?;
     let config = environment.config;
-    let opened = publish::open(&config.certificates.place).await;
+    let opened = archive::open(&config.certificates.place).await;
     let place = opened.map_err(|error| failed(&error))?;
     let origin = config.certificates.origin();
     let origin = origin.map_err(|error| failed(&error))?;
@@ -194,7 +194,7 @@ pub(super) async fn certify(
     };
     tracing::debug!(run.id = %run_id, "certifying the run");
     let grace = grace_of(&run);
-    let sealing = seal::seal(&context, run_id);
+    let sealing = certify::seal(&context, run_id);
     let sealed = tokio::select! {
         biased;
         // Dropped where it waits, as if the process had died there: each step is repeatable.
@@ -258,6 +258,6 @@ pub(super) async fn reopen(
         token_key: TokenKey(*keyring.token_key()),
         started_at: run.started_at,
         // Its intents were stored under its plan.
-        announced: Announced::not_asked_for(),
+        announced: AnnouncedClients::not_asked_for(),
     })
 }

@@ -10,11 +10,11 @@ use kigen_evidence::log::entry::SuspensionReason;
 use kigen_evidence::statement::EntryPlace;
 use kigen_evidence::statement::LogPlace;
 
-use super::certified;
+use super::certify;
 use super::client_log::ClientLog;
 use super::client_log::ClientLogError;
-use super::client_log::EntryMark;
-use super::client_log::LogKeeper;
+use super::client_log::EntryHeader;
+use super::client_log::LogWriter;
 use super::client_log::NewPayload;
 use super::client_log::OpenLog;
 use super::control::Suspensions;
@@ -22,7 +22,8 @@ use super::error::RunError;
 use super::execute::Environment;
 use super::open::Inventories;
 use super::outcome::JobError;
-use super::seal;
+use super::statement_parts;
+use crate::archive;
 use crate::config::Config;
 use crate::job::Job;
 use crate::keyring::Keyring;
@@ -30,7 +31,6 @@ use crate::ledger::Ledger;
 use crate::ledger::entry::Entry;
 use crate::ledger::entry::JobSuspended;
 use crate::ledger::log::LogRole;
-use crate::publish;
 
 /// Why jobs are suspended, and when somebody looks again.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,7 @@ pub struct Why {
 
 /// A job, and the clients whose logs say so.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Noted {
+pub struct SuspendedClients {
     pub job: String,
     pub clients: Vec<String>,
 }
@@ -55,7 +55,7 @@ pub async fn suspend(
     keyring: &Keyring,
     jobs: &[&Job],
     why: Why,
-) -> Result<Vec<Noted>, RunError> {
+) -> Result<Vec<SuspendedClients>, RunError> {
     environment.config.certificates.origin()?;
     for job in jobs {
         let entry = JobSuspended {
@@ -83,7 +83,7 @@ pub async fn suspend(
         for client in &clients {
             notices.suspend(client, &job.cluster, why).await?;
         }
-        noted.push(Noted {
+        noted.push(SuspendedClients {
             job: job.cluster.clone(),
             clients: clients.into_iter().collect(),
         });
@@ -96,7 +96,7 @@ pub async fn resume(
     environment: &Environment<'_>,
     keyring: &Keyring,
     jobs: &[&Job],
-) -> Result<Vec<Noted>, RunError> {
+) -> Result<Vec<SuspendedClients>, RunError> {
     let notices = Notices::open(environment, keyring).await?;
     let mut noted = Vec::new();
     for job in jobs {
@@ -115,7 +115,7 @@ pub async fn resume(
                 clients.push(client);
             }
         }
-        noted.push(Noted {
+        noted.push(SuspendedClients {
             job: job.cluster.clone(),
             clients,
         });
@@ -129,13 +129,13 @@ struct Notices<'a> {
     origin: &'a str,
     ledger: &'a dyn Ledger,
     keyring: &'a Keyring,
-    place: std::sync::Arc<dyn publish::EvidencePlace>,
+    place: std::sync::Arc<dyn archive::Archive>,
     at: Timestamp,
 }
 
 impl<'a> Notices<'a> {
     async fn open(environment: &Environment<'a>, keyring: &'a Keyring) -> Result<Self, RunError> {
-        let place = publish::open(&environment.config.certificates.place).await?;
+        let place = archive::open(&environment.config.certificates.place).await?;
         Ok(Self {
             config: environment.config,
             origin: environment.config.certificates.origin()?,
@@ -146,8 +146,8 @@ impl<'a> Notices<'a> {
         })
     }
 
-    fn keeper(&self) -> LogKeeper<'_> {
-        LogKeeper {
+    fn keeper(&self) -> LogWriter<'_> {
+        LogWriter {
             ledger: self.ledger,
             place: &*self.place,
             keyring: self.keyring,
@@ -157,7 +157,7 @@ impl<'a> Notices<'a> {
     }
 
     async fn suspend(&self, client: &str, job: &str, why: Why) -> Result<(), RunError> {
-        seal::publish_keys(self.keeper()).await?;
+        certify::publish_keys(self.keeper()).await?;
         let mut log = ClientLog::new(self.keeper(), client).open().await?;
         let written = self.write_suspension(&mut log, client, job, why).await;
         log.close().await;
@@ -177,8 +177,11 @@ impl<'a> Notices<'a> {
                     client,
                     &Suspension {
                         log,
-                        issuer: certified::issuer(&self.config.issuer, env!("CARGO_PKG_VERSION")),
-                        controller: certified::controller(&self.config.clients, client),
+                        issuer: statement_parts::issuer(
+                            &self.config.issuer,
+                            env!("CARGO_PKG_VERSION"),
+                        ),
+                        controller: statement_parts::controller(&self.config.clients, client),
                         clusters: Some(vec![job.to_owned()]),
                         reason: why.reason,
                         review_on: why.review_on,
@@ -213,8 +216,11 @@ impl<'a> Notices<'a> {
                     client,
                     &Resumption {
                         log,
-                        issuer: certified::issuer(&self.config.issuer, env!("CARGO_PKG_VERSION")),
-                        controller: certified::controller(&self.config.clients, client),
+                        issuer: statement_parts::issuer(
+                            &self.config.issuer,
+                            env!("CARGO_PKG_VERSION"),
+                        ),
+                        controller: statement_parts::controller(&self.config.clients, client),
                         suspension,
                         recorded_at,
                     },
@@ -226,8 +232,8 @@ impl<'a> Notices<'a> {
         Ok(standing.is_some())
     }
 
-    fn mark(&self) -> EntryMark<'static> {
-        EntryMark {
+    fn mark(&self) -> EntryHeader<'static> {
+        EntryHeader {
             role: LogRole::Notice,
             run_id: None,
             plan: None,

@@ -326,14 +326,14 @@ pub struct RunContext {
     /// When the run began; what a marker column is set to.
     pub started_at: jiff::Timestamp,
     /// Whose records may go.
-    pub announced: Announced,
+    pub announced: AnnouncedClients,
 }
 
 /// The clients in whose logs the run has announced itself: nobody else's record goes in it.
 #[derive(Clone, Debug)]
-pub struct Announced(Option<BTreeSet<String>>);
+pub struct AnnouncedClients(Option<BTreeSet<String>>);
 
-impl Announced {
+impl AnnouncedClients {
     /// The run has announced itself to these.
     pub fn to(clients: BTreeSet<String>) -> Self {
         Self(Some(clients))

@@ -19,16 +19,16 @@ use super::wire::AnswerError;
 use super::wire::NONCE_LENGTH;
 use super::wire::Question;
 use super::wire::Stamp;
+use crate::archive::Archive;
+use crate::archive::Content;
+use crate::archive::KEYS;
+use crate::archive::LOG;
+use crate::archive::PublishError;
+use crate::archive::Put;
+use crate::archive::client_folder;
+use crate::archive::log_origin;
 use crate::config::TimestampConfig;
 use crate::keyring::Keyring;
-use crate::publish::Content;
-use crate::publish::EvidencePlace;
-use crate::publish::KEYS;
-use crate::publish::LOG;
-use crate::publish::PublishError;
-use crate::publish::Put;
-use crate::publish::client_folder;
-use crate::publish::log_origin;
 
 /// The name of the authority's root among the public keys.
 const ROOT: &str = "tsa-root.pem";
@@ -38,7 +38,7 @@ pub struct Stamper<'a> {
     pub config: &'a TimestampConfig,
     pub authority: &'a Authority,
     pub keyring: &'a Keyring,
-    pub place: &'a dyn EvidencePlace,
+    pub place: &'a dyn Archive,
     /// The issuer's name in checkpoints.
     pub origin: &'a str,
 }

@@ -15,9 +15,9 @@ use kigen_evidence::verify;
 use tokio::runtime::Handle;
 use tokio::task;
 
-use crate::publish::EvidencePlace;
-use crate::publish::PublishError;
-use crate::publish::client_folder;
+use crate::archive::Archive;
+use crate::archive::PublishError;
+use crate::archive::client_folder;
 
 use super::VerifyError;
 use super::finding::PublishedFact;
@@ -67,7 +67,7 @@ impl CertificateVerification {
 
 /// Checks the certificate in `folder` of `place`, wherever it belongs.
 pub async fn verify_certificate(
-    place: &Arc<dyn EvidencePlace>,
+    place: &Arc<dyn Archive>,
     folder: &str,
     keys: &[VerifyingKey],
 ) -> Result<CertificateVerification, VerifyError> {
@@ -107,7 +107,7 @@ impl From<PublishedProblem> for Stop {
 
 /// The checks of one certificate, on their way.
 struct Check<'a> {
-    place: &'a Arc<dyn EvidencePlace>,
+    place: &'a Arc<dyn Archive>,
     folder: &'a str,
     keys: &'a [VerifyingKey],
     findings: Vec<PublishedFinding>,

@@ -8,8 +8,8 @@ use ed25519_dalek::VerifyingKey;
 use kigen_evidence::log::checkpoint::Checkpoint;
 use kigen_evidence::log::vkey::NoteKey;
 
-use crate::publish::EvidencePlace;
-use crate::publish::Listed;
+use crate::archive::Archive;
+use crate::archive::Listed;
 
 use super::VerifyError;
 use super::certificate::CertificateVerification;
@@ -20,7 +20,7 @@ use super::log::LogHolds;
 
 /// Everything that one client has published, after each certificate was checked alone.
 pub struct PublishedClient<'a> {
-    pub place: &'a Arc<dyn EvidencePlace>,
+    pub place: &'a Arc<dyn Archive>,
     /// The client's folder in the place.
     pub folder: &'a str,
     /// The files below `log`.

@@ -12,7 +12,7 @@ use kigen_evidence::sshsig::SshSignatureError;
 use kigen_evidence::verify::Finding;
 use thiserror::Error;
 
-use crate::publish::PublishError;
+use crate::archive::PublishError;
 
 /// One result of a check.
 #[derive(Debug)]

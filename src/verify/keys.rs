@@ -6,9 +6,9 @@ use ed25519_dalek::VerifyingKey;
 use kigen_evidence::public_key;
 use kigen_evidence::sshsig::wire_key;
 
-use crate::publish::EvidencePlace;
-use crate::publish::Kind;
-use crate::publish::Listed;
+use crate::archive::Archive;
+use crate::archive::Kind;
+use crate::archive::Listed;
 
 use super::VerifyError;
 use super::finding::PublishedFact;
@@ -23,7 +23,7 @@ const OF_LOGS: &str = "keys/log-";
 
 /// The keys for certificates among `files`; at least one.
 pub async fn published_keys(
-    place: &dyn EvidencePlace,
+    place: &dyn Archive,
     files: &[Listed],
 ) -> Result<Vec<VerifyingKey>, VerifyError> {
     let keys = keys_of(place, files, OF_CERTIFICATES).await?;
@@ -36,14 +36,14 @@ pub async fn published_keys(
 
 /// The keys for heads of logs among `files`; perhaps none.
 pub(super) async fn published_log_keys(
-    place: &dyn EvidencePlace,
+    place: &dyn Archive,
     files: &[Listed],
 ) -> Result<Vec<VerifyingKey>, VerifyError> {
     keys_of(place, files, OF_LOGS).await
 }
 
 async fn keys_of(
-    place: &dyn EvidencePlace,
+    place: &dyn Archive,
     files: &[Listed],
     beginning: &str,
 ) -> Result<Vec<VerifyingKey>, VerifyError> {
@@ -61,7 +61,7 @@ async fn keys_of(
 /// Whether the published `files` of keys name keys that are trusted: a place that was taken over
 /// hands out keys of its own.
 pub(super) async fn check(
-    place: &dyn EvidencePlace,
+    place: &dyn Archive,
     files: &[Listed],
     trusted: &[VerifyingKey],
     log_keys: &[VerifyingKey],
@@ -101,10 +101,7 @@ fn is_key(file: &Listed, beginning: &str) -> bool {
     Kind::of(&file.path) == Some(Kind::PublicKey) && file.path.starts_with(beginning)
 }
 
-async fn read_key(
-    place: &dyn EvidencePlace,
-    path: &str,
-) -> Result<Option<VerifyingKey>, VerifyError> {
+async fn read_key(place: &dyn Archive, path: &str) -> Result<Option<VerifyingKey>, VerifyError> {
     let bytes = place.get(path).await?.unwrap_or_default();
     let text = String::from_utf8(bytes).ok();
     Ok(text.and_then(|text| public_key::from_pem(&text).ok()))

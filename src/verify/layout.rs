@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::publish::Kind;
-use crate::publish::LONGEST_READ;
-use crate::publish::Listed;
-use crate::publish::Standing;
+use crate::archive::Kind;
+use crate::archive::LONGEST_READ;
+use crate::archive::Listed;
+use crate::archive::Standing;
 
 use super::finding::PublishedFact;
 use super::finding::PublishedFinding;

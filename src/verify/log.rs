@@ -21,13 +21,13 @@ use kigen_evidence::log::vkey::NoteKey;
 use kigen_evidence::merkle::Hash;
 use kigen_evidence::public_key::key_id;
 
+use crate::archive::Archive;
+use crate::archive::Kind;
+use crate::archive::LOG;
+use crate::archive::Standing;
+use crate::archive::client_folder;
 use crate::guard;
 use crate::guard::Guard;
-use crate::publish::EvidencePlace;
-use crate::publish::Kind;
-use crate::publish::LOG;
-use crate::publish::Standing;
-use crate::publish::client_folder;
 
 use super::VerifyError;
 use super::certificate::CertificateVerification;
@@ -69,7 +69,7 @@ impl ClientCheck for LogHolds {
 /// Those of the heads that the caller kept whose log is not in the place: a client that was hidden as a
 /// whole leaves nothing else behind.
 pub(super) async fn hidden(
-    place: &Arc<dyn EvidencePlace>,
+    place: &Arc<dyn Archive>,
     held: &[Checkpoint],
 ) -> Result<Vec<PublishedFinding>, VerifyError> {
     let mut findings = Vec::new();
@@ -152,7 +152,7 @@ impl Check<'_> {
     async fn note(&mut self) -> Result<Option<Note>, VerifyError> {
         let path = format!("{}/{LOG}/{CHECKPOINT}", self.client.folder);
         let Some(bytes) = self.client.place.get(&path).await? else {
-            let is_there = |file: &&crate::publish::Listed| file.standing == Standing::Visible;
+            let is_there = |file: &&crate::archive::Listed| file.standing == Standing::Visible;
             let files = self.client.log.iter().filter(is_there).count();
             let in_a_log = self.client.certificates.iter().any(names_a_log);
             if files > 0 || in_a_log {

@@ -20,10 +20,10 @@ use kigen_evidence::log::checkpoint::Checkpoint;
 use kigen_evidence::log::vkey::NoteKey;
 use thiserror::Error;
 
+use crate::archive::Archive;
+use crate::archive::PublishError;
+use crate::archive::Versions;
 use crate::progress::Progress;
-use crate::publish::EvidencePlace;
-use crate::publish::PublishError;
-use crate::publish::Versions;
 
 pub use certificate::CertificateVerification;
 pub use certificate::verify_certificate;
@@ -137,12 +137,12 @@ pub enum VerifyError {
 /// Finds what was altered, is incomplete, misplaced, foreign or hidden, and by the clients' logs what
 /// was taken away. `progress` hears of each certificate. Memory does not grow with the leaves.
 pub async fn verify_place(
-    place: &Arc<dyn EvidencePlace>,
+    place: &Arc<dyn Archive>,
     basis: impl Into<Basis>,
     progress: &Progress,
 ) -> Result<PlaceVerification, VerifyError> {
     let basis = basis.into();
-    let place: &Arc<dyn EvidencePlace> = &(Arc::new(PlainFiles(Arc::clone(place))) as _);
+    let place: &Arc<dyn Archive> = &(Arc::new(PlainFiles(Arc::clone(place))) as _);
     let listing = place.list("").await?;
     let keys = match basis.certificates {
         Trust::Given(keys) => keys,

@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::publish::Content;
-use crate::publish::EvidencePlace;
-use crate::publish::Listing;
-use crate::publish::PublishError;
-use crate::publish::Put;
+use crate::archive::Archive;
+use crate::archive::Content;
+use crate::archive::Listing;
+use crate::archive::PublishError;
+use crate::archive::Put;
 
 /// The files of a place that can be right.
-pub(super) struct PlainFiles(pub(super) Arc<dyn EvidencePlace>);
+pub(super) struct PlainFiles(pub(super) Arc<dyn Archive>);
 
 #[async_trait]
-impl EvidencePlace for PlainFiles {
+impl Archive for PlainFiles {
     fn locate(&self, path: &str) -> String {
         self.0.locate(path)
     }

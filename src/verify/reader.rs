@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use crate::publish::EvidencePlace;
-use crate::publish::PublishError;
-use crate::publish::RANGE;
+use crate::archive::Archive;
+use crate::archive::PublishError;
+use crate::archive::RANGE;
 
 /// A file of a place as a [`Read`]. Waits for the place: not for threads that others wait for.
 pub(super) struct RangeReader {
-    place: Arc<dyn EvidencePlace>,
+    place: Arc<dyn Archive>,
     path: String,
     runtime: Handle,
     /// Bytes that were asked for and not read yet.
@@ -22,7 +22,7 @@ pub(super) struct RangeReader {
 }
 
 impl RangeReader {
-    pub(super) fn new(place: Arc<dyn EvidencePlace>, path: String, runtime: Handle) -> Self {
+    pub(super) fn new(place: Arc<dyn Archive>, path: String, runtime: Handle) -> Self {
         Self {
             place,
             path,

@@ -9,24 +9,24 @@ use kigen_evidence::log::vkey::NoteKeyError;
 use kigen_evidence::merkle;
 use thiserror::Error;
 
+use crate::archive::Archive;
+use crate::archive::Content;
+use crate::archive::LOG;
+use crate::archive::PublishError;
+use crate::archive::Put;
+use crate::archive::client_folder;
+use crate::archive::log_origin;
 use crate::keyring::Keyring;
 use crate::ledger::Ledger;
 use crate::ledger::LedgerLock;
 use crate::ledger::error::LedgerError;
 use crate::ledger::error::LockError;
-use crate::publish::Content;
-use crate::publish::EvidencePlace;
-use crate::publish::LOG;
-use crate::publish::PublishError;
-use crate::publish::Put;
-use crate::publish::client_folder;
-use crate::publish::log_origin;
 
 /// What cosigned heads of one client are collected with.
 pub struct Collector<'a> {
     pub ledger: &'a dyn Ledger,
     pub keyring: &'a Keyring,
-    pub place: &'a dyn EvidencePlace,
+    pub place: &'a dyn Archive,
     /// The issuer's name in checkpoints.
     pub origin: &'a str,
     pub client: &'a str,

@@ -14,8 +14,8 @@ use kigen_evidence::merkle::Hash;
 use thiserror::Error;
 
 use super::held::Held;
-use crate::publish::EvidencePlace;
-use crate::publish::PublishError;
+use crate::archive::Archive;
+use crate::archive::PublishError;
 use crate::verify::PublishedProblem;
 use crate::verify::ReadLog;
 use crate::verify::VerifyError;
@@ -25,7 +25,7 @@ const CHECKPOINT: &str = "checkpoint";
 
 /// A published log, and who may sign its heads.
 pub struct WatchedLog {
-    pub place: Arc<dyn EvidencePlace>,
+    pub place: Arc<dyn Archive>,
     /// The folder of `checkpoint` and `tile` in the place.
     pub folder: String,
     /// The keys of the log, got by another way than the place; all of one name.

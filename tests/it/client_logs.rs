@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+use kigen::archive::Archive;
+use kigen::archive::FolderPlace;
 use kigen::exit;
 use kigen::keyring::Keyring;
-use kigen::publish::EvidencePlace;
-use kigen::publish::FolderPlace;
 use kigen_evidence::log::checkpoint::Checkpoint;
 use kigen_evidence::log::entry::Abort;
 use kigen_evidence::log::entry::AbortReason;

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use kigen::archive::Archive;
+use kigen::archive::FolderPlace;
+use kigen::archive::Kind;
 use kigen::exit;
 use kigen::keyring::Keyring;
 use kigen::keyring::WrappedRunKey;
-use kigen::publish::EvidencePlace;
-use kigen::publish::FolderPlace;
-use kigen::publish::Kind;
 use serde_json::Value;
 
 use crate::bucket::Bucket;

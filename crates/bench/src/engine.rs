@@ -17,7 +17,7 @@ use kigen::job::Job;
 use kigen::plan;
 use kigen::plan::StagePlan;
 use kigen::plan::Together;
-use kigen::store::Announced;
+use kigen::store::AnnouncedClients;
 use kigen::store::Control;
 use kigen::store::Disposer;
 use kigen::store::Inventory;
@@ -84,7 +84,7 @@ pub(crate) async fn dispose(case: &Case, copy: &mut Copy, connections: u32) -> R
         run_key: RunKey::from_bytes([1; 32]),
         token_key: TokenKey([2; 32]),
         started_at: Timestamp::UNIX_EPOCH,
-        announced: Announced::not_asked_for(),
+        announced: AnnouncedClients::not_asked_for(),
     };
     let surveyed = store.survey(&job, 0, AS_OF).await?;
     let planned = StagePlan {

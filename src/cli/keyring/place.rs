@@ -8,7 +8,7 @@ use crate::cli::load;
 use crate::cli::output;
 use crate::config::KeyringProtection;
 use crate::keyring::Access;
-use crate::run::seal::principal;
+use crate::run::certify::principal;
 
 /// Options of commands that work without kigen.toml too.
 #[derive(Clone, Debug, Default, clap::Args)]

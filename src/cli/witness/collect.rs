@@ -7,6 +7,7 @@ use kigen_evidence::log::vkey::KeyType;
 use kigen_evidence::log::vkey::NoteKey;
 use serde::Serialize;
 
+use crate::archive::PublishError;
 use crate::cli::Global;
 use crate::cli::failure::Failure;
 use crate::cli::load;
@@ -15,7 +16,6 @@ use crate::cli::output;
 use crate::cli::verify;
 use crate::exit;
 use crate::progress::Progress;
-use crate::publish::PublishError;
 use crate::witness::CollectError;
 use crate::witness::Collected;
 use crate::witness::Collector;

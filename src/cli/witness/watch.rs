@@ -12,6 +12,8 @@ use kigen_evidence::log::vkey::NoteKey;
 use serde::Serialize;
 
 use super::Own;
+use crate::archive::Archive;
+use crate::archive::PublishError;
 use crate::cli::Global;
 use crate::cli::failure::Failure;
 use crate::cli::load;
@@ -24,8 +26,6 @@ use crate::config::CertificatesPlace;
 use crate::exit;
 use crate::keyring::WitnessKeyring;
 use crate::progress::Progress;
-use crate::publish::EvidencePlace;
-use crate::publish::PublishError;
 use crate::witness::Contradiction;
 use crate::witness::Held;
 use crate::witness::HeldError;
@@ -160,7 +160,7 @@ async fn open(arguments: &Arguments, keys: Vec<NoteKey>) -> Result<WatchedLog, F
         let parent = if parent.is_empty() { "/" } else { parent };
         CertificatesPlace::Folder(parent.into())
     };
-    let place: Arc<dyn EvidencePlace> = verify::open_place(&place).await?;
+    let place: Arc<dyn Archive> = verify::open_place(&place).await?;
     Ok(WatchedLog {
         place,
         folder: folder.to_owned(),

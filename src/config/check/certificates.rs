@@ -14,7 +14,7 @@ use crate::config::SecretUrl;
 use crate::config::raw::RawCertificates;
 use crate::config::raw::RawLockMode;
 use crate::config::secret_url::Scheme;
-use crate::problem::document::Path;
+use crate::diagnostic::document::Path;
 
 use super::Checker;
 

@@ -5,7 +5,7 @@ use super::is_endpoint;
 use crate::config::KeyringConfig;
 use crate::config::KeyringProtection;
 use crate::config::raw::RawKeyring;
-use crate::problem::document::Path;
+use crate::diagnostic::document::Path;
 
 impl Checker<'_> {
     pub(super) fn keyring(&mut self, raw: &RawKeyring) -> Option<KeyringConfig> {

@@ -11,7 +11,7 @@ use url::Url;
 use super::Checker;
 use crate::config::TimestampConfig;
 use crate::config::raw::RawTimestamp;
-use crate::problem::document::Path;
+use crate::diagnostic::document::Path;
 
 /// How long an authority may take where the file does not say.
 const TIMEOUT: Duration = Duration::from_secs(30);

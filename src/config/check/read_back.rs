@@ -3,7 +3,7 @@
 use crate::config::ReadBack;
 use crate::config::raw::RawConfig;
 use crate::config::raw::RawReadBack;
-use crate::problem::document::Path;
+use crate::diagnostic::document::Path;
 
 use super::Checker;
 

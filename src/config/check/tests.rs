@@ -9,7 +9,7 @@ use crate::config::LockMode;
 use crate::config::ObjectsConfig;
 use crate::config::Retain;
 use crate::config::StoreKind;
-use crate::problem::Problems;
+use crate::diagnostic::Problems;
 
 pub(super) const GOOD: &str = r#"version = 1
 [ledger]

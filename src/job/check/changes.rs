@@ -4,6 +4,7 @@ use super::columns::class_name;
 use super::findings::Findings;
 use super::joins::Ground;
 use super::names;
+use crate::diagnostic::document::Path;
 use crate::job::Change;
 use crate::job::ClassifiedColumn;
 use crate::job::ColumnClass;
@@ -13,7 +14,6 @@ use crate::job::raw::RawChange;
 use crate::job::raw::RawGeneralize;
 use crate::job::raw::RawStage;
 use crate::job::raw::RawStrategy;
-use crate::problem::document::Path;
 
 /// Fewest values that integer tokens may take.
 ///

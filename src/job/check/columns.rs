@@ -2,11 +2,11 @@
 
 use super::findings::Findings;
 use super::names;
+use crate::diagnostic::document::Path;
+use crate::diagnostic::near_miss;
 use crate::job::ClassifiedColumn;
 use crate::job::ColumnClass;
 use crate::job::raw::RawColumns;
-use crate::problem::document::Path;
-use crate::problem::near_miss;
 
 /// Every column of one table, by class.
 pub(super) struct Classified {

@@ -2,12 +2,12 @@
 
 use super::findings::Findings;
 use super::names;
+use crate::diagnostic::document::Path;
 use crate::job::Effect;
 use crate::job::Operation;
 use crate::job::raw::RawEffect;
 use crate::job::raw::RawJob;
 use crate::job::raw::RawOperation;
-use crate::problem::document::Path;
 
 /// Checks the names; whether the database does it, each batch counts.
 pub(super) fn check(raw: &RawJob, findings: &mut Findings) -> Vec<Effect> {

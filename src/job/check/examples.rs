@@ -4,6 +4,8 @@ use jiff::civil::Date;
 use kigen_evidence::statement::RetainReason;
 
 use super::findings::Findings;
+use crate::diagnostic::document::Path;
+use crate::diagnostic::near_miss;
 use crate::domain::rule::Applies;
 use crate::domain::rule::Candidate;
 use crate::domain::rule::Decision;
@@ -18,8 +20,6 @@ use crate::job::raw::RawExample;
 use crate::job::raw::RawExpectation;
 use crate::job::raw::RawJob;
 use crate::job::raw::RawReason;
-use crate::problem::document::Path;
-use crate::problem::near_miss;
 
 /// Checks the examples of all stages, and that each stage has them on both sides of its border.
 pub(super) fn check(

@@ -1,8 +1,8 @@
 //! Where checks put what they find.
 
-use crate::problem::Problems;
-use crate::problem::document::Document;
-use crate::problem::document::Path;
+use crate::diagnostic::Problems;
+use crate::diagnostic::document::Document;
+use crate::diagnostic::document::Path;
 
 /// The problems of one file so far.
 pub(super) struct Findings<'d> {

@@ -6,12 +6,12 @@ use jiff::tz::TimeZoneDatabase;
 use super::findings::Findings;
 use super::names;
 use super::sha256_hex;
+use crate::diagnostic::document::Path;
+use crate::diagnostic::near_miss;
 use crate::domain::schedule::Schedule;
 use crate::job::Approval;
 use crate::job::Clause;
 use crate::job::raw::RawJob;
-use crate::problem::document::Path;
-use crate::problem::near_miss;
 
 /// Checks the texts that are only read by people or by kigen.toml.
 pub(super) fn plain_texts(raw: &RawJob, findings: &mut Findings) {

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use super::columns::Classified;
 use super::findings::Findings;
 use super::names;
+use crate::diagnostic::document::Path;
+use crate::diagnostic::near_miss;
 use crate::job::ColumnRef;
 use crate::job::Join;
 use crate::job::Match;
 use crate::job::raw::RawJob;
 use crate::job::raw::RawJoin;
-use crate::problem::document::Path;
-use crate::problem::near_miss;
 
 /// With its prefix a join's name stays below the 63 bytes at which PostgreSQL cuts names.
 const MAX_JOIN_NAME: usize = 60;

@@ -3,9 +3,9 @@
 use super::findings::Findings;
 use super::may_be_one_table;
 use super::names;
+use crate::diagnostic::document::Path;
 use crate::job::Leftover;
 use crate::job::raw::RawJob;
-use crate::problem::document::Path;
 
 /// Checks the names; whether table and column are there, the live schema says.
 pub(super) fn check(raw: &RawJob, findings: &mut Findings) -> Vec<Leftover> {

@@ -1,8 +1,8 @@
 //! Names: of clusters, stages, purposes, joins, tables and columns.
 
 use super::findings::Findings;
+use crate::diagnostic::document::Path;
 use crate::job::TableName;
-use crate::problem::document::Path;
 
 /// Checks that `text` is a name in kebab-case: it goes into file names, certificates and flags.
 pub(super) fn kebab(path: &Path, what: &str, text: &str, findings: &mut Findings) {

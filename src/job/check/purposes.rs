@@ -10,6 +10,7 @@ use super::findings::Findings;
 use super::header;
 use super::joins::Ground;
 use super::names;
+use crate::diagnostic::document::Path;
 use crate::domain::rule::EARLIEST_BELIEVED;
 use crate::domain::rule::Purpose;
 use crate::guard;
@@ -22,7 +23,6 @@ use crate::job::raw::RawFirstDay;
 use crate::job::raw::RawFormat;
 use crate::job::raw::RawPurpose;
 use crate::job::raw::RawStartingPoint;
-use crate::problem::document::Path;
 
 /// Checks one purpose: what the rule needs of it, and where its facts are.
 ///

@@ -8,6 +8,8 @@ use super::joins;
 use super::joins::Ground;
 use super::may_be_one_table;
 use super::names;
+use crate::diagnostic::document::Path;
+use crate::diagnostic::near_miss;
 use crate::job::ColumnRef;
 use crate::job::MAX_ABSENT_PERCENT;
 use crate::job::ObjectLink;
@@ -17,8 +19,6 @@ use crate::job::TableName;
 use crate::job::raw::RawDisposal;
 use crate::job::raw::RawOnDispose;
 use crate::job::raw::RawReference;
-use crate::problem::document::Path;
-use crate::problem::near_miss;
 
 /// Checks the references.
 pub(super) fn check(

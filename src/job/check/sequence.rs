@@ -5,11 +5,11 @@ use kigen_evidence::calendar::Period;
 
 use super::findings::Findings;
 use super::joins::Ground;
+use crate::diagnostic::document::Path;
 use crate::job::ColumnRef;
 use crate::job::Disposal;
 use crate::job::Stage;
 use crate::job::raw::RawDisposal;
-use crate::problem::document::Path;
 
 /// Checks the order of the stages.
 pub(super) fn check(ground: &Ground, stages: &[Option<Stage>], findings: &mut Findings) {

@@ -6,13 +6,13 @@ use super::findings::Findings;
 use super::joins::Ground;
 use super::names;
 use super::purposes;
+use crate::diagnostic::document::Path;
 use crate::domain::rule::Rule;
 use crate::job::Disposal;
 use crate::job::Marker;
 use crate::job::Stage;
 use crate::job::raw::RawDisposal;
 use crate::job::raw::RawStage;
-use crate::problem::document::Path;
 
 /// Checks every stage; `None` stands for one that does not check.
 pub(super) fn check(ground: &Ground, findings: &mut Findings) -> Vec<Option<Stage>> {

@@ -1,6 +1,6 @@
 use super::parse;
+use crate::diagnostic::Problems;
 use crate::job::explain;
-use crate::problem::Problems;
 
 mod broken_files;
 

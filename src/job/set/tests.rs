@@ -2,7 +2,7 @@ use super::super::Job;
 use super::super::check::parse;
 use super::super::folder::load_folder;
 use super::JobSet;
-use crate::problem::Problems;
+use crate::diagnostic::Problems;
 
 const GOOD: &str = include_str!("../testdata/exam-history.toml");
 

@@ -7,11 +7,11 @@ use kigen_evidence::log::tiles::TileError;
 use kigen_evidence::log::vkey::NoteKeyError;
 use thiserror::Error;
 
+use crate::archive::PublishError;
 use crate::keyring::KeyringError;
 use crate::ledger::error::LedgerError;
 use crate::ledger::error::LockError;
 use crate::ledger::error::Retry;
-use crate::publish::PublishError;
 
 /// Why a log cannot be extended.
 #[derive(Debug, Error)]

@@ -4,7 +4,7 @@ use kigen_evidence::log::checkpoint::Checkpoint;
 use kigen_evidence::log::note::Note;
 use kigen_evidence::merkle::Hash;
 
-use crate::publish::client_folder;
+use crate::archive::client_folder;
 
 use super::ClientLog;
 use super::ClientLogError;

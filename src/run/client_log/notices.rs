@@ -16,10 +16,10 @@ use kigen_evidence::statement::LogPlace;
 use crate::keyring::KnownKey;
 use crate::ledger::log::LogEntry;
 use crate::ledger::log::LogRole;
-use crate::run::seal::principal;
+use crate::run::certify::principal;
 
 use super::ClientLogError;
-use super::EntryMark;
+use super::EntryHeader;
 use super::NewPayload;
 use super::OpenLog;
 use super::place_of;
@@ -39,7 +39,7 @@ impl OpenLog<'_> {
         now: Timestamp,
     ) -> Result<(), ClientLogError> {
         for rotation in self.unknown_rotations().await? {
-            let mark = EntryMark {
+            let mark = EntryHeader {
                 role: LogRole::Notice,
                 run_id: None,
                 plan: None,

@@ -11,12 +11,12 @@ use kigen_evidence::log::tiles::Tile;
 use kigen_evidence::log::tiles::TileKind;
 use kigen_evidence::merkle::Hash;
 
+use crate::archive::Content;
+use crate::archive::Put;
 use crate::guard;
 use crate::guard::Guard;
 use crate::ledger::error::LedgerError;
 use crate::ledger::log::LogCheckpoint;
-use crate::publish::Content;
-use crate::publish::Put;
 
 use super::ClientLog;
 use super::ClientLogError;

@@ -8,9 +8,9 @@ use serde::Serialize;
 use crate::exit;
 use crate::run::outcome::FinishedRun;
 use crate::run::outcome::JobError;
-use crate::run::recall::ClusterLook;
-use crate::run::recall::Lost;
-use crate::run::recall::Source;
+use crate::run::restore::ClusterLook;
+use crate::run::restore::Lost;
+use crate::run::restore::Source;
 
 /// What was found, and what was removed again. Counts only.
 #[derive(Clone, Debug, Serialize)]

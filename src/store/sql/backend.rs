@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 
 use super::catalog::TableFacts;
+use super::columns::Pinned;
+use super::columns::Tables;
 use super::dialect::Dialect;
 use super::marks::Marks;
 use super::pass::uses_marker_table;
-use super::resolved::Pinned;
-use super::resolved::Tables;
 use super::whole::Reading;
 use crate::database::session::SqlSession;
 use crate::job::Job;

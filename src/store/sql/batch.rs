@@ -6,20 +6,20 @@ use std::sync::atomic::Ordering;
 
 use kigen_evidence::value::RecordKey;
 
+use super::batch_range::Window;
+use super::batch_range::delete_window;
+use super::batch_range::find_window;
+use super::batch_range::lock_window;
+use super::batch_range::read_window;
+use super::dependents;
+use super::dependents::Look;
+use super::dependents::Share;
 use super::effects;
 use super::evidence::BatchEvidence;
 use super::evidence::EvidenceWriter;
-use super::goes_with;
-use super::goes_with::Look;
-use super::goes_with::Share;
 use super::journal;
 use super::pass::Pass;
 use super::remove::remove;
-use super::window::Window;
-use super::window::delete_window;
-use super::window::find_window;
-use super::window::lock_window;
-use super::window::read_window;
 use crate::database::session::MEGABYTE;
 use crate::database::session::Row;
 use crate::database::session::SqlSession;
@@ -72,12 +72,12 @@ pub(crate) struct BatchId {
 }
 
 /// What may still go: shared by the workers of a pass.
-pub(crate) struct Room {
+pub(crate) struct RecordBudget {
     records: AtomicU64,
     rows: AtomicU64,
 }
 
-impl Room {
+impl RecordBudget {
     pub(crate) fn of(order: &StageWork<'_>) -> Self {
         Self {
             records: AtomicU64::new(order.max_records),
@@ -184,7 +184,7 @@ pub(crate) async fn dispose(
     evidence: &mut EvidenceWriter<'_>,
     window: &Window,
     id: BatchId,
-    room: &Room,
+    room: &RecordBudget,
     bounds: Bounds,
 ) -> Result<Batch, StoreError> {
     effects::begin(session).await?;
@@ -244,7 +244,7 @@ async fn accounted(
     pass: &Pass<'_>,
     proof: &mut BatchEvidence<'_, '_>,
     window: &Window,
-    room: &Room,
+    room: &RecordBudget,
     bounds: Bounds,
 ) -> Result<Batch, StoreError> {
     let mut batch = in_transaction(session, pass, proof, window, room, bounds).await?;
@@ -258,7 +258,7 @@ async fn in_transaction(
     pass: &Pass<'_>,
     proof: &mut BatchEvidence<'_, '_>,
     window: &Window,
-    room: &Room,
+    room: &RecordBudget,
     bounds: Bounds,
 ) -> Result<Batch, StoreError> {
     let direct = pass.direct && !bounds.around_locks;
@@ -286,7 +286,7 @@ async fn in_transaction(
         if batch.is_part {
             if !bounds.goes_on {
                 // All that goes with the record, or nothing.
-                let rows = goes_with::count(session, pass, rows, room.rows()).await?;
+                let rows = dependents::count(session, pass, rows, room.rows()).await?;
                 room.has(rows, pass.order)?;
             }
             certify_rows(session, pass, proof).await?;
@@ -320,13 +320,13 @@ async fn remove_others(
         most: bounds.rows,
         bytes: bounds.bytes,
     };
-    let found = goes_with::find_all(session, pass, rows, look).await?;
-    let others = match goes_with::share(rows.len(), found, bounds.rows) {
+    let found = dependents::find_all(session, pass, rows, look).await?;
+    let others = match dependents::share(rows.len(), found, bounds.rows) {
         Share::TooMuch => return Err(too_many(pass)),
-        Share::Whole(found) => goes_with::remove_found(session, pass, rows, &found, proof).await?,
+        Share::Whole(found) => dependents::remove_found(session, pass, rows, &found, proof).await?,
         Share::Rows(found) => {
             batch.is_part = true;
-            goes_with::remove_alone(session, pass, rows, &found, proof).await?
+            dependents::remove_alone(session, pass, rows, &found, proof).await?
         }
     };
     batch.gone_with = others.gone;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use super::columns::Tables;
 use super::dialect::Dialect;
 use super::pass::client_name;
-use super::resolved::Tables;
-use super::text::missing;
+use super::rule_sql::missing;
 use crate::database::dialect::quote;
 use crate::database::session::SqlSession;
 use crate::database::statement::Statement;

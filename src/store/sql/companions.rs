@@ -1,8 +1,8 @@
 //! Rows of other tables, and objects, that go along with the records of a stage: counted beforehand.
 
 use super::foreseen::Foreseen;
+use super::rule_sql::StageText;
 use super::survey::count;
-use super::text::StageText;
 use crate::database::dialect::quote;
 use crate::database::session::SqlSession;
 use crate::database::statement::Statement;

@@ -8,8 +8,8 @@ use kigen_evidence::value::Value;
 
 use super::catalog::ColumnFacts;
 use super::catalog::ColumnType;
+use super::columns::Tables;
 use super::dialect::Dialect;
-use super::resolved::Tables;
 use super::survey::count;
 use crate::database::dialect::quote;
 use crate::database::session::Row;

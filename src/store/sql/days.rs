@@ -3,10 +3,10 @@
 
 use kigen_evidence::value::Value;
 
+use super::columns::Tables;
 use super::dialect::Dialect;
-use super::resolved::Tables;
+use super::rule_sql::StageText;
 use super::survey::count;
-use super::text::StageText;
 use crate::database::session::Row;
 use crate::database::session::SqlSession;
 use crate::database::statement::Statement;

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use kigen_evidence::value::Value;
 
 use super::catalog::ColumnFacts;
-use super::start::StartColumn;
+use super::starting_point::StartColumn;
 use crate::database;
 use crate::database::dialect::quote;
 use crate::database::statement::Values;

@@ -2,7 +2,7 @@
 
 use super::backend::Backend;
 use super::catalog::ColumnFacts;
-use super::resolved::Tables;
+use super::columns::Tables;
 use crate::database::session::SqlSession;
 use crate::job::Job;
 use crate::job::TableName;

@@ -2,14 +2,14 @@
 
 use kigen_evidence::value::RecordKey;
 
+use super::columns::Tables;
 use super::dialect::Dialect;
-use super::resolved::Tables;
-use super::start::day_of;
+use super::key_values;
+use super::rule_sql::StageText;
+use super::rule_sql::applies_of;
+use super::rule_sql::expression;
+use super::starting_point::day_of;
 use super::survey::count;
-use super::text::StageText;
-use super::text::applies_of;
-use super::text::expression;
-use super::typed;
 use crate::database::dialect::quote;
 use crate::database::session::Row;
 use crate::database::session::SqlSession;
@@ -63,7 +63,7 @@ pub(crate) async fn keys(
     tables: &Tables,
     sink: KeySink<'_>,
 ) -> Result<(), StoreError> {
-    let columns = typed::columns(tables, &job.table, &job.key)?;
+    let columns = key_values::columns(tables, &job.table, &job.key)?;
     let list = columns.iter();
     let list = list.map(|column| dialect.readable(&format!("t.{}", quote(&column.name)), column));
     let sql = format!(

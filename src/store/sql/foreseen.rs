@@ -6,9 +6,9 @@
 
 use jiff::civil::Date;
 
+use super::columns::Tables;
 use super::dialect::Dialect;
-use super::resolved::Tables;
-use super::text::StageText;
+use super::rule_sql::StageText;
 use crate::database::dialect::quote;
 use crate::job::Disposal;
 use crate::job::Job;

@@ -43,8 +43,8 @@ pub(super) use finish::Finish;
 pub(super) use finish::finish;
 pub(super) use listing::Listing;
 pub(super) use listing::list;
-pub(super) use named::Mentions;
 pub(super) use named::Names;
+pub(super) use named::ObjectReferences;
 pub(super) use named::key_in;
 pub(super) use named::named_by_staying_rows;
 pub(super) use release::release;
@@ -204,13 +204,13 @@ fn action_of(part: &ObjectPart) -> Action {
 }
 
 /// Counts the tries of one transaction and waits between them.
-pub(super) struct Patience {
+pub(super) struct Retry {
     tried: u32,
     pause: Duration,
     lost: Lost,
 }
 
-impl Patience {
+impl Retry {
     pub(super) fn new() -> Self {
         Self {
             tried: 1,

@@ -2,7 +2,7 @@
 
 use super::backend::Backend;
 use super::backend::tables_of;
-use super::text::missing;
+use super::rule_sql::missing;
 use crate::database::dialect::quote;
 use crate::database::session::Access;
 use crate::database::session::Row;

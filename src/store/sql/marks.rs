@@ -7,8 +7,8 @@
 use kigen_evidence::value::Value;
 
 use super::backend::Backend;
+use super::rule_sql::StageText;
 use super::selection::own;
-use super::text::StageText;
 use crate::database::dialect::literal;
 use crate::database::session::SqlSession;
 use crate::database::statement::Statement;

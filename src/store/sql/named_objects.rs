@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use kigen_evidence::value::Value;
 
 use super::catalog::ColumnFacts;
+use super::columns::Tables;
 use super::dialect::Dialect;
 use super::intent::key_in;
-use super::resolved::Tables;
-use super::typed::columns;
+use super::key_values::columns;
 use crate::database::dialect::quote;
 use crate::database::session::SqlSession;
 use crate::database::statement::Statement;

@@ -12,25 +12,25 @@ use kigen_evidence::value::RecordKey;
 use super::backend::Backend;
 use super::batch;
 use super::batch::adopt;
+use super::batch_range;
+use super::batch_range::Window;
+use super::batch_range::own_key;
+use super::dependents;
+use super::dependents::Look;
 use super::effects;
 use super::evidence::EvidenceWriter;
 use super::failed;
-use super::goes_with;
-use super::goes_with::Look;
 use super::intent;
 use super::intent::Address;
 use super::intent::Finish;
 use super::intent::IntendedObject;
 use super::intent::Intent;
 use super::intent::Listing;
-use super::intent::Mentions;
 use super::intent::Names;
-use super::intent::Patience;
+use super::intent::ObjectReferences;
+use super::intent::Retry;
 use super::intent::Stores;
 use super::pass::Pass;
-use super::window;
-use super::window::Window;
-use super::window::own_key;
 use crate::database::session::Access;
 use crate::database::session::SqlSession;
 use crate::database::statement::Statement;
@@ -87,7 +87,7 @@ struct Worker<'p, 'a> {
 }
 
 /// The next records of the table.
-struct Offer {
+struct CandidateBatch {
     /// The key up to which the table was read; none at its end.
     last: Option<RecordKey>,
     records: Vec<Offered>,
@@ -167,8 +167,8 @@ impl<'p, 'a> Worker<'p, 'a> {
         &self,
         session: &mut dyn SqlSession,
         after: Option<&RecordKey>,
-    ) -> Result<Offer, StoreError> {
-        let mut patience = Patience::new();
+    ) -> Result<CandidateBatch, StoreError> {
+        let mut patience = Retry::new();
         loop {
             match offer(session, self.pass, after).await {
                 Ok(offer) => return Ok(offer),
@@ -213,7 +213,7 @@ impl<'p, 'a> Worker<'p, 'a> {
         listed: &HashMap<RecordKey, Names>,
         listing: &Listing,
     ) -> Result<Vec<Intent>, StoreError> {
-        let mut patience = Patience::new();
+        let mut patience = Retry::new();
         loop {
             effects::begin(session).await?;
             let error = match self.intend_in_transaction(session, listed, listing).await {
@@ -259,8 +259,8 @@ impl<'p, 'a> Worker<'p, 'a> {
         let rows = batch::lock_due(session, pass, &window, usize::MAX).await?;
         let rows = rows.rows;
         batch::decide(pass, &rows)?;
-        let found = goes_with::find_all(session, pass, &rows, Look::AllLocked).await?;
-        let mentions = Mentions::of(pass, &rows, &found)?;
+        let found = dependents::find_all(session, pass, &rows, Look::AllLocked).await?;
+        let mentions = ObjectReferences::of(pass, &rows, &found)?;
         let mut going = BTreeMap::new();
         for (record, names) in mentions.by_record(rows.len()).into_iter().enumerate() {
             if listed.get(&pass.key_of(&rows[record])) == Some(&names)
@@ -412,20 +412,20 @@ async fn offer(
     session: &mut dyn SqlSession,
     pass: &Pass<'_>,
     after: Option<&RecordKey>,
-) -> Result<Offer, StoreError> {
+) -> Result<CandidateBatch, StoreError> {
     session.begin(Access::Read).await?;
     let limit = pass.job().limit.batch_size.clamp(1, GREATEST_BATCH);
     let next = session.query(&next_rows(pass, after, limit)).await?;
     let rows = adopt(pass, next);
     let last = rows.last().map(|row| pass.key_of(row));
-    window::goes_on(pass, after, last.as_ref())?;
+    batch_range::goes_on(pass, after, last.as_ref())?;
     let rows = pass.keep(rows)?;
-    let found = goes_with::find_all(session, pass, &rows, Look::All).await?;
+    let found = dependents::find_all(session, pass, &rows, Look::All).await?;
     session.rollback().await?;
-    let names = Mentions::of(pass, &rows, &found)?.by_record(rows.len());
+    let names = ObjectReferences::of(pass, &rows, &found)?.by_record(rows.len());
     let keys = rows.iter().map(|row| pass.key_of(row));
     let records = keys.zip(names).map(|(key, names)| Offered { key, names });
-    Ok(Offer {
+    Ok(CandidateBatch {
         last,
         records: records.collect(),
     })
@@ -438,7 +438,7 @@ pub(super) fn next_rows(pass: &Pass<'_>, after: Option<&RecordKey>, limit: u32) 
     let mut values = Values::default();
     let mut behind = String::new();
     if let Some(after) = after {
-        let after = window::behind(pass, after, &mut values);
+        let after = batch_range::behind(pass, after, &mut values);
         behind = format!("{after} and ");
     }
     let sql = format!(

@@ -1,10 +1,10 @@
 //! Rows that go with records, where no record is there that they name.
 
+use super::columns::Tables;
+use super::dependents::facts;
 use super::evidence::gone_with;
-use super::goes_with::facts;
 use super::pass::Pass;
 use super::present::RECORDS_AT_A_TIME;
-use super::resolved::Tables;
 use super::survey;
 use crate::database::dialect::quote;
 use crate::database::session::Row;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::batch::Batch;
 use super::batch::MOST_BYTES;
+use super::batch_range::Window;
 use super::pass::Pass;
-use super::window::Window;
 
 /// A batch that takes longer than this is followed by a smaller one: others wait for its locks.
 const LONGEST_BATCH: Duration = Duration::from_millis(250);

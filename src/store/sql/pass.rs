@@ -8,18 +8,18 @@ use kigen_evidence::value::Value;
 
 use super::catalog::ColumnFacts;
 use super::catalog::ColumnType;
+use super::columns::Tables;
 use super::dialect::Dialect;
 use super::dialect::StartType;
 use super::dialect::WalkKind;
 use super::elsewhere::Elsewhere;
 use super::recalled::Recalled;
-use super::resolved::Tables;
+use super::rule_sql::StageText;
 use super::selection::Selection;
 use super::selection::own;
 use super::selection::select;
-use super::start::day_of;
-use super::text::StageText;
-use super::undone;
+use super::starting_point::day_of;
+use super::trigger_check;
 use crate::database::session::Row;
 use crate::domain::rule::Applies;
 use crate::domain::rule::Candidate;
@@ -95,7 +95,7 @@ impl<'a> Pass<'a> {
             selection.add_own(&text, &column)?;
         }
         if matches!(stage.disposal, Disposal::Pseudonymize { .. }) {
-            for column in undone::days_of(job) {
+            for column in trigger_check::days_of(job) {
                 selection.add_own(&text, column)?;
             }
         }

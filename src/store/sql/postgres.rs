@@ -9,10 +9,10 @@ use sqlx::Connection;
 
 use super::backend::Backend;
 use super::catalog::TableFacts;
+use super::columns::Pinned;
 use super::dialect::Dialect;
 use super::postgres_catalog;
 use super::postgres_inspection;
-use super::resolved::Pinned;
 use super::store::SqlStore;
 use super::whole::Reading;
 use crate::database::Database as _;

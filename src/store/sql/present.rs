@@ -8,24 +8,24 @@ use kigen_evidence::value::RecordKey;
 use super::backend::Backend;
 use super::backend::tables_of;
 use super::batch::adopt;
-use super::goes_with;
-use super::goes_with::Found;
+use super::batch_range;
+use super::batch_range::Window;
+use super::batch_range::find_window;
+use super::columns::Tables;
+use super::dependents;
+use super::dependents::Found;
 use super::objects_walk::next_rows;
 use super::orphans;
 use super::pass::Pass;
 use super::recalled::Recalled;
-use super::resolved::Tables;
+use super::rule_sql::StageText;
 use super::survey;
-use super::text::StageText;
-use super::window;
-use super::window::Window;
-use super::window::find_window;
 use crate::database::session::Access;
 use crate::database::session::Row;
 use crate::database::session::SqlSession;
 use crate::database::statement::Statement;
 use crate::job::Job;
-use crate::store::Announced;
+use crate::store::AnnouncedClients;
 use crate::store::BackAgain;
 use crate::store::PresentBatch;
 use crate::store::PresentRow;
@@ -68,7 +68,7 @@ pub(super) async fn present(
             break;
         };
         let next = pass.key_of(row);
-        window::goes_on(&pass, last.as_ref(), Some(&next))?;
+        batch_range::goes_on(&pass, last.as_ref(), Some(&next))?;
         last = Some(next);
         show(&mut *session, &pass, &rows, total, sink).await?;
     }
@@ -97,7 +97,7 @@ pub(super) async fn present_among(
             continue;
         };
         for part in parts {
-            if goes_with::is_any_there(&mut *session, &pass, index, part).await? {
+            if dependents::is_any_there(&mut *session, &pass, index, part).await? {
                 session.rollback().await?;
                 return Ok(false);
             }
@@ -168,7 +168,7 @@ async fn show(
         batch.rows.push(row);
         Ok(())
     };
-    goes_with::show(session, pass, rows, &mut take).await?;
+    dependents::show(session, pass, rows, &mut take).await?;
     sink(batch)
 }
 
@@ -234,7 +234,7 @@ fn reader(tokens: &TokenKey) -> RunContext {
         run_key: RunKey::from_bytes([0; 32]),
         token_key: tokens.clone(),
         started_at: Timestamp::UNIX_EPOCH,
-        announced: Announced::not_asked_for(),
+        announced: AnnouncedClients::not_asked_for(),
     }
 }
 

@@ -9,18 +9,18 @@ use super::backend::Backend;
 use super::batch;
 use super::batch::Batch;
 use super::batch::adopt;
+use super::batch_range;
+use super::batch_range::Window;
+use super::dependents;
+use super::dependents::Found;
+use super::dependents::Look;
 use super::effects;
-use super::goes_with;
-use super::goes_with::Found;
-use super::goes_with::Look;
-use super::intent::Patience;
+use super::intent::Retry;
 use super::objects_walk::next_rows;
 use super::pass::Pass;
 use super::present;
 use super::present::RECORDS_AT_A_TIME;
 use super::present::recalled;
-use super::window;
-use super::window::Window;
 use super::worker::Shared;
 use super::worker::Worker;
 use crate::database::session::Access;
@@ -74,7 +74,7 @@ async fn run(worker: &mut Worker<'_, '_>) -> Result<(), StoreError> {
 }
 
 async fn dispose_rows(worker: &mut Worker<'_, '_>, window: Window) -> Result<(), StoreError> {
-    let mut patience = Patience::new();
+    let mut patience = Retry::new();
     loop {
         effects::begin(&mut *worker.session).await?;
         let error = match rows_in_transaction(worker, &window).await {
@@ -106,14 +106,14 @@ async fn rows_in_transaction(
     let (pass, session) = (worker.pass, &mut *worker.session);
     let rows = batch::lock_and_read(session, pass, window, usize::MAX).await?;
     let rows = rows.rows;
-    let mut found = goes_with::find_all(session, pass, &rows, Look::AllLocked).await?;
+    let mut found = dependents::find_all(session, pass, &rows, Look::AllLocked).await?;
     let back = rows_back(pass, &rows, &found)?;
     let mut back = back.into_iter();
     for part in &mut found {
         part.retain(|| back.next() == Some(true));
     }
     let mut proof = worker.evidence.batch(worker.shared.next_batch(pass));
-    let others = goes_with::remove_alone(session, pass, &rows, &found, &mut proof).await?;
+    let others = dependents::remove_alone(session, pass, &rows, &found, &mut proof).await?;
     batch::certify_rows(session, pass, &proof).await?;
     Ok(Batch {
         disposed: others.gone.values().sum(),
@@ -133,13 +133,13 @@ async fn look(
     session.begin(Access::Read).await?;
     let statement = next_rows(pass, after, RECORDS_AT_A_TIME);
     let rows = adopt(pass, session.query(&statement).await?);
-    let found = goes_with::find_all(session, pass, &rows, Look::All).await?;
+    let found = dependents::find_all(session, pass, &rows, Look::All).await?;
     session.rollback().await?;
     let Some(row) = rows.last() else {
         return Ok(None);
     };
     let last = pass.key_of(row);
-    window::goes_on(pass, after, Some(&last))?;
+    batch_range::goes_on(pass, after, Some(&last))?;
     let batch = present::batch(pass, &rows, &found)?;
     let back = recalled(pass)?.by().back(&batch, pass.order.stage)?;
     let records = back.records;

@@ -5,14 +5,14 @@ use jiff::civil::Date;
 use kigen_evidence::value::Value;
 
 use super::catalog::ColumnFacts;
+use super::key_values::padded;
 use super::pass::Pass;
 use super::pass::Read;
 use super::pass::replacement;
 use super::pass::value_at;
+use super::rule_sql::StageText;
 use super::selection::RuleColumns;
 use super::selection::Selection;
-use super::text::StageText;
-use super::typed::padded;
 use crate::database::session::Row;
 use crate::job::Change;
 use crate::job::Disposal;

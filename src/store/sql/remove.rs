@@ -3,16 +3,16 @@
 use kigen_evidence::value::RecordKey;
 use kigen_evidence::value::Value;
 
+use super::batch_range::in_rows;
 use super::journal;
 use super::marks::Marks;
 use super::pass::Pass;
 use super::pass::PreparedChange;
 use super::pass::value_at;
+use super::rule_sql::StageText;
+use super::rule_sql::missing;
 use super::survey::count;
-use super::text::StageText;
-use super::text::missing;
-use super::undone;
-use super::window::in_rows;
+use super::trigger_check;
 use crate::database::dialect::literal;
 use crate::database::dialect::quote;
 use crate::database::session::Row;
@@ -38,7 +38,7 @@ pub(crate) async fn remove(
             forget_marks(session, pass, &keys, true).await?;
             let deleted = session.execute(&delete_keys(pass, &keys)).await?;
             all_gone(pass, &keys, deleted)?;
-            undone::check_deleted(session, pass, &keys).await
+            trigger_check::check_deleted(session, pass, &keys).await
         }
         Disposal::Pseudonymize { marker, .. } => {
             let changed = session
@@ -50,7 +50,7 @@ pub(crate) async fn remove(
                 forget_marks(session, pass, &keys, pass.recalled.is_some()).await?;
                 session.execute(&set_marks(pass, &keys)).await?;
             }
-            undone::check_rewritten(session, pass, rows, &keys).await
+            trigger_check::check_rewritten(session, pass, rows, &keys).await
         }
     }
 }

@@ -14,8 +14,8 @@ use sqlx::sqlite::SqliteSynchronous;
 
 use super::backend::Backend;
 use super::catalog::TableFacts;
+use super::columns::Pinned;
 use super::dialect::Dialect;
-use super::resolved::Pinned;
 use super::sqlite_catalog;
 use super::sqlite_inspection;
 use super::sqlite_traces;

@@ -7,7 +7,7 @@ use super::catalog::ColumnType;
 use super::catalog::ForeignKeyFacts;
 use super::catalog::RelationKind;
 use super::catalog::TableFacts;
-use super::resolved::SQLITE_TEXT;
+use super::columns::SQLITE_TEXT;
 use super::sqlite_collations;
 use crate::database::session::Row;
 use crate::database::session::SqlSession;

@@ -12,29 +12,29 @@ use kigen_evidence::value::Value;
 use super::backend::Backend;
 use super::backend::tables_of;
 use super::clients;
+use super::columns::Tables;
 use super::conditions;
 use super::days;
 use super::elsewhere;
 use super::elsewhere::Elsewhere;
 use super::find;
-use super::fit;
-use super::fit::Ground;
 use super::foreseen::Foreseen;
 use super::foreseen::JobOnDay;
 use super::intent;
 use super::intent::Stores;
 use super::journal;
+use super::key_values;
 use super::leftovers;
 use super::named_objects;
 use super::objects_walk;
 use super::pass::Pass;
 use super::present;
 use super::recall_walk;
-use super::resolved::Tables;
+use super::rule_sql::StageText;
+use super::scan;
+use super::schema_check;
+use super::schema_check::Ground;
 use super::survey;
-use super::text::StageText;
-use super::typed;
-use super::walk;
 use super::whole;
 use super::whole::DigestSink;
 use crate::database::session::Access;
@@ -123,14 +123,14 @@ impl Inventory for SqlStore {
         let mut session = self.backend.session().await?;
         session.begin(Access::Read).await?;
         let tables = tables_of(&*self.backend, &mut *session, job).await?;
-        let inspection = fit::look(&*self.backend, &mut *session, job, &tables).await?;
+        let inspection = schema_check::look(&*self.backend, &mut *session, job, &tables).await?;
         let ground = Ground {
             job,
             tables: &tables,
             inspection: &inspection,
             dialect: self.backend.dialect(),
         };
-        let mut fit = fit::compare(&ground);
+        let mut fit = schema_check::compare(&ground);
         if fit.problems.is_empty() && fit.unreadable.is_empty() {
             let clients =
                 clients::clients(&mut *session, self.backend.dialect(), job, &tables).await?;
@@ -143,16 +143,16 @@ impl Inventory for SqlStore {
                 &mut fit,
             )
             .await?;
-            fit::ask_rows(&mut *session, &ground, &mut fit).await?;
+            schema_check::ask_rows(&mut *session, &ground, &mut fit).await?;
         }
         fit.warnings
             .extend(self.backend.traces(&mut *session).await?);
         session.rollback().await?;
-        fit::leave_out_empty(&mut *session, &ground, &mut fit).await?;
+        schema_check::leave_out_empty(&mut *session, &ground, &mut fit).await?;
         let may_all = fit.unreadable.is_empty() && fit.missing_rights.is_empty();
         if fit.problems.is_empty() && may_all {
-            fit::try_keys(&mut *session, &ground, &mut fit).await?;
-            fit::probe(&*self.backend, &mut *session, &ground, &mut fit).await?;
+            schema_check::try_keys(&mut *session, &ground, &mut fit).await?;
+            schema_check::probe(&*self.backend, &mut *session, &ground, &mut fit).await?;
         }
         Ok(fit)
     }
@@ -310,8 +310,9 @@ impl Inventory for SqlStore {
         let mut session = self.backend.session().await?;
         session.begin(Access::Read).await?;
         let tables = tables_of(&*self.backend, &mut *session, job).await?;
-        let columns = typed::columns(&tables, table, columns)?;
-        let values = typed::typed(&mut *session, self.backend.dialect(), &columns, texts).await?;
+        let columns = key_values::columns(&tables, table, columns)?;
+        let values =
+            key_values::typed(&mut *session, self.backend.dialect(), &columns, texts).await?;
         session.rollback().await?;
         Ok(values)
     }
@@ -454,7 +455,7 @@ impl SqlStore {
         if pass.recalled.is_some() {
             return Ok(recall_walk::walk(&*self.backend, &pass, control).await);
         }
-        Ok(walk::walk(&*self.backend, &pass, blocks, control).await)
+        Ok(scan::walk(&*self.backend, &pass, blocks, control).await)
     }
 
     async fn walk_with_objects(

@@ -8,9 +8,9 @@ use kigen_evidence::value::Value;
 
 use super::companions;
 use super::foreseen::Foreseen;
-use super::start::day_of;
-use super::text::StageText;
-use super::text::applies_of;
+use super::rule_sql::StageText;
+use super::rule_sql::applies_of;
+use super::starting_point::day_of;
 use crate::database::dialect::quote;
 use crate::database::session::Row;
 use crate::database::session::SqlSession;

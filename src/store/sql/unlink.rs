@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::goes_with::Parents;
+use super::dependents::Parents;
 use super::pass::Pass;
 use super::survey::count;
 use crate::database::dialect::quote;

@@ -14,13 +14,13 @@ use super::batch;
 use super::batch::Batch;
 use super::batch::BatchId;
 use super::batch::Bounds;
-use super::batch::Room;
+use super::batch::RecordBudget;
+use super::batch_range::Window;
+use super::batch_range::keys_window;
 use super::evidence::EvidenceWriter;
 use super::failed;
 use super::pace::Pace;
 use super::pass::Pass;
-use super::window::Window;
-use super::window::keys_window;
 use crate::database::session::Access;
 use crate::database::session::SqlSession;
 use crate::guard;
@@ -48,7 +48,7 @@ const MOST_FAILED: u64 = 1000;
 
 /// What the workers of one pass share.
 pub(super) struct Shared {
-    room: Room,
+    room: RecordBudget,
     /// Set when one worker fails, so that the others end at their next border.
     failed: AtomicBool,
     batches: AtomicU64,
@@ -57,7 +57,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn of(pass: &Pass<'_>) -> Self {
         Self {
-            room: Room::of(pass.order),
+            room: RecordBudget::of(pass.order),
             failed: AtomicBool::new(false),
             batches: AtomicU64::new(0),
         }

@@ -10,8 +10,8 @@ use kigen_evidence::log::tiles::Tile;
 use kigen_evidence::log::tiles::TileKind;
 use kigen_evidence::merkle::leaf_hash;
 
-use crate::publish::LOG;
-use crate::publish::Standing;
+use crate::archive::LOG;
+use crate::archive::Standing;
 use crate::verify::VerifyError;
 use crate::verify::clients::PublishedClient;
 use crate::verify::finding::PublishedFact;

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use kigen_evidence::digest::Sha256;
 
-use crate::publish::Kind;
-use crate::publish::LOG;
-use crate::publish::Standing;
+use crate::archive::Kind;
+use crate::archive::LOG;
+use crate::archive::Standing;
 use crate::timestamp::Stamp;
 use crate::verify::VerifyError;
 use crate::verify::clients::PublishedClient;

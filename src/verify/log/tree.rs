@@ -19,8 +19,8 @@ use kigen_evidence::merkle::RootBuilder;
 use tokio::runtime::Handle;
 use tokio::task;
 
-use crate::publish::EvidencePlace;
-use crate::publish::PublishError;
+use crate::archive::Archive;
+use crate::archive::PublishError;
 use crate::verify::VerifyError;
 use crate::verify::finding::PublishedProblem;
 
@@ -48,7 +48,7 @@ enum Fetch {
 
 /// Reads the log below `folder` that `head` is the head of, and keeps the roots of `sizes`.
 pub(crate) async fn read(
-    place: Arc<dyn EvidencePlace>,
+    place: Arc<dyn Archive>,
     folder: String,
     head: &Checkpoint,
     sizes: BTreeSet<u64>,

@@ -10,8 +10,8 @@ use kigen_evidence::log::note::NoteError;
 use kigen_evidence::log::vkey::NoteKey;
 use kigen_evidence::merkle::Hash;
 
-use crate::publish::Kind;
-use crate::publish::Standing;
+use crate::archive::Kind;
+use crate::archive::Standing;
 use crate::verify::VerifyError;
 use crate::verify::clients::PublishedClient;
 use crate::verify::finding::PublishedFact;

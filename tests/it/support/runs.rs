@@ -10,7 +10,7 @@ use kigen::plan;
 use kigen::plan::ApprovedStage;
 use kigen::plan::StagePlan;
 use kigen::plan::Together;
-use kigen::store::Announced;
+use kigen::store::AnnouncedClients;
 use kigen::store::Control;
 use kigen::store::Disposer;
 use kigen::store::Inventory;
@@ -57,7 +57,7 @@ impl Run {
                 run_key: RunKey::from_bytes(Self::KEY),
                 token_key: TokenKey([9; 32]),
                 started_at: "2025-04-01T03:04:05Z".parse().unwrap(),
-                announced: Announced::not_asked_for(),
+                announced: AnnouncedClients::not_asked_for(),
             },
             max_records: u64::MAX,
             pass: 0,

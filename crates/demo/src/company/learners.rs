@@ -36,7 +36,7 @@ pub(super) struct Relationship {
 enum Fate {
     Active,
     /// Withdrawal already announced for a later day.
-    Announced(Date),
+    AnnouncedClients(Date),
     Withdrawn(Date),
     /// Withdrawn on a day near the border of a rule.
     Border(Date),
@@ -52,7 +52,7 @@ impl Relationship {
         let fate = fate(&mut random, as_of, age_days);
         let withdrawn_on = match fate {
             Fate::Active => None,
-            Fate::Announced(day) | Fate::Withdrawn(day) | Fate::Border(day) => Some(day),
+            Fate::AnnouncedClients(day) | Fate::Withdrawn(day) | Fate::Border(day) => Some(day),
         };
         // One placed at a border may have to have come earlier than drawn.
         let registered_on =
@@ -84,7 +84,7 @@ fn client_of(random: &mut Random) -> &'static str {
 fn fate(random: &mut Random, as_of: Date, age_days: u32) -> Fate {
     match random.below(1000) {
         0..650 => Fate::Active,
-        650..655 => Fate::Announced(days_before(as_of, -random.between(1, 180))),
+        650..655 => Fate::AnnouncedClients(days_before(as_of, -random.between(1, 180))),
         655..685 => {
             let months = random.pick(&WITHDRAWAL_MONTHS);
             Fate::Border(near_border(random, as_of, months))
@@ -118,7 +118,7 @@ fn last_active_at(
         return None;
     }
     let last = match *fate {
-        Fate::Active | Fate::Announced(_) => as_of,
+        Fate::Active | Fate::AnnouncedClients(_) => as_of,
         Fate::Withdrawn(day) if random.happens(150) => {
             days_before(day, -random.between(1, 240)).min(as_of)
         }

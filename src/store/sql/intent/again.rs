@@ -10,8 +10,8 @@ use kigen_evidence::value::RecordKey;
 
 use super::Address;
 use super::Intent;
-use super::Mentions;
-use super::Patience;
+use super::ObjectReferences;
+use super::Retry;
 use super::named_by_staying_rows;
 use crate::database::session::Access;
 use crate::database::session::SqlSession;
@@ -19,11 +19,11 @@ use crate::guard;
 use crate::guard::Guard;
 use crate::store::error::StoreError;
 use crate::store::sql::batch;
-use crate::store::sql::goes_with;
-use crate::store::sql::goes_with::Look;
+use crate::store::sql::batch_range::Window;
+use crate::store::sql::batch_range::find_window;
+use crate::store::sql::dependents;
+use crate::store::sql::dependents::Look;
 use crate::store::sql::pass::Pass;
-use crate::store::sql::window::Window;
-use crate::store::sql::window::find_window;
 
 /// Those of `intents` that may be finished: each record is due under its lock, by the present job, and
 /// everything that its intent names is still its own. The others stay open, to be released.
@@ -35,7 +35,7 @@ pub(in crate::store::sql) async fn decide_again(
     if intents.is_empty() || !guard::stands(Guard::IntentsDecidedAgain) {
         return Ok(intents);
     }
-    let mut patience = Patience::new();
+    let mut patience = Retry::new();
     let standing = loop {
         session.begin(Access::Write).await?;
         let decided = standing(session, pass, &intents, patience.is_last()).await;
@@ -70,8 +70,8 @@ async fn standing(
     }
     let rows = pass.keep(rows)?;
     batch::decide(pass, &rows)?;
-    let found = goes_with::find_all(session, pass, &rows, Look::AllLocked).await?;
-    let mentions = Mentions::of(pass, &rows, &found)?;
+    let found = dependents::find_all(session, pass, &rows, Look::AllLocked).await?;
+    let mentions = ObjectReferences::of(pass, &rows, &found)?;
     let names = mentions.by_record(rows.len());
     let places: BTreeMap<RecordKey, usize> = rows
         .iter()

@@ -9,13 +9,13 @@ use kigen_evidence::value::Value;
 
 use super::Address;
 use super::Intent;
-use super::Patience;
+use super::Retry;
 use super::action_of;
 use super::kept::count_kept;
-use super::named::Mentions;
 use super::named::Names;
+use super::named::ObjectReferences;
 use super::named::named_by_staying_rows;
-use super::removal::Fates;
+use super::removal::RemovalResults;
 use super::stored;
 use crate::database::session::Row;
 use crate::database::session::SqlSession;
@@ -24,24 +24,24 @@ use crate::store::error::StoreError;
 use crate::store::objects::NO_VERSION;
 use crate::store::sql::batch;
 use crate::store::sql::batch::BatchId;
+use crate::store::sql::batch_range::Window;
+use crate::store::sql::batch_range::find_window;
+use crate::store::sql::dependents;
+use crate::store::sql::dependents::Found;
+use crate::store::sql::dependents::Look;
 use crate::store::sql::effects;
 use crate::store::sql::evidence::BatchEvidence;
 use crate::store::sql::evidence::EvidenceWriter;
 use crate::store::sql::evidence::Group;
 use crate::store::sql::evidence::Part;
-use crate::store::sql::goes_with;
-use crate::store::sql::goes_with::Found;
-use crate::store::sql::goes_with::Look;
 use crate::store::sql::journal;
 use crate::store::sql::pass::Pass;
 use crate::store::sql::remove::remove;
-use crate::store::sql::window::Window;
-use crate::store::sql::window::find_window;
 
 /// Intents whose objects were removed and read back.
 pub(in crate::store::sql) struct Finish<'f> {
     pub intents: &'f [Intent],
-    pub fates: &'f Fates,
+    pub fates: &'f RemovalResults,
 }
 
 /// Ends the intents: their rows go where all their objects are gone and they are still due.
@@ -54,7 +54,7 @@ pub(in crate::store::sql) async fn finish<'a>(
     evidence: &mut EvidenceWriter<'a>,
     work: &Finish<'_>,
 ) -> Result<PassOutcome, StoreError> {
-    let mut patience = Patience::new();
+    let mut patience = Retry::new();
     let error = loop {
         let rows = if patience.is_last() {
             Rows::GoAroundLocks
@@ -227,7 +227,7 @@ async fn hold<'a>(
     session: &mut dyn SqlSession,
     pass: &Pass<'a>,
     mine: &[&Intent],
-    fates: &Fates,
+    fates: &RemovalResults,
     around_locks: bool,
 ) -> Result<Held<'a>, StoreError> {
     let keys: Vec<RecordKey> = mine.iter().map(|intent| intent.key.clone()).collect();
@@ -248,8 +248,8 @@ async fn hold<'a>(
         });
     }
     let ended_by = batch::decide(pass, &rows)?;
-    let found = goes_with::find_all(session, pass, &rows, Look::AllLocked).await?;
-    let mentions = Mentions::of(pass, &rows, &found)?;
+    let found = dependents::find_all(session, pass, &rows, Look::AllLocked).await?;
+    let mentions = ObjectReferences::of(pass, &rows, &found)?;
     let names = mentions.by_record(rows.len());
     let going = going(session, pass, &mentions, &names, fates).await?;
     held.found = found.iter().map(|part| part.of_records(&going)).collect();
@@ -272,9 +272,9 @@ async fn hold<'a>(
 async fn going(
     session: &mut dyn SqlSession,
     pass: &Pass<'_>,
-    mentions: &Mentions,
+    mentions: &ObjectReferences,
     names: &[Names],
-    fates: &Fates,
+    fates: &RemovalResults,
 ) -> Result<Vec<usize>, StoreError> {
     let mut going = BTreeSet::new();
     let mut unintended = BTreeSet::new();
@@ -310,7 +310,7 @@ async fn going(
 /// Certifies what is gone of the objects, whatever becomes of the rows.
 fn add_objects(
     mine: &[&Intent],
-    fates: &Fates,
+    fates: &RemovalResults,
     held: &Held<'_>,
     proof: &mut BatchEvidence<'_, '_>,
     outcome: &mut PassOutcome,
@@ -355,7 +355,7 @@ async fn remove_rows(
     if held.rows.is_empty() {
         return Ok(());
     }
-    let others = goes_with::remove_found(session, pass, &held.rows, &held.found, proof).await?;
+    let others = dependents::remove_found(session, pass, &held.rows, &held.found, proof).await?;
     outcome.gone_with = others.gone;
     remove(session, pass, &held.rows).await?;
     let counts = proof.add_own(pass, &held.rows, &held.ended_by).await?;

@@ -9,7 +9,7 @@ use super::Intent;
 use super::finish::Held;
 use super::finish::Rows;
 use super::removal::Fate;
-use super::removal::Fates;
+use super::removal::RemovalResults;
 use super::removal::Why;
 use crate::store::PassOutcome;
 use crate::store::sql::failed;
@@ -28,7 +28,7 @@ const UNKNOWN: &str = "unknown";
 pub(super) fn count_kept(
     pass: &Pass<'_>,
     intent: &Intent,
-    fates: &Fates,
+    fates: &RemovalResults,
     held: &Held<'_>,
     rows: &Rows,
     outcome: &mut PassOutcome,
@@ -77,7 +77,7 @@ enum Obstacle {
 }
 
 /// What keeps a record of these names: a failure outweighs a lock, a later lock an earlier one.
-fn worst(names: &BTreeMap<Address, usize>, fates: &Fates) -> Option<Obstacle> {
+fn worst(names: &BTreeMap<Address, usize>, fates: &RemovalResults) -> Option<Obstacle> {
     let mut worst: Option<Obstacle> = None;
     for address in names.keys() {
         let why = match fates.of(address) {

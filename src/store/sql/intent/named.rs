@@ -20,19 +20,19 @@ use crate::store::objects::KeyError;
 use crate::store::objects::ObjectKey;
 use crate::store::sql::catalog::ColumnFacts;
 use crate::store::sql::catalog::ColumnType;
+use crate::store::sql::dependents::Found;
 use crate::store::sql::elsewhere::Elsewhere;
-use crate::store::sql::goes_with::Found;
 use crate::store::sql::pass::Pass;
 use crate::store::sql::pass::value_at;
+use crate::store::sql::rule_sql::missing;
 use crate::store::sql::survey::count;
-use crate::store::sql::text::missing;
 
 /// The objects that one record names, each with the first link that leads to it; an error if the
 /// record names one that no store can have.
 pub(in crate::store::sql) type Names = Result<BTreeMap<Address, usize>, KeyError>;
 
 /// Every place in the rows of a batch that names an object.
-pub(in crate::store::sql) struct Mentions(Vec<Mention>);
+pub(in crate::store::sql) struct ObjectReferences(Vec<Mention>);
 
 struct Mention {
     /// Index of the record in the batch.
@@ -42,7 +42,7 @@ struct Mention {
     address: Result<Address, KeyError>,
 }
 
-impl Mentions {
+impl ObjectReferences {
     /// Reads the mentions in `rows` and in what was found to go with them.
     pub(in crate::store::sql) fn of(
         pass: &Pass<'_>,
@@ -146,7 +146,7 @@ pub(in crate::store::sql) fn key_in(
 pub(in crate::store::sql) async fn named_by_staying_rows(
     session: &mut dyn SqlSession,
     pass: &Pass<'_>,
-    mentions: &Mentions,
+    mentions: &ObjectReferences,
     going: &BTreeSet<usize>,
     addresses: &BTreeSet<Address>,
 ) -> Result<BTreeSet<Address>, StoreError> {

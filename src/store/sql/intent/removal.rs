@@ -42,9 +42,9 @@ pub(super) enum Why {
 }
 
 /// The fate of every object of some intents.
-pub(in crate::store::sql) struct Fates(BTreeMap<Address, Fate>);
+pub(in crate::store::sql) struct RemovalResults(BTreeMap<Address, Fate>);
 
-impl Fates {
+impl RemovalResults {
     pub(super) fn of(&self, address: &Address) -> Option<&Fate> {
         self.0.get(address)
     }
@@ -87,7 +87,7 @@ impl Fates {
 pub(in crate::store::sql) async fn remove(
     stores: &Stores,
     intents: &[Intent],
-) -> Result<Fates, StoreError> {
+) -> Result<RemovalResults, StoreError> {
     let mut batches: BTreeMap<usize, (BTreeSet<ObjectKey>, Vec<VersionToRemove>)> = BTreeMap::new();
     for object in intents.iter().flat_map(|intent| &intent.objects) {
         let (keys, batch) = batches.entry(object.address.store).or_default();
@@ -101,7 +101,7 @@ pub(in crate::store::sql) async fn remove(
     for (store, (keys, batch)) in batches {
         remove_from(stores, store, keys, &batch, &mut fates).await?;
     }
-    Ok(Fates(fates))
+    Ok(RemovalResults(fates))
 }
 
 async fn remove_from(

@@ -25,7 +25,7 @@ use crate::job::Job;
 use crate::plan;
 use crate::plan::StagePlan;
 use crate::plan::Together;
-use crate::store::Announced;
+use crate::store::AnnouncedClients;
 use crate::store::Control;
 use crate::store::Disposer as _;
 use crate::store::Inventory as _;
@@ -173,7 +173,7 @@ impl World {
                 run_key: RunKey::from_bytes([7; 32]),
                 token_key: TokenKey([8; 32]),
                 started_at: "2026-04-01T00:00:00Z".parse::<Timestamp>().unwrap(),
-                announced: Announced::not_asked_for(),
+                announced: AnnouncedClients::not_asked_for(),
             },
             advanced: AtomicU64::new(0),
         }

@@ -1,0 +1,18 @@
+//! From `kigen.toml` to the place.
+
+use std::sync::Arc;
+
+use crate::config::CertificatesPlace;
+
+use super::Archive;
+use super::FolderPlace;
+use super::S3Place;
+use super::error::PublishError;
+
+/// Opens the place that the configuration names. A folder is made later; a bucket must be there.
+pub async fn open(place: &CertificatesPlace) -> Result<Arc<dyn Archive>, PublishError> {
+    Ok(match place {
+        CertificatesPlace::Folder(folder) => Arc::new(FolderPlace::new(folder)),
+        CertificatesPlace::S3(bucket) => Arc::new(S3Place::connect(bucket).await?),
+    })
+}

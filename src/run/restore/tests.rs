@@ -1,0 +1,262 @@
+//! Many records against the leaves of several runs, without a database.
+
+mod memory;
+mod verdicts;
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use jiff::civil::Date;
+use jiff::civil::date;
+use kigen_evidence::digest::Sha256;
+use kigen_evidence::leaf::Action;
+use kigen_evidence::leaf::Leaf;
+use kigen_evidence::leaf::RecordEncoder;
+use kigen_evidence::leaf::RecordPlace;
+use kigen_evidence::leaf::RunKey;
+use kigen_evidence::leaf::SubjectEncoder;
+use kigen_evidence::leaf::subject_leaf;
+use kigen_evidence::value::Value;
+use tempfile::TempDir;
+
+use super::known::ClusterIndex;
+use super::known::Knowledge;
+use super::look::ClusterLook;
+use super::look::everything;
+use super::lost::Lost;
+use super::shelf::LeafIndex;
+use super::source::Source;
+use super::source::SourceTarget;
+use crate::job::Job;
+use crate::job::Leftover;
+use crate::job::TableName;
+use crate::progress::Progress;
+use crate::store::Fit;
+use crate::store::Found;
+use crate::store::FrequentDay;
+use crate::store::Inventory;
+use crate::store::JobSurvey;
+use crate::store::JournalSink;
+use crate::store::KeySink;
+use crate::store::NamedObjects;
+use crate::store::PersonSink;
+use crate::store::PresentBatch;
+use crate::store::PresentRecord;
+use crate::store::PresentSink;
+use crate::store::Remaining;
+use crate::store::RemovedKeys;
+use crate::store::Survey;
+use crate::store::TokenKey;
+use crate::store::error::StoreError;
+
+const CLIENT: &str = "own";
+
+/// The attempts of `jobs/exam-history.toml`; their deletion is target 0.
+fn job() -> Job {
+    let text = include_str!("../../../jobs/exam-history.toml");
+    crate::job::parse("jobs/exam-history.toml", text).unwrap()
+}
+
+/// An attempt with this number, of this learner.
+fn attempt(number: i64, learner: i64) -> PresentRecord {
+    PresentRecord {
+        key: vec![Value::Int(number)],
+        client: CLIENT.to_owned(),
+        subjects: vec![Value::Int(learner)],
+        pseudonymized: vec![false, false],
+        due_from: vec![Some(date(2020, 4, 1)); 2],
+    }
+}
+
+/// Everything that some runs removed.
+struct Runs {
+    folder: TempDir,
+    shelf: LeafIndex,
+    sources: Vec<Source>,
+}
+
+impl Runs {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = LeafIndex::new(folder.path(), 1000).unwrap();
+        Self {
+            folder,
+            shelf,
+            sources: Vec::new(),
+        }
+    }
+
+    /// A further run that deleted these attempts, each with its learner.
+    fn delete(&mut self, job: &Job, attempts: impl Iterator<Item = (i64, i64)>) {
+        let number = u8::try_from(self.sources.len()).unwrap();
+        let key = RunKey::from_bytes([number; 32]);
+        let place = RecordPlace {
+            client: CLIENT,
+            store: &job.store,
+            object: "exam_attempt",
+        };
+        let mut records = RecordEncoder::new(&key, place, &["attempt_id"], 0).unwrap();
+        let mut persons = SubjectEncoder::new(&key, CLIENT, "learner").unwrap();
+        let mut leaves: Vec<Leaf> = Vec::new();
+        let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
+        for (attempt, learner) in attempts {
+            let leaf = records.leaf(Action::RowDeleted, &[Value::Int(attempt)], 0);
+            leaves.push(leaf.unwrap());
+            *counts.entry(learner).or_default() += 1;
+        }
+        for (learner, count) in counts {
+            let person = persons.reference(&Value::Int(learner)).unwrap();
+            leaves.push(subject_leaf(Action::RowDeleted, 0, &person, count));
+        }
+        leaves.sort();
+        let bytes: Vec<u8> = leaves.iter().flat_map(|leaf| *leaf.as_bytes()).collect();
+        let part = self.shelf.add(&bytes[..]).unwrap();
+        self.sources.push(Source {
+            run_id: format!("run-{number}"),
+            as_of: date(2026, 4, 1),
+            certificate_id: format!("certificate-{number}"),
+            client: CLIENT.to_owned(),
+            payload_sha256: Sha256::of(&[number]),
+            key,
+            targets: vec![SourceTarget {
+                index: 0,
+                job: job.cluster.clone(),
+                stage: "delete".to_owned(),
+                store: job.store.clone(),
+                object: "exam_attempt".to_owned(),
+                action: Action::RowDeleted,
+                rule_sha256: job.sha256.clone(),
+                identity: None,
+            }],
+            part,
+        });
+    }
+
+    /// A look at what is present.
+    async fn look(&mut self, job: &Job, lost: &[Lost], present: &Present) -> ClusterLook {
+        self.shelf.finish().unwrap();
+        let knowledge = Knowledge {
+            sources: &self.sources,
+            shelf: &self.shelf,
+        };
+        let (mut known, changed) = ClusterIndex::new(job, knowledge, lost, self.folder.path());
+        assert!(changed.is_empty(), "{changed:?}");
+        let tokens = TokenKey([1; 32]);
+        let progress = Progress::in_log();
+        everything(&mut known, present, &tokens, &progress)
+            .await
+            .unwrap()
+    }
+}
+
+/// A store that holds attempts and nothing else.
+struct Present {
+    attempts: i64,
+    make: Box<dyn Fn(i64) -> PresentRecord + Send + Sync>,
+}
+
+impl Present {
+    fn of(attempts: Vec<PresentRecord>) -> Self {
+        Self {
+            attempts: i64::try_from(attempts.len()).unwrap(),
+            make: Box::new(move |number| attempts[usize::try_from(number).unwrap()].clone()),
+        }
+    }
+}
+
+fn not_here() -> StoreError {
+    StoreError::Unusable("this store shows what is present only".to_owned())
+}
+
+#[async_trait]
+impl Inventory for Present {
+    fn engine(&self) -> &'static str {
+        "none"
+    }
+
+    async fn present(
+        &self,
+        _: &Job,
+        _: &TokenKey,
+        sink: PresentSink<'_>,
+    ) -> Result<(), StoreError> {
+        for from in (0..self.attempts).step_by(4096) {
+            let to = (from + 4096).min(self.attempts);
+            sink(PresentBatch {
+                records: (from..to).map(&self.make).collect(),
+                ..PresentBatch::default()
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn present_among(
+        &self,
+        _: &Job,
+        _: &TokenKey,
+        _: &RemovedKeys,
+        _: PresentSink<'_>,
+    ) -> Result<bool, StoreError> {
+        Err(not_here())
+    }
+
+    async fn remaining(&self, _: &Job, _: usize, _: Date) -> Result<Remaining, StoreError> {
+        Err(not_here())
+    }
+
+    async fn inspect(&self, _: &Job) -> Result<Fit, StoreError> {
+        Err(not_here())
+    }
+
+    async fn survey(&self, _: &Job, _: usize, _: Date) -> Result<Survey, StoreError> {
+        Err(not_here())
+    }
+
+    async fn frequent_days(&self, _: &Job) -> Result<Vec<FrequentDay>, StoreError> {
+        Err(not_here())
+    }
+
+    async fn survey_all(
+        &self,
+        _: &Job,
+        _: &[(&Job, Date)],
+        _: Date,
+    ) -> Result<JobSurvey, StoreError> {
+        Err(not_here())
+    }
+
+    async fn clients(&self, _: &Job) -> Result<BTreeSet<String>, StoreError> {
+        Err(not_here())
+    }
+
+    async fn leftovers(&self, _: &Job, _: &Leftover, _: PersonSink<'_>) -> Result<(), StoreError> {
+        Err(not_here())
+    }
+
+    async fn journal(&self, _: &str, _: JournalSink<'_>) -> Result<(), StoreError> {
+        Err(not_here())
+    }
+
+    async fn keys(&self, _: &Job, _: KeySink<'_>) -> Result<(), StoreError> {
+        Err(not_here())
+    }
+
+    async fn typed(
+        &self,
+        _: &Job,
+        _: &TableName,
+        _: &[String],
+        _: &[String],
+    ) -> Result<Vec<Value>, StoreError> {
+        Err(not_here())
+    }
+
+    async fn named_objects(&self, _: &Job, _: usize) -> Result<Vec<NamedObjects>, StoreError> {
+        Err(not_here())
+    }
+
+    async fn find(&self, _: &Job, _: &[String]) -> Result<Option<Found>, StoreError> {
+        Err(not_here())
+    }
+}
