@@ -4,8 +4,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use uuid::NoContext;
-use uuid::Uuid;
+use uuid::{NoContext, Uuid};
 
 /// The present moment, by the system's clock.
 pub fn now() -> Timestamp {

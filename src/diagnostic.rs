@@ -145,8 +145,7 @@ impl fmt::Display for Problems {
 
 #[cfg(test)]
 mod tests {
-    use super::Excerpt;
-    use super::Problem;
+    use super::{Excerpt, Problem};
 
     #[test]
     fn a_problem_shows_its_place_under_wide_characters_too() {

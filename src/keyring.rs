@@ -28,18 +28,14 @@ mod wrapping;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use ed25519_dalek::SigningKey;
-use ed25519_dalek::VerifyingKey;
+use ed25519_dalek::{SigningKey, VerifyingKey};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use zeroize::Zeroizing;
 
-use kigen_evidence::log::vkey::KeyType;
-use kigen_evidence::log::vkey::NoteKey;
-use kigen_evidence::log::vkey::NoteKeyError;
+use kigen_evidence::log::vkey::{KeyType, NoteKey, NoteKeyError};
 use kigen_evidence::public_key;
 
 use content::Content;
@@ -48,17 +44,12 @@ use signing::SigningKeys;
 
 pub use error::KeyringError;
 pub use kms::KmsKey;
-pub use protection::Access;
-pub use protection::ProtectionKind;
-pub use quarter::NotAQuarter;
-pub use quarter::Quarter;
-pub use signing::KeyUse;
-pub use signing::KnownKey;
+pub use protection::{Access, ProtectionKind};
+pub use quarter::{NotAQuarter, Quarter};
+pub use signing::{KeyUse, KnownKey};
 pub use stored::NoRunKey;
 pub use witness::WitnessKeyring;
-pub use wrapping::WRAPPED_LENGTH;
-pub use wrapping::WrappedRunKey;
-pub use wrapping::new_run_key;
+pub use wrapping::{WRAPPED_LENGTH, WrappedRunKey, new_run_key};
 
 /// The newest version of the file's format; what is written has it.
 pub const NEWEST_VERSION: u32 = 2;

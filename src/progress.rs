@@ -3,27 +3,17 @@
 //! The bar and the log share the standard error; whoever writes there while a bar may be shown does
 //! it through [`Progress::above`], as [`LogWriter`] does, so that neither tears the other.
 
-use std::io;
-use std::io::IsTerminal;
-use std::io::Write;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
-use std::time::Duration;
-use std::time::Instant;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use indicatif::HumanCount;
-use indicatif::HumanDuration;
-use indicatif::MultiProgress;
-use indicatif::ProgressBar;
-use indicatif::ProgressDrawTarget;
-use indicatif::ProgressFinish;
-use indicatif::ProgressStyle;
+use indicatif::{
+    HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish,
+    ProgressStyle,
+};
 use tracing_subscriber::fmt::MakeWriter;
 
-use self::meter::Meter;
-use self::meter::Reading;
+use self::meter::{Meter, Reading};
 
 mod meter;
 

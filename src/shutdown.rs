@@ -5,14 +5,10 @@
 //! stores and the ledger hold, as after a power cut.
 
 use std::io;
-use std::sync::OnceLock;
-use std::sync::mpsc;
-use std::time::Duration;
-use std::time::Instant;
+use std::sync::{OnceLock, mpsc};
+use std::time::{Duration, Instant};
 
-use tokio::signal::unix::Signal;
-use tokio::signal::unix::SignalKind;
-use tokio::signal::unix::signal;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 /// Whether the worker has been asked to stop. All clones tell the same; it is never taken back.

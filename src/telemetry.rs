@@ -5,25 +5,21 @@
 //! the cap. `docs/LOGGING.md` lists the fields.
 
 use std::fmt;
-use std::io;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 
-use tracing::Level;
-use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::Layer;
-use tracing_subscriber::Registry;
+use tracing::{Level, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry};
 
 use crate::clock;
 use crate::config::LogFormat;
-use crate::progress::LogWriter;
-use crate::progress::Progress;
+use crate::progress::{LogWriter, Progress};
 
 /// The crate's own name: the first part of the target of its events.
 const OWN: &str = "kigen";

@@ -1,7 +1,6 @@
 //! The names of a client's folder and log.
 
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 use super::KEYS;
 
@@ -48,9 +47,7 @@ pub fn log_origin(issuer_origin: &str, client: &str) -> String {
 mod tests {
     use std::collections::HashSet;
 
-    use proptest::prop_assert;
-    use proptest::prop_assert_ne;
-    use proptest::proptest;
+    use proptest::{prop_assert, prop_assert_ne, proptest};
 
     use super::client_folder;
 

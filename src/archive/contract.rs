@@ -5,15 +5,9 @@ mod on_folder;
 mod on_moody_servers;
 pub(crate) mod on_s3;
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::Archive;
-use super::Content;
-use super::LONGEST_READ;
-use super::PublishError;
-use super::Put;
-use super::Standing;
+use super::{Archive, Content, LONGEST_READ, PublishError, Put, Standing};
 
 const LEAVES: &str = "own/run-1/leaves.bin";
 const STATEMENT: &str = "own/run-1/statement.json";

@@ -1,13 +1,11 @@
 //! What can keep a file from being published or read. It can be tried again: nothing is half done.
 
 use std::io;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::store::objects;
-use crate::store::objects::ObjectError;
+use crate::store::objects::{self, ObjectError};
 
 /// Why a place did not do what it was asked.
 #[derive(Debug, Error)]

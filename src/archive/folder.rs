@@ -1,34 +1,18 @@
 //! A folder: files appear whole or not at all, durable, and never over another one.
 
-use std::fs;
-use std::fs::File;
-use std::fs::Permissions;
-use std::io;
-use std::io::Read as _;
-use std::io::Seek as _;
-use std::io::SeekFrom;
-use std::io::Write as _;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::Range;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use tempfile::Builder;
-use tempfile::NamedTempFile;
+use tempfile::{Builder, NamedTempFile};
 
-use super::Archive;
-use super::Content;
-use super::LONGEST_READ;
-use super::Listed;
-use super::Listing;
-use super::Put;
-use super::Standing;
-use super::Versions;
 use super::error::PublishError;
 use super::kind::Kind;
-use crate::guard;
-use crate::guard::Guard;
+use super::{Archive, Content, LONGEST_READ, Listed, Listing, Put, Standing, Versions};
+use crate::guard::{self, Guard};
 
 mod compare;
 

@@ -19,18 +19,14 @@ use std::path::Path;
 
 use async_trait::async_trait;
 
-pub use client_folder::client_folder;
-pub use client_folder::log_origin;
+pub use client_folder::{client_folder, log_origin};
 pub use error::PublishError;
 pub use folder::FolderPlace;
 pub(crate) use folder::make_folder;
-pub use kind::KEYS;
-pub use kind::Kind;
-pub use kind::LOG;
+pub use kind::{KEYS, Kind, LOG};
 pub use open::open;
 pub use s3::S3Place;
-pub use through::RANGE;
-pub use through::read_through;
+pub use through::{RANGE, read_through};
 
 /// The longest file that [`Archive::get`] reads: a full bundle of log entries has less.
 /// `leaves.bin` has no such limit; it is read in ranges.

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use crate::config::CertificatesPlace;
 
-use super::Archive;
-use super::FolderPlace;
-use super::S3Place;
 use super::error::PublishError;
+use super::{Archive, FolderPlace, S3Place};
 
 /// Opens the place that the configuration names. A folder is made later; a bucket must be there.
 pub async fn open(place: &CertificatesPlace) -> Result<Arc<dyn Archive>, PublishError> {

@@ -16,22 +16,14 @@ use std::sync::atomic::AtomicBool;
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::error::ProvideErrorMetadata;
-use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
-use crate::config::CertificatesBucket;
-use crate::config::Retain;
-use crate::store::objects::ObjectError;
-use crate::store::objects::S3Options;
-use crate::store::objects::s3;
+use crate::config::{CertificatesBucket, Retain};
+use crate::store::objects::{ObjectError, S3Options, s3};
 
-use super::Archive;
-use super::Content;
-use super::LONGEST_READ;
-use super::Listing;
-use super::Put;
 use super::error::PublishError;
 use super::kind::Kind;
+use super::{Archive, Content, LONGEST_READ, Listing, Put};
 
 use upload::Written;
 

@@ -1,7 +1,6 @@
 //! Reads a published file of any size from its beginning to its end.
 
-use super::Archive;
-use super::PublishError;
+use super::{Archive, PublishError};
 
 /// Bytes that are asked for at a time.
 pub const RANGE: u64 = 4 * 1024 * 1024;

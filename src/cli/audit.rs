@@ -1,21 +1,14 @@
 //! `kigen audit`: whether what was certified is still gone.
 
-use super::Global;
 use super::failure::Failure;
-use super::load;
-use super::output;
-use super::reconcile::moment;
-use super::reconcile::text;
-use crate::clock;
-use crate::exit;
-use crate::ledger::CertificateMatch;
-use crate::ledger::Ledger;
+use super::reconcile::{moment, text};
+use super::{Global, load, output};
+use crate::ledger::{CertificateMatch, Ledger};
 use crate::progress::Progress;
-use crate::run::audit;
-use crate::run::audit::Audit;
-use crate::run::audit::Audited;
+use crate::run::audit::{self, Audit, Audited};
 use crate::run::execute::Environment;
 use crate::shutdown::Shutdown;
+use crate::{clock, exit};
 
 /// Options of `kigen audit`.
 #[derive(Debug, clap::Args)]

@@ -5,27 +5,17 @@ mod prove;
 mod receipt;
 
 use std::io;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::Format;
-use super::Global;
 use super::failure::Failure;
-use super::load;
-use super::output;
-use super::verify;
-use super::verify::Verified;
-use crate::archive::Archive;
-use crate::archive::FolderPlace;
-use crate::archive::PublishError;
+use super::verify::{self, Verified};
+use super::{Format, Global, load, output};
+use crate::archive::{Archive, FolderPlace, PublishError};
 use crate::exit;
-use crate::ledger::CertificateFilter;
-use crate::ledger::CertificateMatch;
-use crate::ledger::CertificateSummary;
-use crate::ledger::StoredCertificate;
+use crate::ledger::{CertificateFilter, CertificateMatch, CertificateSummary, StoredCertificate};
 use crate::progress::Progress;
 
 /// The commands of `kigen certificate`.

@@ -3,22 +3,16 @@
 use kigen_evidence::digest::Sha256;
 use serde::Serialize;
 
-use super::Global;
 use super::failure::Failure;
-use super::load;
-use super::output;
+use super::{Global, load, output};
 use crate::config::Config;
-use crate::exit;
-use crate::job;
-use crate::job::Job;
+use crate::job::{self, Job};
 use crate::progress::Progress;
-use crate::run;
-use crate::run::open::Inventories;
-use crate::run::open::Stores;
+use crate::run::open::{Inventories, Stores};
 use crate::run::outcome::JobError;
-use crate::store::FrequentDay;
-use crate::store::Inventory;
 use crate::store::inspection::Inspection;
+use crate::store::{FrequentDay, Inventory};
+use crate::{exit, run};
 
 /// Options of `kigen check`.
 #[derive(Debug, clap::Args)]

@@ -2,17 +2,12 @@
 
 use std::process::ExitCode;
 
-use rustix::process::DumpableBehavior;
-use rustix::process::Resource;
-use rustix::process::Rlimit;
-use rustix::process::set_dumpable_behavior;
-use rustix::process::setrlimit;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
 use super::failure::Failure;
 use super::output;
 use crate::exit;
-use crate::guard;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
 
 /// Forbids the kernel to write the memory of this process to a file when it dies, and other processes of
 /// the same user to read it. Returns a status only if the kernel refuses.

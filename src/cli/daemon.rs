@@ -1,16 +1,12 @@
 //! `kigen daemon`: runs the jobs by their schedules until SIGTERM.
 
-use super::Global;
 use super::failure::Failure;
-use super::load;
-use super::run;
-use crate::clock;
+use super::{Global, load, run};
 use crate::domain::schedule::Schedule;
-use crate::exit;
 use crate::ledger::entry;
 use crate::progress::Progress;
-use crate::schedule;
 use crate::schedule::daemon::DaemonEnd;
+use crate::{clock, exit, schedule};
 
 /// Runs until it is asked to stop; ends after the current batch.
 pub(super) async fn daemon(global: &Global) -> Result<u8, Failure> {

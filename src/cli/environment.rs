@@ -1,15 +1,12 @@
 //! Variables of the environment that drivers read behind kigen's back.
 
 use std::os::unix::process::CommandExt;
-use std::process::Command;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
-use super::Failure;
-use super::output;
+use super::{Failure, output};
 use crate::config::environment;
 use crate::exit;
-use crate::guard;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
 
 /// What the PostgreSQL driver reads. Each could point a run at another database, schema or login, or take
 /// the encryption away.

@@ -2,29 +2,19 @@
 
 use jiff::civil::Date;
 use kigen_evidence::calendar::FirstDay;
-use kigen_evidence::value::RecordKey;
-use kigen_evidence::value::Value;
+use kigen_evidence::value::{RecordKey, Value};
 use serde::Serialize;
 
-use super::Global;
 use super::failure::Failure;
-use super::load;
-use super::output;
-use crate::domain::rule::Applies;
-use crate::domain::rule::Candidate;
-use crate::domain::rule::Decision;
-use crate::domain::rule::StartingPoint;
-use crate::domain::rule::Undatable;
+use super::{Global, load, output};
+use crate::domain::rule::{Applies, Candidate, Decision, StartingPoint, Undatable};
 use crate::exit;
-use crate::job::Job;
-use crate::job::Stage;
+use crate::job::{Job, Stage};
 use crate::progress::Progress;
 use crate::pseudonym::record_reference;
 use crate::run::open::Inventories;
 use crate::run::outcome::JobError;
-use crate::store::Found;
-use crate::store::Inventory;
-use crate::store::TokenKey;
+use crate::store::{Found, Inventory, TokenKey};
 
 /// Options of `kigen explain`.
 #[derive(Debug, clap::Args)]

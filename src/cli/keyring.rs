@@ -8,18 +8,11 @@ mod shown;
 
 use clap::ValueEnum;
 
-use super::Global;
 use super::failure::Failure;
-use super::load;
-use super::output;
-use crate::clock;
+use super::{Global, load, output};
 use crate::config::Config;
-use crate::exit;
-use crate::keyring::KeyUse;
-use crate::keyring::Keyring;
-use crate::keyring::KeyringError;
-use crate::keyring::Quarter;
-use crate::keyring::WitnessKeyring;
+use crate::keyring::{KeyUse, Keyring, KeyringError, Quarter, WitnessKeyring};
+use crate::{clock, exit};
 use place::Place;
 pub(super) use place::ProtectionOptions;
 

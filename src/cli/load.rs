@@ -4,26 +4,14 @@ use std::path::Path;
 
 use super::Global;
 use super::failure::Failure;
-use crate::clock;
-use crate::config;
-use crate::config::Config;
-use crate::config::KeyringProtection;
-use crate::config::LogFormat;
-use crate::exit;
-use crate::job;
-use crate::job::Job;
-use crate::job::JobSet;
-use crate::keyring::Access;
-use crate::keyring::Keyring;
-use crate::keyring::KmsKey;
-use crate::ledger;
-use crate::ledger::Ledger;
+use crate::config::{self, Config, KeyringProtection, LogFormat};
+use crate::job::{self, Job, JobSet};
+use crate::keyring::{Access, Keyring, KmsKey};
+use crate::ledger::{self, Ledger};
 use crate::progress::Progress;
-use crate::run::Day;
-use crate::run::Suspensions;
-use crate::telemetry;
-use crate::telemetry::LogFilter;
-use crate::telemetry::TelemetryError;
+use crate::run::{Day, Suspensions};
+use crate::telemetry::{self, LogFilter, TelemetryError};
+use crate::{clock, exit};
 
 /// Reads kigen.toml.
 pub(super) fn config(global: &Global) -> Result<Config, Failure> {

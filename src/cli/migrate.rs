@@ -2,20 +2,14 @@
 
 use serde::Serialize;
 
-use super::Global;
 use super::failure::Failure;
-use super::load;
-use super::output;
-use crate::clock;
-use crate::config::Config;
-use crate::config::StoreConfig;
-use crate::config::StoreKind;
-use crate::database;
+use super::{Global, load, output};
+use crate::config::{Config, StoreConfig, StoreKind};
 use crate::database::error::DatabaseError;
-use crate::database::migrate;
-use crate::database::migrate::MigrationError;
-use crate::exit;
+use crate::database::migrate::{self, MigrationError};
+use crate::database::{self};
 use crate::progress::Progress;
+use crate::{clock, exit};
 
 /// The commands of `kigen ledger`.
 #[derive(Debug, clap::Subcommand)]

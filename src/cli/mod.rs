@@ -30,9 +30,7 @@ mod witness;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
-use clap::Subcommand;
-use clap::ValueEnum;
+use clap::{Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
 use crate::exit;
@@ -148,8 +146,7 @@ impl Command {
     }
 
     fn makes_pages(&self) -> bool {
-        use certificate::Command::Prove;
-        use certificate::Command::Show;
+        use certificate::Command::{Prove, Show};
         matches!(self, Self::Certificate(Show { .. } | Prove(_)))
     }
 }

@@ -1,8 +1,6 @@
 //! Keys of logs and witnesses on the command line.
 
-use kigen_evidence::log::vkey::KeyType;
-use kigen_evidence::log::vkey::NoteKey;
-use kigen_evidence::log::vkey::NoteKeyError;
+use kigen_evidence::log::vkey::{KeyType, NoteKey, NoteKeyError};
 
 use super::failure::Failure;
 use crate::exit;

@@ -1,8 +1,7 @@
 //! The only place that prints.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use serde::Serialize;

@@ -1,11 +1,8 @@
 //! `kigen plan`: the dry run.
 
-use super::Global;
 use super::failure::Failure;
-use super::load;
-use super::output;
-use super::render;
 use super::run::log_stopped;
+use super::{Global, load, output, render};
 use crate::progress::Progress;
 use crate::run;
 

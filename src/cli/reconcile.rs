@@ -4,21 +4,15 @@ pub(super) mod text;
 
 use jiff::Timestamp;
 
-use super::Global;
 use super::failure::Failure;
-use super::load;
-use super::output;
-use super::run::log_stopped;
-use super::run::signals;
-use super::run::signals_end_at_once;
-use crate::clock;
+use super::run::{log_stopped, signals, signals_end_at_once};
+use super::{Global, load, output};
 use crate::config::Config;
-use crate::exit;
 use crate::job::Job;
 use crate::progress::Progress;
 use crate::run::execute::Environment;
-use crate::run::reconcile;
-use crate::run::reconcile::ReconcileRequest;
+use crate::run::reconcile::{self, ReconcileRequest};
+use crate::{clock, exit};
 
 /// Options of `kigen reconcile`.
 #[derive(Debug, clap::Args)]

@@ -5,30 +5,18 @@ use std::path::Path;
 use anyhow::Context;
 use comfy_table::CellAlignment;
 
-use super::Global;
 use super::failure::Failure;
-use super::keyring;
-use super::load;
-use super::migrate;
-use super::output;
-use super::render;
-use super::run;
-use crate::config::CertificatesPlace;
-use crate::config::Config;
-use crate::config::KeyringConfig;
-use crate::config::KeyringProtection;
-use crate::config::SecretUrl;
-use crate::config::StoreConfig;
+use super::{Global, keyring, load, migrate, output, render, run};
+use crate::config::{
+    CertificatesPlace, Config, KeyringConfig, KeyringProtection, SecretUrl, StoreConfig,
+};
 use crate::exit;
-use crate::job::Job;
-use crate::job::JobSet;
+use crate::job::{Job, JobSet};
 use crate::ledger::entry::Trigger;
 use crate::progress::Progress;
 use crate::run::open;
 use crate::run::outcome::JobError;
-use crate::run::rehearse;
-use crate::run::rehearse::Picture;
-use crate::run::rehearse::Rehearsal;
+use crate::run::rehearse::{self, Picture, Rehearsal};
 use crate::store::error::StoreError;
 
 /// Options of `kigen rehearse`.

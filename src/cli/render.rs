@@ -1,15 +1,9 @@
 //! Plans and runs as text for people.
 
-use comfy_table::CellAlignment;
-use comfy_table::Table;
-use comfy_table::presets;
+use comfy_table::{CellAlignment, Table, presets};
 
 use crate::run::FinishedRun;
-use crate::run::outcome::CertificateLine;
-use crate::run::outcome::JobOutcome;
-use crate::run::outcome::PlanOutcome;
-use crate::run::outcome::StageOutcome;
-use crate::run::outcome::SuspendedJob;
+use crate::run::outcome::{CertificateLine, JobOutcome, PlanOutcome, StageOutcome, SuspendedJob};
 
 /// What `kigen plan` prints.
 pub(super) fn plan(plan: &PlanOutcome) -> String {

@@ -3,17 +3,12 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::Global;
 use super::failure::Failure;
-use super::load;
-use super::output;
+use super::{Global, load, output};
 use crate::exit;
-use crate::ledger::CertificateFilter;
-use crate::ledger::Ledger;
+use crate::ledger::{CertificateFilter, Ledger};
 use crate::progress::Progress;
-use crate::report;
-use crate::report::Report;
-use crate::report::ReportPeriod;
+use crate::report::{self, Report, ReportPeriod};
 
 /// Options of `kigen report`.
 #[derive(Debug, clap::Args)]

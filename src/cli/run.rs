@@ -4,27 +4,18 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::Global;
 use super::failure::Failure;
-use super::load;
-use super::output;
-use super::render;
-use crate::clock;
+use super::{Global, load, output, render};
 use crate::config::Config;
-use crate::exit;
-use crate::guard;
-use crate::guard::Guard;
-use crate::job::Job;
-use crate::job::JobSet;
-use crate::ledger::Ledger;
-use crate::ledger::entry;
+use crate::guard::{self, Guard};
+use crate::job::{Job, JobSet};
+use crate::ledger::{Ledger, entry};
 use crate::progress::Progress;
-use crate::run;
-use crate::run::FinishedRun;
-use crate::run::RunRequest;
 use crate::run::execute::Environment;
 use crate::run::outcome::JobOutcome;
+use crate::run::{self, FinishedRun, RunRequest};
 use crate::shutdown::Shutdown;
+use crate::{clock, exit};
 
 /// Options of `kigen run`.
 #[derive(Debug, clap::Args)]

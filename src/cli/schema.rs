@@ -4,9 +4,7 @@ use clap::ValueEnum;
 
 use super::failure::Failure;
 use super::output;
-use crate::config;
-use crate::exit;
-use crate::job;
+use crate::{config, exit, job};
 
 /// Options of `kigen schema`.
 #[derive(Debug, clap::Args)]

@@ -5,21 +5,15 @@ use jiff::civil::Date;
 use kigen_evidence::log::entry::SuspensionReason;
 use serde::Serialize;
 
-use super::Global;
 use super::failure::Failure;
-use super::load;
-use super::output;
-use crate::clock;
+use super::{Global, load, output};
 use crate::config::Config;
-use crate::exit;
-use crate::job::Job;
-use crate::job::JobSet;
+use crate::job::{Job, JobSet};
 use crate::progress::Progress;
 use crate::run::execute::Environment;
-use crate::run::suspend;
-use crate::run::suspend::SuspendedClients;
-use crate::run::suspend::Why;
+use crate::run::suspend::{self, SuspendedClients, Why};
 use crate::shutdown::Shutdown;
+use crate::{clock, exit};
 
 /// Options of `kigen suspend`.
 #[derive(Debug, clap::Args)]

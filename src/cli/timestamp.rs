@@ -2,17 +2,11 @@
 
 use serde::Serialize;
 
-use super::Global;
 use super::failure::Failure;
-use super::load;
-use super::output;
-use super::verify;
+use super::{Global, load, output, verify};
 use crate::exit;
 use crate::progress::Progress;
-use crate::timestamp::Authority;
-use crate::timestamp::StampError;
-use crate::timestamp::Stamped;
-use crate::timestamp::Stamper;
+use crate::timestamp::{Authority, StampError, Stamped, Stamper};
 
 /// What became of one client's log.
 #[derive(Serialize)]

@@ -1,38 +1,25 @@
 //! `kigen verify`: everything that is published, checked by whoever has the files and a key.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
-use kigen_evidence::log::checkpoint::Checkpoint;
-use kigen_evidence::log::checkpoint::CheckpointError;
-use kigen_evidence::log::note::Note;
-use kigen_evidence::log::note::NoteError;
+use kigen_evidence::log::checkpoint::{Checkpoint, CheckpointError};
+use kigen_evidence::log::note::{Note, NoteError};
 use kigen_evidence::log::vkey::KeyType;
 use kigen_evidence::public_key;
 use serde::Serialize;
 
-use super::Global;
 use super::failure::Failure;
-use super::load;
 use super::note_key::note_keys;
-use super::output;
-use crate::archive;
-use crate::archive::Archive;
-use crate::archive::FolderPlace;
-use crate::archive::PublishError;
-use crate::config::CertificatesBucket;
-use crate::config::CertificatesPlace;
+use super::{Global, load, output};
+use crate::archive::{self, Archive, FolderPlace, PublishError};
+use crate::config::{CertificatesBucket, CertificatesPlace};
 use crate::exit;
 use crate::progress::Progress;
-use crate::verify;
-use crate::verify::Basis;
-use crate::verify::CertificateVerification;
-use crate::verify::PlaceVerification;
-use crate::verify::PublishedFinding;
-use crate::verify::Trust;
-use crate::verify::VerifyError;
+use crate::verify::{
+    self, Basis, CertificateVerification, PlaceVerification, PublishedFinding, Trust, VerifyError,
+};
 
 /// Options of `kigen verify`.
 #[derive(Debug, clap::Args)]

@@ -5,15 +5,12 @@ mod watch;
 
 use std::path::PathBuf;
 
-use kigen_evidence::log::vkey::KeyType;
-use kigen_evidence::log::vkey::NoteKey;
+use kigen_evidence::log::vkey::{KeyType, NoteKey};
 use serde::Serialize;
 
-use super::Global;
 use super::failure::Failure;
 use super::keyring::ProtectionOptions;
-use super::load;
-use super::output;
+use super::{Global, load, output};
 use crate::config::KeyringProtection;
 use crate::exit;
 use crate::keyring::WitnessKeyring;

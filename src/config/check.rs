@@ -1,38 +1,21 @@
 //! From the text of `kigen.toml` to a checked [`Config`].
 
 use std::collections::BTreeMap;
-use std::path::Path as FilePath;
-use std::path::PathBuf;
+use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
 use kigen_evidence::calendar::Period;
 use url::Url;
 
-use super::Client;
-use super::Config;
-use super::Issuer;
-use super::LogFormat;
-use super::ObjectsConfig;
-use super::Residual;
-use super::SecretUrl;
-use super::StoreConfig;
-use super::StoreKind;
-use super::VERSION;
-use super::corporate_number;
-use super::raw::RawConfig;
-use super::raw::RawLogFormat;
-use super::raw::RawObjects;
-use super::raw::RawObjectsKind;
-use super::raw::RawStore;
-use super::raw::RawStoreKind;
+use super::raw::{RawConfig, RawLogFormat, RawObjects, RawObjectsKind, RawStore, RawStoreKind};
 use super::secret_url::Scheme;
-use crate::diagnostic::Problem;
-use crate::diagnostic::Problems;
-use crate::diagnostic::document::Document;
-use crate::diagnostic::document::Path;
-use crate::diagnostic::document::Quoting;
-use crate::guard;
-use crate::guard::Guard;
+use super::{
+    Client, Config, Issuer, LogFormat, ObjectsConfig, Residual, SecretUrl, StoreConfig, StoreKind,
+    VERSION, corporate_number,
+};
+use crate::diagnostic::document::{Document, Path, Quoting};
+use crate::diagnostic::{Problem, Problems};
+use crate::guard::{self, Guard};
 
 mod certificates;
 mod read_back;

@@ -4,8 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use der::asn1::ObjectIdentifier;
@@ -13,12 +12,8 @@ use kigen_evidence::calendar::Period;
 use kigen_evidence::log::vkey::NoteKey;
 use url::Url;
 
-use crate::diagnostic::Problem;
-use crate::diagnostic::Problems;
-use crate::diagnostic::near_miss;
-use crate::diagnostic::structure;
-use crate::job::Job;
-use crate::job::JobSet;
+use crate::diagnostic::{Problem, Problems, near_miss, structure};
+use crate::job::{Job, JobSet};
 
 mod check;
 mod corporate_number;
@@ -27,10 +22,8 @@ mod objects;
 mod raw;
 mod secret_url;
 
-pub use keyring::KeyringConfig;
-pub use keyring::KeyringProtection;
-pub use secret_url::SecretUrl;
-pub use secret_url::UrlError;
+pub use keyring::{KeyringConfig, KeyringProtection};
+pub use secret_url::{SecretUrl, UrlError};
 
 /// The version of the format that this kigen reads.
 pub const VERSION: i64 = 1;

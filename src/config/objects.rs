@@ -2,15 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::Config;
-use super::ObjectsConfig;
-use crate::diagnostic::Problem;
-use crate::diagnostic::Problems;
-use crate::job::Job;
-use crate::job::JobSet;
-use crate::job::ObjectLink;
-use crate::store::AlsoNamed;
-use crate::store::KeyChange;
+use super::{Config, ObjectsConfig};
+use crate::diagnostic::{Problem, Problems};
+use crate::job::{Job, JobSet, ObjectLink};
+use crate::store::{AlsoNamed, KeyChange};
 
 /// A place of objects: where the keys of a store begin.
 struct Place {

@@ -3,13 +3,11 @@
 use std::fmt;
 use std::path::Path;
 
-use secrecy::ExposeSecret;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use url::Url;
 
-use crate::database::postgres::Protection;
-use crate::database::postgres::protection;
+use crate::database::postgres::{Protection, protection};
 
 /// A database URL. `Debug` and `Display` show scheme, host, port and database only.
 #[derive(Clone)]

@@ -3,8 +3,7 @@
 //! The engines count rows whoever changes them: cascades, triggers, rules. See `postgres::changes` and
 //! `sqlite::changes`.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::statement::Writes;
 use crate::job::Operation;

@@ -11,14 +11,10 @@
 
 use std::time::Duration;
 
-use sqlx::AssertSqlSafe;
-use sqlx::Database;
-use sqlx::Executor;
-use sqlx::Pool;
 use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, Database, Executor, Pool};
 
-use super::error::DatabaseError;
-use super::error::Failure;
+use super::error::{DatabaseError, Failure};
 
 /// How long a connection may take on its way back to the pool.
 pub(super) const RETURN_TIMEOUT: Duration = Duration::from_secs(5);

@@ -2,12 +2,10 @@
 
 use std::fs::File;
 
-use sqlx::Connection;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use thiserror::Error;
 
-use super::error::DatabaseError;
-use super::error::Retry;
+use super::error::{DatabaseError, Retry};
 
 /// Names that this process holds until the value is released or dropped, or the process dies.
 #[derive(Debug)]

@@ -11,30 +11,19 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sha2::Digest;
-use sha2::Sha256;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::sqlite::SqlitePoolOptions;
+use sha2::{Digest, Sha256};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use thiserror::Error;
 
-use super::Database;
-use super::Engine;
-use super::dialect::Dialect;
-use super::dialect::quote;
-use super::error::DatabaseError;
-use super::error::Failure;
-use super::postgres::PostgresDatabase;
-use super::postgres::Server;
-use super::postgres::SessionSettings;
-use super::session::Access;
-use super::session::SqlSession;
+use super::dialect::{Dialect, quote};
+use super::error::{DatabaseError, Failure};
+use super::postgres::{PostgresDatabase, Server, SessionSettings};
+use super::session::{Access, SqlSession};
 use super::sqlite::SqliteDatabase;
-use super::statement::Statement;
-use super::statement::Values;
-use super::transaction;
+use super::statement::{Statement, Values};
+use super::{Database, Engine, transaction};
 
-pub use sets::JOURNAL;
-pub use sets::LEDGER;
+pub use sets::{JOURNAL, LEDGER};
 
 /// One migration, as it stands in `migrations/`. Never edited once it was released.
 #[derive(Clone, Copy, Debug)]

@@ -24,8 +24,7 @@ use async_trait::async_trait;
 
 use dialect::Dialect;
 use error::DatabaseError;
-use lock::Lock;
-use lock::LockError;
+use lock::{Lock, LockError};
 use session::SqlSession;
 
 /// The engines that there are.

@@ -16,19 +16,12 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::AssertSqlSafe;
-use sqlx::ConnectOptions;
-use sqlx::Connection;
-use sqlx::PgConnection;
-use sqlx::Row;
-use sqlx::postgres::PgConnectOptions;
-use sqlx::postgres::PgPoolOptions;
-use sqlx::postgres::PgRow;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 use thiserror::Error;
 use url::Url;
 
-use crate::guard;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
 
 pub use session::PostgresDatabase;
 

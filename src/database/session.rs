@@ -6,10 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kigen_evidence::value::Value;
 
-use super::changes::Counted;
-use super::changes::Tally;
-use super::error::DatabaseError;
-use super::error::Failure;
+use super::changes::{Counted, Tally};
+use super::error::{DatabaseError, Failure};
 use super::row::FromRow;
 use super::statement::Statement;
 

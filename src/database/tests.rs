@@ -2,23 +2,17 @@
 //!
 //! PostgreSQL is used if `KIGEN_TEST_POSTGRES_URL` names one.
 
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use url::Url;
 
 use super::Database;
-use super::error::DatabaseError;
-use super::error::Failure;
-use super::postgres::PostgresDatabase;
-use super::postgres::Server;
-use super::postgres::SessionSettings;
-use super::session::Access;
-use super::session::SqlSession;
+use super::error::{DatabaseError, Failure};
+use super::postgres::{PostgresDatabase, Server, SessionSettings};
+use super::session::{Access, SqlSession};
 use super::statement::Statement;
 
 /// The server to test with; without one the tests say nothing.

@@ -6,13 +6,9 @@ use std::ops::Range;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
-use toml::de::DeTable;
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
-use super::Excerpt;
-use super::Problem;
-use super::Problems;
-use super::structure;
+use super::{Excerpt, Problem, Problems, structure};
 
 /// A place in a document's structure: `stage[0].purpose[1].period`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

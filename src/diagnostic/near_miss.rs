@@ -42,8 +42,7 @@ pub fn quoted<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::hint;
-    use super::near_miss;
+    use super::{hint, near_miss};
 
     #[test]
     fn a_slip_of_the_pen_finds_what_was_meant() {

@@ -1,21 +1,15 @@
 //! Structural problems: a document against the JSON Schema of the type it is read as.
 
 use jsonschema::ValidationError;
-use jsonschema::error::TypeKind;
-use jsonschema::error::ValidationErrorKind;
+use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::paths::LocationSegment;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use toml::de::DeInteger;
-use toml::de::DeValue;
+use toml::de::{DeInteger, DeValue};
 
-use super::Problem;
-use super::Problems;
-use super::document::Document;
-use super::document::Path;
-use super::document::Quoting;
-use super::near_miss;
+use super::document::{Document, Path, Quoting};
+use super::{Problem, Problems, near_miss};
 
 /// The JSON Schema of `T`, for TOML: which has no null.
 pub fn schema_of<T: JsonSchema>() -> Value {

@@ -1,8 +1,7 @@
 //! The deletion rule of one stage, and the decision it makes about one record.
 
 use jiff::civil::Date;
-use kigen_evidence::calendar::FirstDay;
-use kigen_evidence::calendar::Period;
+use kigen_evidence::calendar::{FirstDay, Period};
 use kigen_evidence::statement::RetainReason;
 use serde::Serialize;
 

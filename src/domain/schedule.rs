@@ -4,9 +4,8 @@ use std::str::FromStr;
 
 use chrono::DateTime;
 use cron::TimeUnitSpec;
-use jiff::SignedDuration;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 /// When a job runs: a cron expression on the wall clock of a time zone.
 ///

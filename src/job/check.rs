@@ -2,27 +2,16 @@
 
 use std::path::PathBuf;
 
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
-use super::ClassifiedColumn;
-use super::ClientSource;
-use super::Example;
-use super::Job;
-use super::Join;
-use super::Limit;
-use super::ObjectLink;
-use super::Reference;
-use super::Stage;
-use super::Subject;
-use super::TableName;
-use super::Title;
 use super::raw::RawJob;
 use super::spelling::tidy;
+use super::{
+    ClassifiedColumn, ClientSource, Example, Job, Join, Limit, ObjectLink, Reference, Stage,
+    Subject, TableName, Title,
+};
 use crate::diagnostic::Problems;
-use crate::diagnostic::document::Document;
-use crate::diagnostic::document::Path;
-use crate::diagnostic::document::Quoting;
+use crate::diagnostic::document::{Document, Path, Quoting};
 
 mod changes;
 mod columns;

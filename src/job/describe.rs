@@ -1,20 +1,12 @@
 //! A job's rules in words, in English and Japanese, from the checked job itself.
 
 use jiff::civil::Date;
-use kigen_evidence::calendar::FirstDay;
-use kigen_evidence::calendar::Period;
+use kigen_evidence::calendar::{FirstDay, Period};
 use kigen_evidence::statement::StartingPointKind;
 
-use crate::domain::rule::EARLIEST_BELIEVED;
-use crate::domain::rule::Purpose;
+use crate::domain::rule::{EARLIEST_BELIEVED, Purpose};
 
-use super::Condition;
-use super::Disposal;
-use super::Effect;
-use super::Job;
-use super::Operation;
-use super::PurposeSource;
-use super::Stage;
+use super::{Condition, Disposal, Effect, Job, Operation, PurposeSource, Stage};
 
 /// What one stage says, in both languages.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,15 +1,11 @@
 //! Reads the jobs folder. The only part of `job` that touches files.
 
-use std::fs;
-use std::io;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use super::Job;
-use super::check;
 use super::set::JobSet;
-use crate::diagnostic::Problem;
-use crate::diagnostic::Problems;
+use super::{Job, check};
+use crate::diagnostic::{Problem, Problems};
 
 /// Reads and checks every `*.toml` file of `folder`, in the order of their names.
 ///

@@ -11,25 +11,19 @@ mod set;
 pub(crate) mod spelling;
 
 pub use check::parse;
-pub use clause::Approval;
-pub use clause::Clause;
-pub use describe::StageInWords;
-pub use describe::explain;
-pub use describe::stages_in_words;
+pub use clause::{Approval, Clause};
+pub use describe::{StageInWords, explain, stages_in_words};
 pub use folder::load_folder;
-pub use set::JobSet;
-pub use set::UnknownJobs;
+pub use set::{JobSet, UnknownJobs};
 
 use std::borrow::Cow;
 use std::path::PathBuf;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use kigen_evidence::statement::RetainReason;
-use kigen_evidence::statement::StartingPointKind;
+use kigen_evidence::statement::{RetainReason, StartingPointKind};
 
-use crate::domain::rule::Applies;
-use crate::domain::rule::Rule;
+use crate::domain::rule::{Applies, Rule};
 
 /// One checked job.
 #[derive(Clone, Debug)]

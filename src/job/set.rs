@@ -2,18 +2,11 @@
 
 use thiserror::Error;
 
-use super::ClientSource;
-use super::Job;
-use super::OnDispose;
-use super::Operation;
-use super::TableName;
 use super::check::may_be_one_table;
 use super::spelling::folded;
-use crate::diagnostic::Problem;
-use crate::diagnostic::Problems;
-use crate::diagnostic::near_miss;
-use crate::guard;
-use crate::guard::Guard;
+use super::{ClientSource, Job, OnDispose, Operation, TableName};
+use crate::diagnostic::{Problem, Problems, near_miss};
+use crate::guard::{self, Guard};
 
 /// The checked jobs of a folder, in run order.
 ///

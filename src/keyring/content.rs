@@ -9,23 +9,13 @@ use std::path::Path;
 use ed25519_dalek::SigningKey;
 use serde::Deserialize;
 
-use super::Keyring;
-use super::KeyringError;
-use super::NEWEST_VERSION;
-use super::Quarter;
-use super::QuarterKey;
 use super::protection::Protection;
-use super::signing::KeyUse;
-use super::signing::SigningKeys;
+use super::signing::{KeyUse, SigningKeys};
+use super::{Keyring, KeyringError, NEWEST_VERSION, Quarter, QuarterKey};
 
-use parts::KeyPair;
-use parts::QuarterKeyPart;
-use parts::SecretPart;
-use parts::SigningKeyPart;
-use parts::signing_keys;
+use parts::{KeyPair, QuarterKeyPart, SecretPart, SigningKeyPart, signing_keys};
 
-pub(super) use render::render;
-pub(super) use render::render_witness;
+pub(super) use render::{render, render_witness};
 
 /// A file of version 1: one signing key.
 #[derive(Deserialize)]

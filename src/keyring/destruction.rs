@@ -11,14 +11,10 @@ use kigen_evidence::calendar::Period;
 use thiserror::Error;
 
 use crate::ledger::Ledger;
-use crate::ledger::entry::Entry;
-use crate::ledger::entry::EvidenceKeyDestroyed;
+use crate::ledger::entry::{Entry, EvidenceKeyDestroyed};
 use crate::ledger::error::LedgerError;
 
-use super::Keyring;
-use super::KeyringError;
-use super::Quarter;
-use super::QuarterKey;
+use super::{Keyring, KeyringError, Quarter, QuarterKey};
 
 /// What a destruction did.
 #[derive(Clone, Debug, PartialEq, Eq)]

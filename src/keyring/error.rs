@@ -1,8 +1,7 @@
 //! Why the keyring cannot serve. No message holds a secret.
 
 use std::io;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use thiserror::Error;

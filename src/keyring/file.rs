@@ -1,14 +1,9 @@
 //! The keyring's file on the disk: read by its owner only, replaced as a whole or not at all.
 
-use std::fs;
-use std::fs::File;
-use std::io;
-use std::io::Read;
-use std::io::Write;
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::fs::fchown;
-use std::path::Path;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, fchown};
+use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;

@@ -6,18 +6,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use aes_gcm::Aes256Gcm;
-use aes_gcm::KeyInit;
-use aes_gcm::aead::Aead;
-use aes_gcm::aead::Payload;
+use aes_gcm::aead::{Aead, Payload};
+use aes_gcm::{Aes256Gcm, KeyInit};
 use aws_sdk_kms::Client;
-use aws_sdk_kms::config::BehaviorVersion;
-use aws_sdk_kms::config::Builder;
-use aws_sdk_kms::config::Region;
 use aws_sdk_kms::config::timeout::TimeoutConfig;
-use aws_sdk_kms::error::DisplayErrorContext;
-use aws_sdk_kms::error::ProvideErrorMetadata;
-use aws_sdk_kms::error::SdkError;
+use aws_sdk_kms::config::{BehaviorVersion, Builder, Region};
+use aws_sdk_kms::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;
 use aws_smithy_http_client::Builder as HttpClientBuilder;
@@ -27,10 +21,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::KeyringError;
-use super::NONCE_LENGTH;
-use super::Secret;
-use super::random;
+use super::{KeyringError, NONCE_LENGTH, Secret, random};
 use crate::store::objects::s3::obeyed;
 
 /// How such a file begins; the wrapped data key and the sealed text follow, a line each.

@@ -7,16 +7,12 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-use age::secrecy::ExposeSecret;
-use age::secrecy::SecretString;
+use age::secrecy::{ExposeSecret, SecretString};
 use age::x25519;
 use zeroize::Zeroizing;
 
-use super::KeyringError;
-use super::file;
-use super::kms;
-use super::kms::KmsKey;
-use super::kms::KmsSeal;
+use super::kms::{self, KmsKey, KmsSeal};
+use super::{KeyringError, file};
 
 /// The first line of every age file.
 const AGE_FILE: &[u8] = b"age-encryption.org/v1\n";

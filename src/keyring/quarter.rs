@@ -6,8 +6,7 @@ use std::str::FromStr;
 use jiff::civil::Date;
 use thiserror::Error;
 
-use kigen_evidence::calendar::FirstDay;
-use kigen_evidence::calendar::Period;
+use kigen_evidence::calendar::{FirstDay, Period};
 
 /// A quarter of a calendar year (UTC), written `2026Q4`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -95,11 +94,8 @@ impl FromStr for Quarter {
 
 #[cfg(test)]
 mod tests {
-    use jiff::civil::Date;
-    use jiff::civil::date;
-    use proptest::prop_assert;
-    use proptest::prop_assert_eq;
-    use proptest::proptest;
+    use jiff::civil::{Date, date};
+    use proptest::{prop_assert, prop_assert_eq, proptest};
 
     use super::Quarter;
 

@@ -8,18 +8,12 @@ use jiff::Timestamp;
 use kigen_evidence::public_key;
 use thiserror::Error;
 
-use crate::ledger::Ledger;
-use crate::ledger::LedgerLock;
-use crate::ledger::entry::Entry;
-use crate::ledger::entry::KeyRotated;
-use crate::ledger::error::LedgerError;
-use crate::ledger::error::LockError;
+use crate::ledger::entry::{Entry, KeyRotated};
+use crate::ledger::error::{LedgerError, LockError};
+use crate::ledger::{Ledger, LedgerLock};
 
-use super::KeyUse;
-use super::Keyring;
-use super::KeyringError;
-use super::KnownKey;
 use super::signing::SigningKeys;
+use super::{KeyUse, Keyring, KeyringError, KnownKey};
 
 /// What a rotation did.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,12 +2,10 @@
 
 use std::fmt;
 
-use ed25519_dalek::SigningKey;
-use ed25519_dalek::VerifyingKey;
+use ed25519_dalek::{SigningKey, VerifyingKey};
 use jiff::Timestamp;
 
-use super::KeyringError;
-use super::random;
+use super::{KeyringError, random};
 
 /// What an Ed25519 key is for. No key is used for two things, so that a signature cannot be taken
 /// for one of the other kind.

@@ -3,23 +3,16 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
-use std::process::Command;
-use std::process::Output;
-use std::process::Stdio;
+use std::process::{Command, Output, Stdio};
 
 use ed25519_dalek::SigningKey;
 use jiff::civil::date;
 use tempfile::TempDir;
 
-use kigen_evidence::allowed_signers;
-use kigen_evidence::allowed_signers::AllowedSigner;
-use kigen_evidence::dsse;
-use kigen_evidence::public_key;
-use kigen_evidence::sample;
-use kigen_evidence::sshsig;
+use kigen_evidence::allowed_signers::{self, AllowedSigner};
+use kigen_evidence::{dsse, public_key, sample, sshsig};
 
-use super::KeyUse;
-use super::Keyring;
+use super::{KeyUse, Keyring};
 
 const ISSUER: &str = "certificates@example.com";
 

@@ -3,9 +3,7 @@
 use kigen_evidence::leaf::RunKey;
 use thiserror::Error;
 
-use super::Keyring;
-use super::KeyringError;
-use super::WrappedRunKey;
+use super::{Keyring, KeyringError, WrappedRunKey};
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 

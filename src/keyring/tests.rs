@@ -5,22 +5,14 @@ mod protection;
 mod rotation;
 mod version_1;
 
-use std::fs;
-use std::fs::Permissions;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use jiff::civil::Date;
-use jiff::civil::date;
+use jiff::civil::{Date, date};
 use tempfile::TempDir;
 
-use super::Keyring;
-use super::KeyringError;
-use super::Quarter;
-use super::QuarterKey;
-use super::WRAPPED_LENGTH;
-use super::new_run_key;
+use super::{Keyring, KeyringError, Quarter, QuarterKey, WRAPPED_LENGTH, new_run_key};
 
 const TODAY: Date = date(2026, 11, 22);
 /// The first quarter for which a keyring of `TODAY` has no key yet: 41 quarters on.

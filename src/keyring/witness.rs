@@ -1,17 +1,13 @@
 //! A witness's keyring: one key, and nothing of an installation.
 
 use std::fmt;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
 
-use super::KeyringError;
-use super::content;
-use super::content::Content;
-use super::file;
+use super::content::{self, Content};
 use super::protection::Access;
-use super::random;
+use super::{KeyringError, file, random};
 
 /// The key of a witness: who runs `kigen witness` on the other side holds this and no more.
 pub struct WitnessKeyring {

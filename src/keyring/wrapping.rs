@@ -1,18 +1,12 @@
 //! Run keys under the key of their quarter.
 
-use aes_gcm::Aes256Gcm;
-use aes_gcm::KeyInit;
-use aes_gcm::aead::Aead;
-use aes_gcm::aead::Payload;
+use aes_gcm::aead::{Aead, Payload};
+use aes_gcm::{Aes256Gcm, KeyInit};
 use zeroize::Zeroizing;
 
 use kigen_evidence::leaf::RunKey;
 
-use super::Keyring;
-use super::KeyringError;
-use super::NONCE_LENGTH;
-use super::Quarter;
-use super::random;
+use super::{Keyring, KeyringError, NONCE_LENGTH, Quarter, random};
 
 /// Bytes of a wrapped run key: nonce, key, tag.
 pub const WRAPPED_LENGTH: usize = NONCE_LENGTH + 32 + 16;

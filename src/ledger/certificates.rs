@@ -2,25 +2,18 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
-use super::entries::all;
-use super::entries::bind;
+use super::entries::{all, bind};
 use super::error::LedgerError;
 use super::open::SqlLedger;
-use super::record::CertificateFilter;
-use super::record::CertificateMatch;
-use super::record::CertificateSummary;
-use super::record::Envelope;
-use super::record::NewCertificate;
-use super::record::Stored;
-use super::record::StoredCertificate;
+use super::record::{
+    CertificateFilter, CertificateMatch, CertificateSummary, Envelope, NewCertificate, Stored,
+    StoredCertificate,
+};
 use crate::database::dialect::Dialect;
 use crate::database::session::SqlSession;
-use crate::database::statement::Arg;
-use crate::database::statement::Statement;
-use crate::database::statement::Values;
+use crate::database::statement::{Arg, Statement, Values};
 use crate::database::transaction::end;
 
 /// The certificates that runs have issued.

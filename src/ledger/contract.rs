@@ -13,25 +13,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use kigen_evidence::log::entry::SuspensionReason;
 
-use super::entry::Due;
-use super::entry::Entry;
-use super::entry::EvidenceKeyDestroyed;
-use super::entry::JobFailed;
-use super::entry::JobSuspended;
-use super::entry::KeyRotated;
-use super::entry::LimitEntry;
-use super::entry::Outcome;
-use super::entry::RunStarted;
-use super::entry::RunState;
-use super::entry::StageFinished;
-use super::entry::StageRefused;
-use super::entry::StageSurveyed;
-use super::entry::Trigger;
-use super::error::LedgerError;
-use super::error::Retry;
+use super::entry::{
+    Due, Entry, EvidenceKeyDestroyed, JobFailed, JobSuspended, KeyRotated, LimitEntry, Outcome,
+    RunStarted, RunState, StageFinished, StageRefused, StageSurveyed, Trigger,
+};
+use super::error::{LedgerError, Retry};
 use super::record::RunKey;
-use fixture::Fixture;
-use fixture::at;
+use fixture::{Fixture, at};
 
 /// Makes one test for each engine of each sentence.
 macro_rules! both {

@@ -3,15 +3,13 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::entry::Entry;
-use super::entry::RecordedEntry;
+use super::entry::{Entry, RecordedEntry};
 use super::error::LedgerError;
 use super::open::SqlLedger;
 use crate::database::dialect::Dialect;
 use crate::database::migrate::moment;
 use crate::database::session::SqlSession;
-use crate::database::statement::Statement;
-use crate::database::statement::Values;
+use crate::database::statement::{Statement, Values};
 use crate::database::transaction::end;
 
 /// What happened, entry by entry.

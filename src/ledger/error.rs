@@ -4,8 +4,7 @@ use std::error::Error as StdError;
 
 use thiserror::Error;
 
-use crate::database::error::DatabaseError;
-use crate::database::error::Failure;
+use crate::database::error::{DatabaseError, Failure};
 use crate::database::lock;
 use crate::database::migrate::MigrationError;
 

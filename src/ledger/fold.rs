@@ -2,15 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::entry::Entry;
-use super::entry::JobFailed;
-use super::entry::Outcome;
-use super::entry::RecordedEntry;
-use super::entry::RunStarted;
-use super::entry::RunState;
-use super::entry::StageFinished;
-use super::entry::StageRefused;
-use super::entry::StageSurveyed;
+use super::entry::{
+    Entry, JobFailed, Outcome, RecordedEntry, RunStarted, RunState, StageFinished, StageRefused,
+    StageSurveyed,
+};
 
 /// One run, as its entries tell it.
 #[derive(Clone, Debug, PartialEq)]

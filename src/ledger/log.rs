@@ -6,20 +6,16 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use kigen_evidence::merkle;
-use kigen_evidence::merkle::Hash;
+use kigen_evidence::merkle::{self, Hash};
 
 use super::certificates;
 use super::entries::bind;
 use super::error::LedgerError;
 use super::open::SqlLedger;
-use super::record::NewCertificate;
-use super::record::Stored;
+use super::record::{NewCertificate, Stored};
 use crate::database::dialect::Dialect;
 use crate::database::session::SqlSession;
-use crate::database::statement::Arg;
-use crate::database::statement::Statement;
-use crate::database::statement::Values;
+use crate::database::statement::{Arg, Statement, Values};
 use crate::database::transaction::end;
 
 /// What an entry is to its run.

@@ -27,16 +27,10 @@ pub use certificates::Certificates;
 pub use entries::Entries;
 pub use log::LogEntries;
 pub use open::open;
-pub use record::CertificateFilter;
-pub use record::CertificateMatch;
-pub use record::CertificateSummary;
-pub use record::Clocks;
-pub use record::Envelope;
-pub use record::LedgerLock;
-pub use record::NewCertificate;
-pub use record::RunKey;
-pub use record::Stored;
-pub use record::StoredCertificate;
+pub use record::{
+    CertificateFilter, CertificateMatch, CertificateSummary, Clocks, Envelope, LedgerLock,
+    NewCertificate, RunKey, Stored, StoredCertificate,
+};
 pub use runs::Runs;
 pub use suspension::Suspensions;
 pub use upkeep::Upkeep;

@@ -4,21 +4,16 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::sqlite::SqlitePoolOptions;
-use sqlx::sqlite::SqliteSynchronous;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 
 use super::Ledger;
 use super::error::LedgerError;
 use crate::database::Database;
 use crate::database::dialect::Dialect;
 use crate::database::error::DatabaseError;
-use crate::database::postgres::PostgresDatabase;
-use crate::database::postgres::Server;
-use crate::database::postgres::SessionSettings;
+use crate::database::postgres::{PostgresDatabase, Server, SessionSettings};
 use crate::database::row::FromRow;
-use crate::database::session::Access;
-use crate::database::session::SqlSession;
+use crate::database::session::{Access, SqlSession};
 use crate::database::sqlite::SqliteDatabase;
 use crate::database::statement::Statement;
 

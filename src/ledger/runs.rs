@@ -6,13 +6,10 @@ use jiff::Timestamp;
 use super::entries;
 use super::entry::Entry;
 use super::error::LedgerError;
-use super::fold::RunRecord;
-use super::fold::fold_runs;
+use super::fold::{RunRecord, fold_runs};
 use super::open::SqlLedger;
 use super::record::RunKey;
-use crate::database::statement::Arg;
-use crate::database::statement::Statement;
-use crate::database::statement::Values;
+use crate::database::statement::{Arg, Statement, Values};
 use crate::database::transaction::end;
 
 /// Runs, from their first entry until their key is destroyed.

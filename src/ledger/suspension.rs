@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::entry::Entry;
-use super::entry::JobSuspended;
-use super::entry::RecordedEntry;
+use super::entry::{Entry, JobSuspended, RecordedEntry};
 use super::error::LedgerError;
 use super::open::SqlLedger;
 use crate::database::statement::Values;
@@ -69,9 +67,7 @@ pub fn suspended(entries: &[RecordedEntry]) -> BTreeMap<String, Suspended> {
 mod tests {
     use kigen_evidence::log::entry::SuspensionReason;
 
-    use crate::ledger::entry::Entry;
-    use crate::ledger::entry::JobSuspended;
-    use crate::ledger::entry::RecordedEntry;
+    use crate::ledger::entry::{Entry, JobSuspended, RecordedEntry};
 
     use super::suspended;
 

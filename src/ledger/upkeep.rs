@@ -3,11 +3,9 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::error::LedgerError;
-use super::error::LockError;
+use super::error::{LedgerError, LockError};
 use super::open::SqlLedger;
-use super::record::Clocks;
-use super::record::LedgerLock;
+use super::record::{Clocks, LedgerLock};
 use crate::database::migrate;
 use crate::database::statement::Statement;
 

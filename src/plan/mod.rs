@@ -7,10 +7,8 @@ use std::fmt;
 use jiff::civil::Date;
 use serde::Serialize;
 
-use crate::guard;
-use crate::guard::Guard;
-use crate::job::Job;
-use crate::job::Limit;
+use crate::guard::{self, Guard};
+use crate::job::{Job, Limit};
 
 /// What is due in one stage.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! How far a stage has come, and how fast. Pure: the moment is a parameter.
 
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The least time between two log lines of one stage.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);

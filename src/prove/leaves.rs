@@ -1,16 +1,13 @@
 //! The certified leaves, brought here and compared with the certificate.
 
-use std::fs;
-use std::fs::File;
-use std::io;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::Path;
 
 use kigen_evidence::digest::Sha256;
 use sha2::Digest;
 
-use crate::archive::Archive;
-use crate::archive::read_through;
+use crate::archive::{Archive, read_through};
 
 use super::error::ProveError;
 

@@ -3,8 +3,7 @@
 //! A leaf opens with the value of the right type only, so trying several cannot find a wrong one.
 
 use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use uuid::Uuid;
 
 use kigen_evidence::value::Value;
@@ -82,8 +81,7 @@ fn is_decimal(text: &str) -> bool {
 mod tests {
     use kigen_evidence::value::Value;
 
-    use super::keys;
-    use super::meanings;
+    use super::{keys, meanings};
 
     #[test]
     fn a_text_means_itself_and_whatever_else_it_is_the_writing_of() {

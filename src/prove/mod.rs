@@ -13,11 +13,5 @@ mod search;
 
 pub use certificate::Obstacle;
 pub use error::ProveError;
-pub use question::Question;
-pub use question::QuestionError;
-pub use search::Evidence;
-pub use search::Filter;
-pub use search::NotSearched;
-pub use search::Receipt;
-pub use search::Searched;
-pub use search::search;
+pub use question::{Question, QuestionError};
+pub use search::{Evidence, Filter, NotSearched, Receipt, Searched, search};

@@ -7,15 +7,10 @@ use kigen_evidence::value::Value;
 use thiserror::Error;
 
 use super::meaning;
-use crate::job::Job;
-use crate::job::OnDispose;
-use crate::job::Reference;
-use crate::job::TableName;
+use crate::job::{Job, OnDispose, Reference, TableName};
 use crate::store::Inventory;
 use crate::store::error::StoreError;
-use crate::store::objects::NO_VERSION;
-use crate::store::objects::NULL_VERSION;
-use crate::store::objects::ONLY_VERSION;
+use crate::store::objects::{NO_VERSION, NULL_VERSION, ONLY_VERSION};
 
 /// The columns that name a version of an object, in the order in which people give them.
 const OBJECT_COLUMNS: [&str; 2] = ["key", "version_id"];

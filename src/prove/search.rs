@@ -7,17 +7,12 @@ use jiff::Timestamp;
 use kigen_evidence::leaf::Action;
 use kigen_evidence::statement::Statement;
 
-use super::certificate;
-use super::certificate::Hit;
-use super::certificate::Obstacle;
+use super::certificate::{self, Hit, Obstacle};
 use super::error::ProveError;
 use super::question::Question;
 use crate::archive::Archive;
 use crate::keyring::Keyring;
-use crate::ledger::CertificateFilter;
-use crate::ledger::CertificateMatch;
-use crate::ledger::Ledger;
-use crate::ledger::StoredCertificate;
+use crate::ledger::{CertificateFilter, CertificateMatch, Ledger, StoredCertificate};
 use crate::progress::Progress;
 
 /// Where the evidence is.

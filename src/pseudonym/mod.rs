@@ -11,8 +11,7 @@ use kigen_evidence::value::Value;
 use thiserror::Error;
 
 use crate::job::Strategy;
-use token::TokenShape;
-use token::Tokenizer;
+use token::{TokenShape, Tokenizer};
 
 pub use reference::record_reference;
 

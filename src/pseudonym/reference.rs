@@ -1,10 +1,8 @@
 //! A name for a record that a person has to look at, in logs and reports that name no person.
 
-use kigen_evidence::value::RecordKey;
-use kigen_evidence::value::Value;
+use kigen_evidence::value::{RecordKey, Value};
 
-use super::token::TokenShape;
-use super::token::Tokenizer;
+use super::token::{TokenShape, Tokenizer};
 
 /// The keyed reference of a record: the same in every run, and only who has the key can make it.
 pub fn record_reference(token_key: &[u8; 32], cluster: &str, key: &RecordKey) -> String {

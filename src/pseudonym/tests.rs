@@ -2,8 +2,7 @@ use kigen_evidence::value::Value;
 use proptest::prelude::*;
 
 use super::Replacement;
-use super::token::TokenShape;
-use super::token::Tokenizer;
+use super::token::{TokenShape, Tokenizer};
 use crate::job::Generalize;
 
 fn text(value: &str) -> Value {

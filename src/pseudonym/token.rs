@@ -1,9 +1,7 @@
 //! Keyed tokens: equal values of one context get equal tokens, and nobody without the key can
 //! tell whose they are.
 
-use hmac::Hmac;
-use hmac::KeyInit;
-use hmac::Mac;
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use kigen_evidence::value::Value;

@@ -1,31 +1,18 @@
 //! Folds the ledger's entries into a report.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::ledger::CertificateSummary;
-use crate::ledger::entry::Entry;
-use crate::ledger::entry::Outcome;
-use crate::ledger::entry::RecordedEntry;
-use crate::ledger::entry::RunState;
-use crate::ledger::entry::StageFinished;
-use crate::ledger::entry::StageSurveyed;
+use crate::ledger::entry::{Entry, Outcome, RecordedEntry, RunState, StageFinished, StageSurveyed};
 use crate::ledger::fold::fold_runs;
 
-use super::model::CertificateLine;
-use super::model::Cluster;
-use super::model::Disposed;
-use super::model::Month;
-use super::model::Overdue;
-use super::model::Refusal;
-use super::model::Report;
-use super::model::Runs;
-use super::model::StageStatus;
-use super::model::Title;
+use super::model::{
+    CertificateLine, Cluster, Disposed, Month, Overdue, Refusal, Report, Runs, StageStatus, Title,
+};
 
 /// Whole days in a time zone, both ends inclusive.
 #[derive(Clone, Debug)]

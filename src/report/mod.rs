@@ -10,16 +10,8 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub use build::ReportPeriod;
-pub use build::build;
-pub use model::CertificateLine;
-pub use model::Cluster;
-pub use model::Disposed;
-pub use model::Month;
-pub use model::Overdue;
-pub use model::Refusal;
-pub use model::Report;
-pub use model::Runs;
-pub use model::StageStatus;
-pub use model::Title;
+pub use build::{ReportPeriod, build};
+pub use model::{
+    CertificateLine, Cluster, Disposed, Month, Overdue, Refusal, Report, Runs, StageStatus, Title,
+};
 pub use text::render_text;

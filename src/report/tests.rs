@@ -5,25 +5,12 @@ use jiff::civil::date;
 use jiff::tz::TimeZone;
 
 use crate::ledger::CertificateSummary;
-use crate::ledger::entry::ClauseEntry;
-use crate::ledger::entry::Due;
-use crate::ledger::entry::Entry;
-use crate::ledger::entry::JobEntry;
-use crate::ledger::entry::JobFailed;
-use crate::ledger::entry::LimitEntry;
-use crate::ledger::entry::Outcome;
-use crate::ledger::entry::RecordedEntry;
-use crate::ledger::entry::RunStarted;
-use crate::ledger::entry::StageFinished;
-use crate::ledger::entry::StageRefused;
-use crate::ledger::entry::StageSurveyed;
-use crate::ledger::entry::TitleEntry;
-use crate::ledger::entry::Trigger;
+use crate::ledger::entry::{
+    ClauseEntry, Due, Entry, JobEntry, JobFailed, LimitEntry, Outcome, RecordedEntry, RunStarted,
+    StageFinished, StageRefused, StageSurveyed, TitleEntry, Trigger,
+};
 
-use super::Report;
-use super::ReportPeriod;
-use super::build;
-use super::render_text;
+use super::{Report, ReportPeriod, build, render_text};
 
 fn period() -> ReportPeriod {
     ReportPeriod {

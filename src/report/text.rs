@@ -1,14 +1,10 @@
 //! A report as text for people.
 
-use comfy_table::Cell;
-use comfy_table::CellAlignment;
-use comfy_table::ContentArrangement;
-use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 use jiff::tz::TimeZone;
 
-use super::model::Cluster;
-use super::model::Report;
+use super::model::{Cluster, Report};
 
 /// Characters of an id or digest that tell it apart.
 const SHORT_DIGEST: usize = 16;

@@ -3,40 +3,26 @@
 //!
 //! Whoever watches a log sees a run that was left out, or that died, as a plan without an end.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use kigen_evidence::log::entry;
-use kigen_evidence::log::entry::Plan;
-use kigen_evidence::log::entry::PlannedLimit;
-use kigen_evidence::log::entry::PlannedTarget;
-use kigen_evidence::statement::Controller;
-use kigen_evidence::statement::Issuer;
-use kigen_evidence::statement::LogPlace;
+use kigen_evidence::log::entry::{self, Plan, PlannedLimit, PlannedTarget};
+use kigen_evidence::statement::{Controller, Issuer, LogPlace};
 
 use super::certify;
-use super::client_log::ClientLog;
-use super::client_log::ClientLogError;
-use super::client_log::EntryHeader;
-use super::client_log::LogWriter;
-use super::client_log::NewPayload;
-use super::client_log::OpenLog;
+use super::client_log::{ClientLog, ClientLogError, EntryHeader, LogWriter, NewPayload, OpenLog};
 use super::error::RunError;
 use super::execute::Environment;
 use super::open::Stores;
 use super::outcome::JobError;
-use super::statement_parts;
-use super::statement_parts::Damaged;
+use super::statement_parts::{self, Damaged};
 use super::targets::ConnectedJob;
 use crate::config::Config;
 use crate::exit;
-use crate::guard;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
 use crate::job::Job;
 use crate::job::spelling::folded;
-use crate::ledger::entry::RunStarted;
-use crate::ledger::entry::TargetEntry;
+use crate::ledger::entry::{RunStarted, TargetEntry};
 use crate::ledger::log::LogRole;
 
 /// The clients of each job, by cluster.

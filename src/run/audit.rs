@@ -1,8 +1,7 @@
 //! Whether what was certified is gone, asked again later; and whether something of the persons was
 //! left elsewhere, in the columns that their jobs name.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use kigen_evidence::value::Value;
@@ -12,26 +11,16 @@ use super::error::RunError;
 use super::execute::Environment;
 use super::open::Inventories;
 use super::outcome::JobError;
-use super::reconcile::UndoneCertificate;
-use super::reconcile::look_at_one;
-use super::reconcile::undone;
-use super::restore;
-use super::restore::CertificateSource;
-use super::restore::ClusterIndex;
-use super::restore::ClusterLook;
-use super::restore::Collected;
-use super::restore::Knowledge;
-use super::restore::Lost;
-use super::restore::RecallError;
-use super::restore::RemovedPersons;
-use super::restore::Wanted;
-use super::restore::Why;
-use crate::archive;
-use crate::exit;
+use super::reconcile::{UndoneCertificate, look_at_one, undone};
+use super::restore::{
+    self, CertificateSource, ClusterIndex, ClusterLook, Collected, Knowledge, Lost, RecallError,
+    RemovedPersons, Wanted, Why,
+};
 use crate::job::Job;
 use crate::keyring::Keyring;
 use crate::store::Inventory;
 use crate::store::error::StoreError;
+use crate::{archive, exit};
 
 /// Which removals are looked for.
 #[derive(Clone, Debug)]

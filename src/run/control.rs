@@ -2,27 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::execute::Environment;
-use super::outcome::JobError;
-use super::outcome::SuspendedJob;
+use super::outcome::{JobError, SuspendedJob};
 use crate::exit;
-use crate::guard;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
 use crate::job::Job;
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
-use crate::ledger::suspension::Suspended;
-use crate::ledger::suspension::suspended;
-use crate::store::Control;
-use crate::store::RunControl;
-use crate::store::StopReason;
-use crate::store::Wait;
+use crate::ledger::suspension::{Suspended, suspended};
+use crate::store::{Control, RunControl, StopReason, Wait};
 
 /// How often the ledger is asked again when it does not say whether a job is suspended.
 const LEDGER_TRIES: u32 = 5;
@@ -190,22 +183,16 @@ mod tests {
     use jiff::Timestamp;
     use kigen_evidence::log::entry::SuspensionReason;
 
-    use super::JobControl;
-    use super::Stopped;
+    use super::{JobControl, Stopped};
     use crate::config::Config;
     use crate::exit;
     use crate::job::Job;
-    use crate::ledger;
-    use crate::ledger::Ledger;
-    use crate::ledger::entry::Entry;
-    use crate::ledger::entry::JobSuspended;
+    use crate::ledger::entry::{Entry, JobSuspended};
+    use crate::ledger::{self, Ledger};
     use crate::progress::Progress;
     use crate::run::execute::Environment;
     use crate::shutdown::Shutdown;
-    use crate::store::Control;
-    use crate::store::RunControl as _;
-    use crate::store::StopReason;
-    use crate::store::may_go_on;
+    use crate::store::{Control, RunControl as _, StopReason, may_go_on};
 
     const CONFIG: &str = "version = 1\n\
         [ledger]\nurl = \"sqlite:ledger.db\"\n\

@@ -3,19 +3,14 @@
 //! Reports fold over the ledger, so without this the removals of a killed stage would stand in its
 //! certificate and in no report.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::execute::Environment;
 use super::open::Stores;
-use crate::ledger::entry::Entry;
-use crate::ledger::entry::StageFinished;
-use crate::ledger::entry::StageSurveyed;
+use crate::ledger::entry::{Entry, StageFinished, StageSurveyed};
 use crate::ledger::fold::RunRecord;
-use crate::store::Disposer;
-use crate::store::JournalRow;
-use crate::store::add_counts;
+use crate::store::{Disposer, JournalRow, add_counts};
 
 /// What the journals say of one target.
 #[derive(Default)]

@@ -1,15 +1,13 @@
 //! The day that a run decides for, and whether it can be believed.
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 
 use super::error::RunError;
 use super::execute::Environment;
 use super::open::Stores;
 use crate::clock;
-use crate::guard;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
 use crate::job::Job;
 
 /// How far this machine's clock may be from that of a database server, or behind the ledger's last

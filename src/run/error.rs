@@ -13,8 +13,7 @@ use crate::archive::PublishError;
 use crate::config::NoOrigin;
 use crate::exit;
 use crate::keyring::KeyringError;
-use crate::ledger::error::LedgerError;
-use crate::ledger::error::LockError;
+use crate::ledger::error::{LedgerError, LockError};
 
 /// Why a run could not begin, or could not be written down. Nothing was removed unless said.
 #[derive(Debug, Error)]

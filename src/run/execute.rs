@@ -1,57 +1,32 @@
 //! A run from its lock to its certificates.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use jiff::Timestamp;
 
-use super::announce;
-use super::announce::AnnouncedRun;
-use super::announce::Clients;
+use super::announce::{self, AnnouncedRun, Clients};
 use super::client_log::LogWriter;
-use super::control::JobControl;
-use super::control::Stopped;
-use super::control::Suspensions;
+use super::control::{JobControl, Stopped, Suspensions};
 use super::day::Day;
 use super::error::RunError;
-use super::execute_job::JobAgain;
-use super::execute_job::JobRun;
-use super::lock::Begin;
-use super::lock::Begun;
-use super::lock::Purpose;
-use super::objects;
+use super::execute_job::{JobAgain, JobRun};
+use super::lock::{Begin, Begun, Purpose};
 use super::open::Stores;
-use super::outcome::FinishedRun;
-use super::outcome::JobError;
-use super::outcome::JobOutcome;
-use super::outcome::NotCertified;
-use super::outcome::SchemaSeen;
-use super::plan;
-use super::plan::Wants;
-use super::recover;
-use super::restored;
-use super::targets;
-use super::targets::ConnectedJob;
-use super::targets::Targets;
-use crate::archive;
+use super::outcome::{FinishedRun, JobError, JobOutcome, NotCertified, SchemaSeen};
+use super::plan::{self, Wants};
+use super::targets::{self, ConnectedJob, Targets};
+use super::{objects, recover, restored};
 use crate::config::Config;
-use crate::exit;
-use crate::guard;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
 use crate::job::Job;
 use crate::keyring::Keyring;
 use crate::ledger::Ledger;
-use crate::ledger::entry::Entry;
-use crate::ledger::entry::JobFailed;
-use crate::ledger::entry::Outcome;
-use crate::ledger::entry::ReconcilesEntry;
-use crate::ledger::entry::Trigger;
+use crate::ledger::entry::{Entry, JobFailed, Outcome, ReconcilesEntry, Trigger};
 use crate::progress::Progress;
 use crate::shutdown::Shutdown;
-use crate::store::AnnouncedClients;
-use crate::store::Fit;
-use crate::store::RunContext;
+use crate::store::{AnnouncedClients, Fit, RunContext};
+use crate::{archive, exit};
 
 /// What a run works with.
 pub struct Environment<'a> {

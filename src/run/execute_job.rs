@@ -7,33 +7,18 @@ use jiff::civil::Date;
 
 use super::control::JobControl;
 use super::execute::Environment;
-use super::outcome::JobError;
-use super::outcome::JobOutcome;
-use super::outcome::StageOutcome;
+use super::outcome::{JobError, JobOutcome, StageOutcome};
 use super::plan::planned;
 use super::targets::Targets;
 use crate::exit;
 use crate::job::Job;
-use crate::ledger::entry;
-use crate::ledger::entry::Entry;
-use crate::ledger::entry::StageFinished;
-use crate::ledger::entry::StageRefused;
-use crate::ledger::entry::StageSurveyed;
-use crate::plan;
-use crate::plan::ApprovedPlan;
-use crate::plan::ApprovedStage;
-use crate::store::Disposer;
-use crate::store::Inventory;
-use crate::store::JobObjects;
-use crate::store::JobSurvey;
-use crate::store::PassOutcome;
-use crate::store::Recall;
-use crate::store::Remaining;
-use crate::store::RunContext;
-use crate::store::StageOrder;
-use crate::store::Survey;
+use crate::ledger::entry::{self, Entry, StageFinished, StageRefused, StageSurveyed};
+use crate::plan::{self, ApprovedPlan, ApprovedStage};
 use crate::store::error::StoreError;
-use crate::store::may_go_on;
+use crate::store::{
+    Disposer, Inventory, JobObjects, JobSurvey, PassOutcome, Recall, Remaining, RunContext,
+    StageOrder, Survey, may_go_on,
+};
 
 /// How often a stage's table is walked, if each time something went: rows that moved or were locked
 /// are met again, and so are those that nothing blocks any more.

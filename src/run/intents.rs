@@ -3,31 +3,22 @@
 //! A run with open intents is not sealed. Those of a suspended job wait until it is resumed; all others
 //! are ended by the next run.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::control::JobControl;
-use super::control::Suspensions;
+use super::control::{JobControl, Suspensions};
 use super::count_journal;
 use super::execute::Environment;
 use super::open::Stores;
-use super::outcome::NotCertified;
-use super::outcome::ReleasedLine;
-use super::outcome::WhyReleased;
-use super::recover::reopen;
-use super::recover::with_causes;
-use super::targets;
-use super::targets::Targets;
+use super::outcome::{NotCertified, ReleasedLine, WhyReleased};
+use super::recover::{reopen, with_causes};
+use super::targets::{self, Targets};
 use crate::exit;
-use crate::guard;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
 use crate::job::Job;
 use crate::keyring::Keyring;
 use crate::ledger::fold::RunRecord;
-use crate::store::Disposer;
-use crate::store::Resumption;
-use crate::store::RunContext;
+use crate::store::{Disposer, Resumption, RunContext};
 
 /// Ends what a killed run had announced to do with objects, before its fence closes: finishes what is still
 /// due by the present jobs, and releases the rest.

@@ -2,16 +2,13 @@
 
 use jiff::Timestamp;
 
-use super::day;
-use super::day::Day;
+use super::day::{self, Day};
 use super::error::RunError;
 use super::execute::Environment;
-use super::locks::release;
-use super::locks::take_locks;
+use super::locks::{release, take_locks};
 use super::open::Stores;
 use super::outcome::FinishedRun;
-use super::recover;
-use super::timestamp_heads;
+use super::{recover, timestamp_heads};
 use crate::job::Job;
 use crate::keyring::Keyring;
 use crate::ledger::LedgerLock;

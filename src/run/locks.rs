@@ -2,9 +2,8 @@
 
 use super::error::RunError;
 use crate::job::Job;
-use crate::ledger::Ledger;
-use crate::ledger::LedgerLock;
 use crate::ledger::error::LockError;
+use crate::ledger::{Ledger, LedgerLock};
 
 /// Releases a run's locks.
 pub(super) async fn release(lock: LedgerLock) {

@@ -35,6 +35,5 @@ pub use client_log::ClientLogError;
 pub use control::Suspensions;
 pub use day::Day;
 pub use error::RunError;
-pub use execute::RunRequest;
-pub use execute::run;
+pub use execute::{RunRequest, run};
 pub use outcome::FinishedRun;

@@ -4,21 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures_util::StreamExt as _;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 
 use super::outcome::JobError;
 use crate::exit;
-use crate::guard;
-use crate::guard::Guard;
-use crate::job::Job;
-use crate::job::ObjectLink;
-use crate::store::Inventory;
-use crate::store::NamedObjects;
-use crate::store::objects::Absence;
-use crate::store::objects::ObjectDisposer;
-use crate::store::objects::ObjectError;
-use crate::store::objects::ObjectInventory;
+use crate::guard::{self, Guard};
+use crate::job::{Job, ObjectLink};
+use crate::store::objects::{Absence, ObjectDisposer, ObjectError, ObjectInventory};
+use crate::store::{Inventory, NamedObjects};
 
 /// Objects that are looked for at the same time.
 const AT_ONCE: usize = 8;

@@ -4,26 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::Config;
-use crate::config::ObjectsConfig;
-use crate::config::StoreConfig;
-use crate::config::StoreKind;
+use crate::config::{Config, ObjectsConfig, StoreConfig, StoreKind};
 use crate::job::Job;
 use crate::ledger::entry::TargetEntry;
-use crate::store::Disposer;
-use crate::store::Inventory;
-use crate::store::JobObjects;
 use crate::store::error::StoreError;
-use crate::store::objects::FolderObjects;
-use crate::store::objects::ObjectDisposer;
-use crate::store::objects::ObjectInventory;
-use crate::store::objects::S3Objects;
-use crate::store::objects::S3Options;
-use crate::store::sql::PostgresOptions;
-use crate::store::sql::SqlStore;
-use crate::store::sql::SqliteOptions;
-use crate::store::sql::open_postgres;
-use crate::store::sql::open_sqlite;
+use crate::store::objects::{FolderObjects, ObjectDisposer, ObjectInventory, S3Objects, S3Options};
+use crate::store::sql::{PostgresOptions, SqlStore, SqliteOptions, open_postgres, open_sqlite};
+use crate::store::{Disposer, Inventory, JobObjects};
 
 /// Batches at the same time where `kigen.toml` does not say.
 const CONNECTIONS: u32 = 2;

@@ -10,14 +10,8 @@ use serde::Serialize;
 use crate::exit;
 use crate::ledger::suspension::Suspended;
 use crate::plan::OverLimit;
-use crate::store::Due;
-use crate::store::FailedRecord;
-use crate::store::Fit;
-use crate::store::FrequentDay;
-use crate::store::PassOutcome;
-use crate::store::RemovedKeys;
-use crate::store::Survey;
 use crate::store::error::StoreError;
+use crate::store::{Due, FailedRecord, Fit, FrequentDay, PassOutcome, RemovedKeys, Survey};
 
 /// One run, at its end.
 #[derive(Clone, Debug, Serialize)]

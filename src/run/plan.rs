@@ -6,25 +6,13 @@ use super::control::Suspensions;
 use super::day::Day;
 use super::objects;
 use super::open::Inventories;
-use super::outcome::DeclaredEffect;
-use super::outcome::JobError;
-use super::outcome::JobOutcome;
-use super::outcome::PlanOutcome;
-use super::outcome::SchemaSeen;
-use super::outcome::StageOutcome;
+use super::outcome::{DeclaredEffect, JobError, JobOutcome, PlanOutcome, SchemaSeen, StageOutcome};
 use crate::config::Config;
 use crate::exit;
-use crate::guard;
-use crate::guard::Guard;
-use crate::job::Effect;
-use crate::job::Job;
-use crate::plan;
-use crate::plan::Plan;
-use crate::plan::StagePlan;
-use crate::plan::Together;
-use crate::store::Fit;
-use crate::store::Inventory;
-use crate::store::JobSurvey;
+use crate::guard::{self, Guard};
+use crate::job::{Effect, Job};
+use crate::plan::{self, Plan, StagePlan, Together};
+use crate::store::{Fit, Inventory, JobSurvey};
 
 /// Surveys all stages of `jobs` on their day, as a run of them would find them: with what earlier
 /// jobs will have removed. Removes nothing and writes nothing.

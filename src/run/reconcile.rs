@@ -5,51 +5,32 @@
 
 mod report;
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::announce::Clients;
 use super::day::Day;
 use super::error::RunError;
-use super::execute;
-use super::execute::Again;
-use super::execute::Environment;
-use super::execute::RunRequest;
+use super::execute::{self, Again, Environment, RunRequest};
 use super::execute_job::JobAgain;
-use super::lock::Begin;
-use super::lock::Begun;
-use super::lock::Purpose;
+use super::lock::{Begin, Begun, Purpose};
 use super::open::Inventories;
 use super::outcome::JobError;
-use super::plan;
-use super::plan::Wants;
-use super::restore;
-use super::restore::CertificateSource;
-use super::restore::ClusterIndex;
-use super::restore::ClusterLook;
-use super::restore::Collected;
-use super::restore::Knowledge;
-use super::restore::RecallError;
-use super::restore::Source;
-use super::restore::Wanted;
+use super::plan::{self, Wants};
+use super::restore::{
+    self, CertificateSource, ClusterIndex, ClusterLook, Collected, Knowledge, RecallError, Source,
+    Wanted,
+};
 use super::restored;
 use crate::archive;
 use crate::job::Job;
 use crate::keyring::Keyring;
-use crate::ledger::entry::ReconciledEntry;
-use crate::ledger::entry::ReconcilesEntry;
-use crate::ledger::entry::Trigger;
-use crate::store::Due;
-use crate::store::Survey;
-use crate::store::TokenKey;
+use crate::ledger::entry::{ReconciledEntry, ReconcilesEntry, Trigger};
+use crate::store::{Due, Survey, TokenKey};
 
-pub use report::NotLookedFor;
-pub use report::Reconciliation;
-pub use report::UndoneCertificate;
-pub use report::UndoneTarget;
 pub(super) use report::undone;
+pub use report::{NotLookedFor, Reconciliation, UndoneCertificate, UndoneTarget};
 
 /// The most certificates of one client that a new one can refer to: a certificate has at most
 /// 65,535 bytes.

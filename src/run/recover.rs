@@ -3,33 +3,20 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::certify;
-use super::certify::SealContext;
-use super::count_journal;
+use super::certify::{self, SealContext};
 use super::error::RunError;
 use super::execute::Environment;
-use super::intents;
-use super::lock::Begin;
-use super::lock::Purpose;
+use super::lock::{Begin, Purpose};
 use super::open::Stores;
-use super::outcome::CertificateLine;
-use super::outcome::NotCertified;
-use super::outcome::RecoveredRun;
-use super::outcome::ReleasedLine;
-use super::restored;
+use super::outcome::{CertificateLine, NotCertified, RecoveredRun, ReleasedLine};
+use super::{count_journal, intents, restored};
 use crate::archive;
 use crate::job::Job;
 use crate::keyring::Keyring;
-use crate::ledger::entry::Entry;
-use crate::ledger::entry::Outcome;
-use crate::ledger::entry::RunState;
+use crate::ledger::entry::{Entry, Outcome, RunState};
 use crate::ledger::error::LockError;
-use crate::ledger::fold::RunRecord;
-use crate::ledger::fold::fold_runs;
-use crate::store::AnnouncedClients;
-use crate::store::RemovedKeys;
-use crate::store::RunContext;
-use crate::store::TokenKey;
+use crate::ledger::fold::{RunRecord, fold_runs};
+use crate::store::{AnnouncedClients, RemovedKeys, RunContext, TokenKey};
 
 /// The most records of a run that is certified although it was asked to stop.
 const SEALED_WHEN_STOPPED: u64 = 100_000;

@@ -8,18 +8,11 @@ use kigen_evidence::statement::Statement;
 use serde::Serialize;
 
 use super::outcome::FinishedRun;
-use crate::job::Effect;
-use crate::job::Job;
-use crate::job::OnDispose;
-use crate::job::Operation;
-use crate::job::TableName;
+use crate::job::{Effect, Job, OnDispose, Operation, TableName};
 use crate::keyring::Keyring;
-use crate::ledger::CertificateFilter;
-use crate::ledger::CertificateMatch;
-use crate::ledger::Ledger;
+use crate::ledger::{CertificateFilter, CertificateMatch, Ledger};
 use crate::store::error::StoreError;
-use crate::store::sql::SqlStore;
-use crate::store::sql::WholeTable;
+use crate::store::sql::{SqlStore, WholeTable};
 
 /// The digests of all rows, by table, in order: 8 bytes for each row.
 pub struct Picture(BTreeMap<String, (WholeTable, Vec<u64>)>);

@@ -5,21 +5,17 @@
 
 use std::collections::BTreeSet;
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::execute::Environment;
 use super::open::Stores;
-use super::outcome::JobError;
-use super::outcome::NotCertified;
+use super::outcome::{JobError, NotCertified};
 use crate::exit;
-use crate::guard;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
 use crate::ledger::Ledger;
 use crate::ledger::entry::RunState;
 use crate::ledger::error::LedgerError;
-use crate::ledger::fold::RunRecord;
-use crate::ledger::fold::fold_runs;
+use crate::ledger::fold::{RunRecord, fold_runs};
 use crate::store::Disposer;
 use crate::store::error::StoreError;
 

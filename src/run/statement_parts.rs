@@ -3,26 +3,13 @@
 use jiff::civil::Date;
 use kigen_evidence::digest::Sha256;
 use kigen_evidence::leaf::Action;
-use kigen_evidence::statement;
-use kigen_evidence::statement::CertifiedApproval;
-use kigen_evidence::statement::CertifiedClause;
-use kigen_evidence::statement::CertifiedPurpose;
-use kigen_evidence::statement::CertifiedRule;
-use kigen_evidence::statement::Controller;
-use kigen_evidence::statement::Method;
-use kigen_evidence::statement::MethodClass;
-use kigen_evidence::statement::Reconciled;
-use kigen_evidence::statement::Run;
-use kigen_evidence::statement::Store;
-use kigen_evidence::statement::Technique;
-use kigen_evidence::statement::Trigger;
-use kigen_evidence::statement::Worker;
+use kigen_evidence::statement::{
+    self, CertifiedApproval, CertifiedClause, CertifiedPurpose, CertifiedRule, Controller, Method,
+    MethodClass, Reconciled, Run, Store, Technique, Trigger, Worker,
+};
 
-use crate::config::Client;
-use crate::config::Issuer;
-use crate::ledger::entry::JobEntry;
-use crate::ledger::entry::RunStarted;
-use crate::ledger::entry::TargetEntry;
+use crate::config::{Client, Issuer};
+use crate::ledger::entry::{JobEntry, RunStarted, TargetEntry};
 
 /// What folder stores call themselves.
 const FOLDER_ENGINE: &str = "folder";

@@ -3,33 +3,22 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use kigen_evidence::log::entry;
-use kigen_evidence::log::entry::Resumption;
-use kigen_evidence::log::entry::Suspension;
-use kigen_evidence::log::entry::SuspensionReason;
-use kigen_evidence::statement::EntryPlace;
-use kigen_evidence::statement::LogPlace;
+use kigen_evidence::log::entry::{self, Resumption, Suspension, SuspensionReason};
+use kigen_evidence::statement::{EntryPlace, LogPlace};
 
-use super::certify;
-use super::client_log::ClientLog;
-use super::client_log::ClientLogError;
-use super::client_log::EntryHeader;
-use super::client_log::LogWriter;
-use super::client_log::NewPayload;
-use super::client_log::OpenLog;
+use super::client_log::{ClientLog, ClientLogError, EntryHeader, LogWriter, NewPayload, OpenLog};
 use super::control::Suspensions;
 use super::error::RunError;
 use super::execute::Environment;
 use super::open::Inventories;
 use super::outcome::JobError;
-use super::statement_parts;
+use super::{certify, statement_parts};
 use crate::archive;
 use crate::config::Config;
 use crate::job::Job;
 use crate::keyring::Keyring;
 use crate::ledger::Ledger;
-use crate::ledger::entry::Entry;
-use crate::ledger::entry::JobSuspended;
+use crate::ledger::entry::{Entry, JobSuspended};
 use crate::ledger::log::LogRole;
 
 /// Why jobs are suspended, and when somebody looks again.

@@ -1,7 +1,6 @@
 //! The start of a run: its targets, its key, its first entry; nothing is touched before that.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -10,33 +9,14 @@ use kigen_evidence::leaf::Action;
 use super::day::Day;
 use super::open::ObjectPlace;
 use super::outcome::SchemaSeen;
-use crate::job::Disposal;
-use crate::job::Effect;
-use crate::job::Job;
-use crate::job::OnDispose;
-use crate::job::Stage;
-use crate::job::TableName;
-use crate::keyring::Keyring;
-use crate::keyring::KeyringError;
-use crate::keyring::Quarter;
-use crate::keyring::new_run_key;
+use crate::job::{Disposal, Effect, Job, OnDispose, Stage, TableName};
+use crate::keyring::{Keyring, KeyringError, Quarter, new_run_key};
 use crate::ledger::RunKey;
-use crate::ledger::entry::ApprovalEntry;
-use crate::ledger::entry::ClauseEntry;
-use crate::ledger::entry::CutoffEntry;
-use crate::ledger::entry::EffectEntry;
-use crate::ledger::entry::IdentityEntry;
-use crate::ledger::entry::JobEntry;
-use crate::ledger::entry::RunStarted;
-use crate::ledger::entry::TargetEntry;
-use crate::ledger::entry::TitleEntry;
-use crate::ledger::entry::Trigger;
-use crate::store::AnnouncedClients;
-use crate::store::ObjectTarget;
-use crate::store::Release;
-use crate::store::RunContext;
-use crate::store::StageTargets;
-use crate::store::TokenKey;
+use crate::ledger::entry::{
+    ApprovalEntry, ClauseEntry, CutoffEntry, EffectEntry, IdentityEntry, JobEntry, RunStarted,
+    TargetEntry, TitleEntry, Trigger,
+};
+use crate::store::{AnnouncedClients, ObjectTarget, Release, RunContext, StageTargets, TokenKey};
 
 /// What a store is called whose engine nobody knows.
 const UNKNOWN_ENGINE: &str = "unknown";

@@ -3,10 +3,7 @@
 use super::execute::Environment;
 use crate::archive;
 use crate::keyring::Keyring;
-use crate::timestamp::Authority;
-use crate::timestamp::StampError;
-use crate::timestamp::Stamped;
-use crate::timestamp::Stamper;
+use crate::timestamp::{Authority, StampError, Stamped, Stamper};
 
 /// Has every log's head stamped that is not; also what an earlier run could not do.
 ///

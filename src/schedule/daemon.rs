@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::timetable::Fire;
-use super::timetable::Timetable;
+use super::timetable::{Fire, Timetable};
 use crate::domain::schedule::Schedule;
 use crate::shutdown::Shutdown;
 

@@ -5,8 +5,7 @@
 
 use thiserror::Error;
 
-use crate::database::error::DatabaseError;
-use crate::database::error::Failure;
+use crate::database::error::{DatabaseError, Failure};
 
 pub use crate::database::error::Retry;
 

@@ -3,12 +3,10 @@
 //! It holds names and facts of the schema, never a value of a row. Two looks at the same schema by
 //! the same role give the same bytes, so plans and certificates name the report by its digest.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kigen_evidence::digest::Sha256;
-use serde::Serialize;
-use serde::Serializer;
+use serde::{Serialize, Serializer};
 
 use crate::job::Operation;
 use crate::store::sql::catalog::RelationKind;

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::objects::ObjectDisposer;
-use super::objects::ObjectInventory;
+use super::objects::{ObjectDisposer, ObjectInventory};
 use crate::job::TableName;
 
 /// The object stores of a job, by their names in `kigen.toml`.

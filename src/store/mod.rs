@@ -15,8 +15,7 @@ mod recall;
 mod release;
 mod removed;
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -28,39 +27,20 @@ use kigen_evidence::statement::RetainReason;
 use kigen_evidence::value::Value;
 use serde::Serialize;
 
-use crate::domain::rule::Candidate;
-use crate::domain::rule::Undatable;
-use crate::job::Job;
-use crate::job::Leftover;
-use crate::job::TableName;
+use crate::domain::rule::{Candidate, Undatable};
+use crate::job::{Job, Leftover, TableName};
 use error::StoreError;
 use inspection::Inspection;
-use objects::KeyError;
-use objects::ObjectInventory;
-use objects::ObjectKey;
+use objects::{KeyError, ObjectInventory, ObjectKey};
 
-pub use control::Control;
-pub use control::RunControl;
-pub use control::StopReason;
-pub use control::Wait;
-pub use control::may_go_on;
-pub use job_objects::AlsoNamed;
-pub use job_objects::JobObjects;
-pub use job_objects::KeyChange;
-pub use order::Resumption;
-pub use order::StageOrder;
-pub use recall::BackAgain;
-pub use recall::KeySink;
-pub use recall::PersonSink;
-pub use recall::PresentBatch;
-pub use recall::PresentRecord;
-pub use recall::PresentRow;
-pub use recall::PresentSink;
-pub use recall::Recall;
-pub use release::Release;
-pub use release::Released;
-pub use removed::RemovedKeys;
-pub use removed::RemovedTable;
+pub use control::{Control, RunControl, StopReason, Wait, may_go_on};
+pub use job_objects::{AlsoNamed, JobObjects, KeyChange};
+pub use order::{Resumption, StageOrder};
+pub use recall::{
+    BackAgain, KeySink, PersonSink, PresentBatch, PresentRecord, PresentRow, PresentSink, Recall,
+};
+pub use release::{Release, Released};
+pub use removed::{RemovedKeys, RemovedTable};
 
 /// How a job and the live schema of its store go together.
 #[derive(Clone, Debug, Default)]

@@ -4,10 +4,7 @@
 
 use jiff::civil::Date;
 
-use super::Recall;
-use super::RunContext;
-use super::StageTargets;
-use super::Survey;
+use super::{Recall, RunContext, StageTargets, Survey};
 use crate::job::Job;
 use crate::plan::ApprovedStage;
 

@@ -5,8 +5,7 @@
 
 use jiff::civil::Date;
 
-use kigen_evidence::value::RecordKey;
-use kigen_evidence::value::Value;
+use kigen_evidence::value::{RecordKey, Value};
 
 use super::error::StoreError;
 

@@ -1,10 +1,8 @@
 //! Intents that nobody may finish any more.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::ObjectTarget;
-use super::RunContext;
+use super::{ObjectTarget, RunContext};
 
 /// What evidence needs to release the intents that a run left open.
 ///

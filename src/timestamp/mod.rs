@@ -8,11 +8,6 @@ mod authority;
 mod stamping;
 mod wire;
 
-pub use authority::AskError;
-pub use authority::Authority;
-pub use stamping::StampError;
-pub use stamping::Stamped;
-pub use stamping::Stamper;
-pub use wire::AnswerError;
-pub use wire::Question;
-pub use wire::Stamp;
+pub use authority::{AskError, Authority};
+pub use stamping::{StampError, Stamped, Stamper};
+pub use wire::{AnswerError, Question, Stamp};

@@ -4,29 +4,15 @@
 //! later. It is kept in a file of its own, so that the stamp still fits when the head has moved on.
 
 use jiff::Timestamp;
-use kigen_evidence::log::checkpoint::Checkpoint;
-use kigen_evidence::log::checkpoint::CheckpointError;
-use kigen_evidence::log::note::Note;
-use kigen_evidence::log::note::NoteError;
+use kigen_evidence::log::checkpoint::{Checkpoint, CheckpointError};
+use kigen_evidence::log::note::{Note, NoteError};
 use kigen_evidence::log::vkey::NoteKeyError;
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::authority::AskError;
-use super::authority::Authority;
-use super::wire::AnswerError;
-use super::wire::NONCE_LENGTH;
-use super::wire::Question;
-use super::wire::Stamp;
-use crate::archive::Archive;
-use crate::archive::Content;
-use crate::archive::KEYS;
-use crate::archive::LOG;
-use crate::archive::PublishError;
-use crate::archive::Put;
-use crate::archive::client_folder;
-use crate::archive::log_origin;
+use super::authority::{AskError, Authority};
+use super::wire::{AnswerError, NONCE_LENGTH, Question, Stamp};
+use crate::archive::{Archive, Content, KEYS, LOG, PublishError, Put, client_folder, log_origin};
 use crate::config::TimestampConfig;
 use crate::keyring::Keyring;
 

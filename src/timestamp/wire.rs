@@ -3,19 +3,8 @@
 //! What the authority has signed is not checked here: `openssl ts -verify` does that, with the
 //! authority's certificate. Here it is made sure that the answer is one to our question.
 
-use der::Decode;
-use der::Encode;
-use der::Reader;
-use der::Sequence;
-use der::SliceReader;
-use der::Tag;
-use der::TagNumber;
-use der::Tagged;
-use der::asn1::AnyRef;
-use der::asn1::GeneralizedTime;
-use der::asn1::ObjectIdentifier;
-use der::asn1::OctetStringRef;
-use der::asn1::UintRef;
+use der::asn1::{AnyRef, GeneralizedTime, ObjectIdentifier, OctetStringRef, UintRef};
+use der::{Decode, Encode, Reader, Sequence, SliceReader, Tag, TagNumber, Tagged};
 use jiff::Timestamp;
 use thiserror::Error;
 
@@ -282,9 +271,7 @@ fn without_zeros(number: &[u8]) -> &[u8] {
 mod tests {
     use der::asn1::ObjectIdentifier;
 
-    use super::AnswerError;
-    use super::Question;
-    use super::Stamp;
+    use super::{AnswerError, Question, Stamp};
 
     fn question() -> Question {
         Question {

@@ -3,26 +3,18 @@
 use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
-use kigen_evidence::dsse;
-use kigen_evidence::dsse::LONGEST_ENVELOPE;
-use kigen_evidence::dsse::Verified;
-use kigen_evidence::merkle::Hash;
-use kigen_evidence::merkle::leaf_hash;
+use kigen_evidence::dsse::{self, LONGEST_ENVELOPE, Verified};
+use kigen_evidence::merkle::{Hash, leaf_hash};
 use kigen_evidence::public_key::key_id;
-use kigen_evidence::sshsig;
 use kigen_evidence::statement::Statement;
-use kigen_evidence::verify;
+use kigen_evidence::{sshsig, verify};
 use tokio::runtime::Handle;
 use tokio::task;
 
-use crate::archive::Archive;
-use crate::archive::PublishError;
-use crate::archive::client_folder;
+use crate::archive::{Archive, PublishError, client_folder};
 
 use super::VerifyError;
-use super::finding::PublishedFact;
-use super::finding::PublishedFinding;
-use super::finding::PublishedProblem;
+use super::finding::{PublishedFact, PublishedFinding, PublishedProblem};
 use super::reader::RangeReader;
 
 const LEAVES: &str = "leaves.bin";

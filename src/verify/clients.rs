@@ -8,14 +8,11 @@ use ed25519_dalek::VerifyingKey;
 use kigen_evidence::log::checkpoint::Checkpoint;
 use kigen_evidence::log::vkey::NoteKey;
 
-use crate::archive::Archive;
-use crate::archive::Listed;
+use crate::archive::{Archive, Listed};
 
 use super::VerifyError;
 use super::certificate::CertificateVerification;
-use super::finding::PublishedFact;
-use super::finding::PublishedFinding;
-use super::finding::PublishedProblem;
+use super::finding::{PublishedFact, PublishedFinding, PublishedProblem};
 use super::log::LogHolds;
 
 /// Everything that one client has published, after each certificate was checked alone.

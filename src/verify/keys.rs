@@ -6,14 +6,10 @@ use ed25519_dalek::VerifyingKey;
 use kigen_evidence::public_key;
 use kigen_evidence::sshsig::wire_key;
 
-use crate::archive::Archive;
-use crate::archive::Kind;
-use crate::archive::Listed;
+use crate::archive::{Archive, Kind, Listed};
 
 use super::VerifyError;
-use super::finding::PublishedFact;
-use super::finding::PublishedFinding;
-use super::finding::PublishedProblem;
+use super::finding::{PublishedFact, PublishedFinding, PublishedProblem};
 
 /// The beginning of the names of keys that sign certificates.
 const OF_CERTIFICATES: &str = "keys/certificate";

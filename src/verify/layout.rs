@@ -2,14 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::archive::Kind;
-use crate::archive::LONGEST_READ;
-use crate::archive::Listed;
-use crate::archive::Standing;
+use crate::archive::{Kind, LONGEST_READ, Listed, Standing};
 
-use super::finding::PublishedFact;
-use super::finding::PublishedFinding;
-use super::finding::PublishedProblem;
+use super::finding::{PublishedFact, PublishedFinding, PublishedProblem};
 
 /// Everything of a place, by what it belongs to.
 #[derive(Default)]

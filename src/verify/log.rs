@@ -16,29 +16,19 @@ use kigen_evidence::log::history::HistoryReport;
 use kigen_evidence::log::note::Note;
 use kigen_evidence::log::policy::Policy;
 use kigen_evidence::log::proof::LogProof;
-use kigen_evidence::log::vkey::KeyType;
-use kigen_evidence::log::vkey::NoteKey;
+use kigen_evidence::log::vkey::{KeyType, NoteKey};
 use kigen_evidence::merkle::Hash;
 use kigen_evidence::public_key::key_id;
 
-use crate::archive::Archive;
-use crate::archive::Kind;
-use crate::archive::LOG;
-use crate::archive::Standing;
-use crate::archive::client_folder;
-use crate::guard;
-use crate::guard::Guard;
+use crate::archive::{Archive, Kind, LOG, Standing, client_folder};
+use crate::guard::{self, Guard};
 
 use super::VerifyError;
 use super::certificate::CertificateVerification;
-use super::clients::ClientCheck;
-use super::clients::PublishedClient;
-use super::finding::PublishedFact;
-use super::finding::PublishedFinding;
-use super::finding::PublishedProblem;
+use super::clients::{ClientCheck, PublishedClient};
+use super::finding::{PublishedFact, PublishedFinding, PublishedProblem};
 
-pub(crate) use tree::ReadLog;
-pub(crate) use tree::read as read_log;
+pub(crate) use tree::{ReadLog, read as read_log};
 
 const CHECKPOINT: &str = "checkpoint";
 const POLICY: &str = "policy.txt";

@@ -20,22 +20,14 @@ use kigen_evidence::log::checkpoint::Checkpoint;
 use kigen_evidence::log::vkey::NoteKey;
 use thiserror::Error;
 
-use crate::archive::Archive;
-use crate::archive::PublishError;
-use crate::archive::Versions;
+use crate::archive::{Archive, PublishError, Versions};
 use crate::progress::Progress;
 
-pub use certificate::CertificateVerification;
-pub use certificate::verify_certificate;
-pub use clients::CLIENT_CHECKS;
-pub use clients::ClientCheck;
-pub use clients::PublishedClient;
-pub use finding::PublishedFact;
-pub use finding::PublishedFinding;
-pub use finding::PublishedProblem;
+pub use certificate::{CertificateVerification, verify_certificate};
+pub use clients::{CLIENT_CHECKS, ClientCheck, PublishedClient};
+pub use finding::{PublishedFact, PublishedFinding, PublishedProblem};
 pub use keys::published_keys;
-pub(crate) use log::ReadLog;
-pub(crate) use log::read_log;
+pub(crate) use log::{ReadLog, read_log};
 
 use layout::Layout;
 use plain::PlainFiles;

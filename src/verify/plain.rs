@@ -6,11 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::archive::Archive;
-use crate::archive::Content;
-use crate::archive::Listing;
-use crate::archive::PublishError;
-use crate::archive::Put;
+use crate::archive::{Archive, Content, Listing, PublishError, Put};
 
 /// The files of a place that can be right.
 pub(super) struct PlainFiles(pub(super) Arc<dyn Archive>);

@@ -1,14 +1,11 @@
 //! Reads a published file from its beginning to its end, in ranges, for code that knows no `async`.
 
-use std::io;
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use crate::archive::Archive;
-use crate::archive::PublishError;
-use crate::archive::RANGE;
+use crate::archive::{Archive, PublishError, RANGE};
 
 /// A file of a place as a [`Read`]. Waits for the place: not for threads that others wait for.
 pub(super) struct RangeReader {

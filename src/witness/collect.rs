@@ -1,26 +1,15 @@
 //! The worker's side: a head that a witness has cosigned goes beside the published one.
 
-use kigen_evidence::log::checkpoint::Checkpoint;
-use kigen_evidence::log::checkpoint::CheckpointError;
-use kigen_evidence::log::note::Note;
-use kigen_evidence::log::note::NoteError;
-use kigen_evidence::log::vkey::NoteKey;
-use kigen_evidence::log::vkey::NoteKeyError;
+use kigen_evidence::log::checkpoint::{Checkpoint, CheckpointError};
+use kigen_evidence::log::note::{Note, NoteError};
+use kigen_evidence::log::vkey::{NoteKey, NoteKeyError};
 use kigen_evidence::merkle;
 use thiserror::Error;
 
-use crate::archive::Archive;
-use crate::archive::Content;
-use crate::archive::LOG;
-use crate::archive::PublishError;
-use crate::archive::Put;
-use crate::archive::client_folder;
-use crate::archive::log_origin;
+use crate::archive::{Archive, Content, LOG, PublishError, Put, client_folder, log_origin};
 use crate::keyring::Keyring;
-use crate::ledger::Ledger;
-use crate::ledger::LedgerLock;
-use crate::ledger::error::LedgerError;
-use crate::ledger::error::LockError;
+use crate::ledger::error::{LedgerError, LockError};
+use crate::ledger::{Ledger, LedgerLock};
 
 /// What cosigned heads of one client are collected with.
 pub struct Collector<'a> {

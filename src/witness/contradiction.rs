@@ -1,16 +1,12 @@
 //! Two heads of one log that cannot both be true, kept as proof: both are signed by the log.
 
-use std::fmt;
-use std::io;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 use kigen_evidence::log::note::Note;
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
-use super::held::Held;
-use super::held::replace;
+use super::held::{Held, replace};
 
 /// The files in which both heads were kept.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,18 +3,14 @@
 //! Its own signature is what makes the file worth something: one that was altered, cut or taken
 //! from another log is noticed.
 
-use std::fs;
-use std::fs::File;
-use std::io;
-use std::io::Write;
-use std::path::Path;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use kigen_evidence::log::checkpoint::Checkpoint;
-use kigen_evidence::log::note::Note;
-use kigen_evidence::log::note::NoteSignature;
+use kigen_evidence::log::note::{Note, NoteSignature};
 use kigen_evidence::log::vkey::NoteKey;
 
 /// The last head that a witness cosigned.

@@ -3,23 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kigen_evidence::log::checkpoint::Checkpoint;
-use kigen_evidence::log::checkpoint::CheckpointError;
+use kigen_evidence::log::checkpoint::{Checkpoint, CheckpointError};
 use kigen_evidence::log::history::HistoryReport;
-use kigen_evidence::log::note::Note;
-use kigen_evidence::log::note::NoteError;
+use kigen_evidence::log::note::{Note, NoteError};
 use kigen_evidence::log::vkey::NoteKey;
-use kigen_evidence::merkle;
-use kigen_evidence::merkle::Hash;
+use kigen_evidence::merkle::{self, Hash};
 use thiserror::Error;
 
 use super::held::Held;
-use crate::archive::Archive;
-use crate::archive::PublishError;
-use crate::verify::PublishedProblem;
-use crate::verify::ReadLog;
-use crate::verify::VerifyError;
-use crate::verify::read_log;
+use crate::archive::{Archive, PublishError};
+use crate::verify::{PublishedProblem, ReadLog, VerifyError, read_log};
 
 const CHECKPOINT: &str = "checkpoint";
 

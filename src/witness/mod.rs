@@ -9,12 +9,7 @@ mod contradiction;
 mod held;
 mod look;
 
-pub use collect::CollectError;
-pub use collect::Collected;
-pub use collect::Collector;
+pub use collect::{CollectError, Collected, Collector};
 pub use contradiction::Contradiction;
-pub use held::Held;
-pub use held::HeldError;
-pub use look::LookError;
-pub use look::Seen;
-pub use look::WatchedLog;
+pub use held::{Held, HeldError};
+pub use look::{LookError, Seen, WatchedLog};

@@ -1,8 +1,7 @@
 //! The shape of the source: what a text search can hold.
 
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kigen::exit;
 

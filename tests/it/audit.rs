@@ -4,11 +4,8 @@ use kigen::exit;
 use serde_json::Value;
 
 use crate::bad_input::refuses;
-use crate::reconcile::cluster;
-use crate::reconcile::lists;
-use crate::scene::Answer;
-use crate::scene::Scene;
-use crate::scene::redacted;
+use crate::reconcile::{cluster, lists};
+use crate::scene::{Answer, Scene, redacted};
 
 /// A scene that was run once.
 async fn run_on_sqlite() -> Scene {

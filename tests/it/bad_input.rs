@@ -3,9 +3,7 @@
 
 use kigen::exit;
 
-use crate::scene::AS_OF;
-use crate::scene::Scene;
-use crate::scene::redacted;
+use crate::scene::{AS_OF, Scene, redacted};
 
 /// Runs `kigen` with `arguments` as text and as JSON; both must refuse with `code`, say why once on
 /// stderr (a snapshot of this name), and leave every record where it is.

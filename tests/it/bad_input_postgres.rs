@@ -3,8 +3,7 @@
 use kigen::exit;
 
 use crate::bad_input::refuses;
-use crate::scene::PASSWORD;
-use crate::scene::Scene;
+use crate::scene::{PASSWORD, Scene};
 
 const RUN_LEARNER: &[&str] = &["run", "--job", "learner"];
 

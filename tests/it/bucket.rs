@@ -1,7 +1,6 @@
 //! Buckets on the tests' S3 server, past any SDK: the server checks no signature.
 
-use std::io::Read;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 
 /// A bucket of its own for a test.

@@ -3,8 +3,7 @@
 use kigen::exit;
 use serde_json::Value;
 
-use crate::scene::Scene;
-use crate::scene::redacted;
+use crate::scene::{Scene, redacted};
 
 /// Asserts that `value` is an object with exactly these keys.
 fn assert_keys(value: &Value, keys: &[&str]) {

@@ -1,15 +1,11 @@
 //! Being asked to stop: a run ends at the border of a batch, the daemon ends in peace.
 
-use std::process::Child;
-use std::process::Command;
-use std::time::Duration;
-use std::time::Instant;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
 use kigen::exit;
 
-use crate::scene::AS_OF;
-use crate::scene::Answer;
-use crate::scene::Scene;
+use crate::scene::{AS_OF, Answer, Scene};
 
 /// Longer than any of these takes, also on a machine that builds at the same time.
 const PATIENCE: Duration = Duration::from_secs(120);

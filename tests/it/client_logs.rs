@@ -6,17 +6,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use kigen::archive::Archive;
-use kigen::archive::FolderPlace;
+use kigen::archive::{Archive, FolderPlace};
 use kigen::exit;
 use kigen::keyring::Keyring;
 use kigen_evidence::log::checkpoint::Checkpoint;
-use kigen_evidence::log::entry::Abort;
-use kigen_evidence::log::entry::AbortReason;
-use kigen_evidence::log::entry::Entry;
+use kigen_evidence::log::entry::{Abort, AbortReason, Entry};
 use kigen_evidence::log::note::Note;
-use kigen_evidence::log::vkey::KeyType;
-use kigen_evidence::log::vkey::NoteKey;
+use kigen_evidence::log::vkey::{KeyType, NoteKey};
 
 use crate::scene::Scene;
 

@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use crate::scene::Answer;
-use crate::scene::Scene;
+use crate::scene::{Answer, Scene};
 
 const RULE: &str = include_str!("../../docs/evidence-rule.toml");
 

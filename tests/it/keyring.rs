@@ -6,25 +6,16 @@ mod protect;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::civil::date;
 use kigen::exit;
-use kigen::keyring::Keyring;
-use kigen::keyring::Quarter;
-use kigen::keyring::new_run_key;
-use kigen::ledger;
-use kigen::ledger::Ledger;
-use kigen::ledger::RunKey;
-use kigen::ledger::entry::Entry;
-use kigen::ledger::entry::Outcome;
-use kigen::ledger::entry::RunStarted;
-use kigen::ledger::entry::Trigger;
+use kigen::keyring::{Keyring, Quarter, new_run_key};
+use kigen::ledger::entry::{Entry, Outcome, RunStarted, Trigger};
+use kigen::ledger::{self, Ledger, RunKey};
 use serde_json::Value;
 
-use crate::scene::Scene;
-use crate::scene::redacted;
+use crate::scene::{Scene, redacted};
 
 /// A quarter long past, of which the evidence is kept until 2025-03-31 if it is for five years.
 pub(crate) const PAST: &str = "2020Q1";

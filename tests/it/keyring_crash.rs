@@ -5,9 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 
 use kigen::keyring::Keyring;
 
-use crate::keyring::PAST;
-use crate::keyring::grow_old;
-use crate::keyring::ledger_of;
+use crate::keyring::{PAST, grow_old, ledger_of};
 use crate::scene::Scene;
 
 const SIGABRT: i32 = 6;

@@ -3,23 +3,17 @@
 //! Loads by the program `kigen-oulad`, as its users do. What must come out stands in
 //! `tests/oulad_expected/`, computed without kigen; what is left is read past kigen.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Command;
-use std::process::Output;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
 use flate2::read::MultiGzDecoder;
-use serde_json::Value as Json;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use url::Url;
 
-use crate::crash::certificates;
-use crate::crash::certificates::Certificate;
+use crate::crash::certificates::{self, Certificate};
 use crate::support::Shell;
 
 /// In this order, all on one database.

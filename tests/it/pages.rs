@@ -6,9 +6,7 @@ use std::process::Command;
 
 use kigen::exit;
 
-use crate::scene::Answer;
-use crate::scene::PERSON;
-use crate::scene::Scene;
+use crate::scene::{Answer, PERSON, Scene};
 
 /// A scene whose run is done, and the id and folder of its first certificate.
 async fn certified() -> (Scene, String, String) {

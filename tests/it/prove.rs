@@ -8,19 +8,15 @@ mod tampering;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Command;
-use std::process::Output;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use kigen::exit;
 use kigen::keyring::Keyring;
 use kigen_evidence::public_key::to_pem;
 use serde_json::Value;
 
-use crate::scene::Answer;
-use crate::scene::Scene;
-use crate::scene::redacted;
+use crate::scene::{Answer, Scene, redacted};
 
 /// A scene whose run is done, with the log's public key beside it.
 pub(crate) async fn removed() -> Scene {

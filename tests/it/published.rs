@@ -6,12 +6,9 @@ use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kigen::archive::Archive;
-use kigen::archive::FolderPlace;
-use kigen::archive::Kind;
+use kigen::archive::{Archive, FolderPlace, Kind};
 use kigen::exit;
-use kigen::keyring::Keyring;
-use kigen::keyring::WrappedRunKey;
+use kigen::keyring::{Keyring, WrappedRunKey};
 use serde_json::Value;
 
 use crate::bucket::Bucket;

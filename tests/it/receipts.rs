@@ -4,29 +4,20 @@ mod tampering;
 
 use std::fs;
 use std::io::Cursor;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Command;
-use std::process::Output;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use ed25519_dalek::SigningKey;
-use kigen_evidence::leaf::Action;
-use kigen_evidence::leaf::Leaf;
-use kigen_evidence::leaf::Opening;
-use kigen_evidence::leaf::RecordEncoder;
-use kigen_evidence::leaf::RecordPlace;
-use kigen_evidence::leaf::RunKey;
-use kigen_evidence::leaf::SubjectEncoder;
-use kigen_evidence::leaf::subject_leaf;
+use kigen_evidence::leaf::{
+    Action, Leaf, Opening, RecordEncoder, RecordPlace, RunKey, SubjectEncoder, subject_leaf,
+};
 use kigen_evidence::leaves::LeafFile;
 use kigen_evidence::log::checkpoint::Checkpoint;
 use kigen_evidence::log::note::Note;
-use kigen_evidence::log::vkey::KeyType;
-use kigen_evidence::log::vkey::NoteKey;
+use kigen_evidence::log::vkey::{KeyType, NoteKey};
 use kigen_evidence::merkle::RootBuilder;
 use kigen_evidence::public_key::to_pem;
-use kigen_evidence::receipt;
-use kigen_evidence::receipt::Heads;
+use kigen_evidence::receipt::{self, Heads};
 use kigen_evidence::value::Value;
 
 pub(crate) const LOG: &str = "certs.example.com/own";

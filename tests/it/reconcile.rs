@@ -10,10 +10,7 @@ use jiff::Timestamp;
 use kigen::exit;
 use serde_json::Value;
 
-use crate::scene::Answer;
-use crate::scene::Database;
-use crate::scene::Scene;
-use crate::scene::redacted;
+use crate::scene::{Answer, Database, Scene, redacted};
 
 /// A scene whose store was backed up, run, and restored from that backup.
 pub(crate) struct Restored {

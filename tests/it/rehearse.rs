@@ -3,11 +3,8 @@
 use kigen::exit;
 use kigen::guard::Guard;
 
-use crate::faults::Case;
-use crate::faults::JOB;
-use crate::faults::LEARNERS;
-use crate::scene::Answer;
-use crate::scene::Engine;
+use crate::faults::{Case, JOB, LEARNERS};
+use crate::scene::{Answer, Engine};
 
 const OTHERS: &str = "
 create table learner_history (learner_id bigint, name text);

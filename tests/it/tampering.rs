@@ -7,16 +7,13 @@ mod log;
 mod place;
 mod signatures;
 
-use std::fs;
-use std::fs::Permissions;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ed25519_dalek::SigningKey;
-use kigen_evidence::dsse;
-use kigen_evidence::sshsig;
+use kigen_evidence::{dsse, sshsig};
 use serde_json::Value;
 
 use crate::scene::Scene;

@@ -10,8 +10,7 @@ use kigen::exit;
 
 use crate::scene::Scene;
 
-use tsa::Mood;
-use tsa::Tsa;
+use tsa::{Mood, Tsa};
 
 const LOG: &str = "certificates/own/log";
 

@@ -9,8 +9,7 @@ use kigen::exit;
 use kigen_evidence::log::note::Note;
 use kigen_evidence::log::vkey::NoteKey;
 
-use crate::scene::Answer;
-use crate::scene::Scene;
+use crate::scene::{Answer, Scene};
 
 const LOG: &str = "certificates/own/log";
 

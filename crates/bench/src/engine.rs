@@ -1,40 +1,22 @@
 //! kigen's own engine on a copy: one pass of one stage, watched batch by batch.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::time::Duration;
-use std::time::Instant;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use anyhow::Result;
-use anyhow::bail;
-use anyhow::ensure;
+use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::civil::date;
-use kigen::job;
-use kigen::job::Job;
-use kigen::plan;
-use kigen::plan::StagePlan;
-use kigen::plan::Together;
-use kigen::store::AnnouncedClients;
-use kigen::store::Control;
-use kigen::store::Disposer;
-use kigen::store::Inventory;
-use kigen::store::PassOutcome;
-use kigen::store::RunContext;
-use kigen::store::RunControl;
-use kigen::store::StageOrder;
-use kigen::store::StageTargets;
-use kigen::store::TokenKey;
-use kigen::store::sql::PostgresOptions;
-use kigen::store::sql::SqlStore;
-use kigen::store::sql::open_postgres;
+use jiff::civil::{Date, date};
+use kigen::job::{self, Job};
+use kigen::plan::{self, StagePlan, Together};
+use kigen::store::sql::{PostgresOptions, SqlStore, open_postgres};
+use kigen::store::{
+    AnnouncedClients, Control, Disposer, Inventory, PassOutcome, RunContext, RunControl,
+    StageOrder, StageTargets, TokenKey,
+};
 use kigen_evidence::leaf::RunKey;
 
 use crate::cpu::Spent;
-use crate::server::Copy;
-use crate::server::JOURNAL_SCHEMA;
+use crate::server::{Copy, JOURNAL_SCHEMA};
 
 /// The day of decision: what was taken before 2025-01-01 is due.
 pub(crate) const AS_OF: Date = date(2026, 1, 1);

@@ -1,7 +1,6 @@
 //! What the figures were measured on.
 
-use std::fmt;
-use std::fs;
+use std::{fmt, fs};
 
 use anyhow::Result;
 use serde::Serialize;

@@ -18,11 +18,8 @@ use std::env::VarError;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use anyhow::Context;
-use anyhow::Result;
-use anyhow::bail;
-use clap::Parser;
-use clap::ValueEnum;
+use anyhow::{Context, Result, bail};
+use clap::{Parser, ValueEnum};
 
 use crate::figures::Report;
 use crate::machine::Machine;

@@ -5,12 +5,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::engine::Case;
-use crate::engine::DELETE;
-use crate::engine::PSEUDONYMIZE;
-use crate::figures::Figure;
-use crate::figures::Goal;
-use crate::figures::Unit;
+use crate::engine::{Case, DELETE, PSEUDONYMIZE};
+use crate::figures::{Figure, Goal, Unit};
 use crate::say;
 use crate::server::Server;
 use crate::worker::Worker;

@@ -1,16 +1,11 @@
 //! The most memory that a child process has had.
 
 use std::fs;
-use std::process::Child;
-use std::process::Command;
-use std::process::ExitStatus;
-use std::process::Stdio;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 /// The kernel keeps the peak itself; only what grew after the last look is missed.
 const LOOK_EVERY: Duration = Duration::from_millis(5);

@@ -3,17 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
-use anyhow::ensure;
+use anyhow::{Result, ensure};
 
-use crate::engine;
-use crate::engine::Case;
-use crate::engine::DELETE;
-use crate::engine::PSEUDONYMIZE;
-use crate::figures::Figure;
-use crate::figures::Goal;
-use crate::figures::Unit;
-use crate::figures::first_and_last_tenth;
+use crate::engine::{self, Case, DELETE, PSEUDONYMIZE};
+use crate::figures::{Figure, Goal, Unit, first_and_last_tenth};
 use crate::say;
 use crate::server::Server;
 use crate::worker::Worker;

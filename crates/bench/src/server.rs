@@ -1,17 +1,11 @@
 //! The server, the table that is measured, and its fresh copies.
 
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use anyhow::Result;
-use kigen::ledger::migrator;
-use kigen::ledger::migrator::JOURNAL_POSTGRES;
-use sqlx::AssertSqlSafe;
-use sqlx::ConnectOptions;
-use sqlx::Connection;
-use sqlx::PgConnection;
+use anyhow::{Context, Result};
+use kigen::ledger::migrator::{self, JOURNAL_POSTGRES};
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use url::Url;
 
 /// The database that holds the table as it is before every measurement.

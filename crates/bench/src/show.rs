@@ -1,14 +1,9 @@
 //! The report for people and for programs.
 
 use anyhow::Result;
-use comfy_table::CellAlignment;
-use comfy_table::Table;
-use comfy_table::presets;
+use comfy_table::{CellAlignment, Table, presets};
 
-use crate::figures::Figure;
-use crate::figures::Goal;
-use crate::figures::Report;
-use crate::figures::Unit;
+use crate::figures::{Figure, Goal, Report, Unit};
 
 /// The report as a table.
 pub(crate) fn text(report: &Report) -> String {

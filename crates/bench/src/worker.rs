@@ -2,21 +2,16 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Context;
-use anyhow::Result;
-use anyhow::ensure;
+use anyhow::{Context, Result, ensure};
 use url::Url;
 
-use crate::engine;
-use crate::engine::Case;
-use crate::peak;
-use crate::say;
+use crate::engine::{self, Case};
 use crate::server::Copy;
+use crate::{peak, say};
 
 /// Environment variable that carries the store's URL to the program, so that no file does.
 const STORE_URL_ENV: &str = "KIGEN_BENCH_URL";

@@ -1,15 +1,12 @@
 //! Fonts, found by their paths and never by luck.
 
-use std::fs;
-use std::io;
-use std::path::Path;
-use std::path::PathBuf;
+use std::{fs, io};
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use thiserror::Error;
 use typst::foundations::Bytes;
-use typst::text::Font;
-use typst::text::FontFlags;
+use typst::text::{Font, FontFlags};
 
 /// Where Debian's packages `fonts-morisawa-bizud-gothic` and `fonts-noto-cjk` put what is needed: the
 /// text, digests, and what the first does not have (𠮷).

@@ -9,14 +9,6 @@ mod source;
 mod typeset;
 mod world;
 
-pub use fonts::DEFAULT_FONTS;
-pub use fonts::FontError;
-pub use fonts::Fonts;
-pub use source::SourceError;
-pub use source::from_envelope;
-pub use source::from_folder;
-pub use source::read_key;
-pub use source::receipt;
-pub use typeset::TypesetError;
-pub use typeset::typeset;
-pub use typeset::typeset_receipt;
+pub use fonts::{DEFAULT_FONTS, FontError, Fonts};
+pub use source::{SourceError, from_envelope, from_folder, read_key, receipt};
+pub use typeset::{TypesetError, typeset, typeset_receipt};

@@ -2,20 +2,14 @@
 //! used alone.
 
 use std::fs;
-use std::io;
-use std::io::Read;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::path::PathBuf;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use certificate_pdf::DEFAULT_FONTS;
-use certificate_pdf::Fonts;
+use certificate_pdf::{DEFAULT_FONTS, Fonts};
 use clap::Parser;
-use kigen_evidence::document::Certificate;
-use kigen_evidence::document::Languages;
+use kigen_evidence::document::{Certificate, Languages};
 use kigen_evidence::dsse::LONGEST_ENVELOPE;
 
 /// Sets a certificate of kigen as PDF/A-3a, with the signed data attached. Only what is verified is

@@ -1,22 +1,13 @@
 //! What is to be set: read, and verified before anything of it is shown.
 
-use std::fs;
-use std::fs::File;
 use std::io;
-use std::path::Path;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 
 use ed25519_dalek::VerifyingKey;
-use kigen_evidence::document::Certificate;
-use kigen_evidence::document::ENVELOPE_NAME;
-use kigen_evidence::document::OtherCertificate;
-use kigen_evidence::document::PageError;
-use kigen_evidence::document::ReceiptView;
-use kigen_evidence::public_key;
-use kigen_evidence::public_key::PublicKeyError;
-use kigen_evidence::receipt;
-use kigen_evidence::receipt::Heads;
-use kigen_evidence::receipt::ReceiptError;
+use kigen_evidence::document::{Certificate, ENVELOPE_NAME, OtherCertificate, PageError, ReceiptView};
+use kigen_evidence::public_key::{self, PublicKeyError};
+use kigen_evidence::receipt::{self, Heads, ReceiptError};
 use kigen_evidence::verify::verify;
 use thiserror::Error;
 

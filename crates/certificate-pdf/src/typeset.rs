@@ -1,26 +1,14 @@
 //! From a certificate to the bytes of a PDF: the same each time.
 
 use jiff::tz::TimeZone;
-use kigen_evidence::document::Certificate;
-use kigen_evidence::document::ENVELOPE_NAME;
-use kigen_evidence::document::Languages;
-use kigen_evidence::document::Medium;
-use kigen_evidence::document::QrCode;
-use kigen_evidence::document::QrError;
-use kigen_evidence::document::RECEIPT_NAME;
-use kigen_evidence::document::ReceiptView;
-use kigen_evidence::document::Sheet;
+use kigen_evidence::document::{Certificate, ENVELOPE_NAME, Languages, Medium, QrCode, QrError, RECEIPT_NAME, ReceiptView, Sheet};
 use serde::Serialize;
 use thiserror::Error;
 use typst::diag::SourceDiagnostic;
-use typst::foundations::Datetime;
-use typst::foundations::Smart;
+use typst::foundations::{Datetime, Smart};
 use typst::syntax::PathError;
 use typst_layout::PagedDocument;
-use typst_pdf::PdfOptions;
-use typst_pdf::PdfStandard;
-use typst_pdf::PdfStandards;
-use typst_pdf::Timestamp;
+use typst_pdf::{PdfOptions, PdfStandard, PdfStandards, Timestamp};
 
 use crate::Fonts;
 use crate::fonts::Families;

@@ -1,22 +1,11 @@
 //! All that typst can see: one template, the data of one document, the fonts. No file, no network,
 //! no clock.
 
-use typst::Library;
-use typst::LibraryExt;
-use typst::World;
-use typst::diag::FileError;
-use typst::diag::FileResult;
-use typst::foundations::Bytes;
-use typst::foundations::Datetime;
-use typst::foundations::Duration;
-use typst::syntax::FileId;
-use typst::syntax::PathError;
-use typst::syntax::RootedPath;
-use typst::syntax::Source;
-use typst::syntax::VirtualPath;
-use typst::syntax::VirtualRoot;
-use typst::text::Font;
-use typst::text::FontBook;
+use typst::{Library, LibraryExt, World};
+use typst::diag::{FileError, FileResult};
+use typst::foundations::{Bytes, Datetime, Duration};
+use typst::syntax::{FileId, PathError, RootedPath, Source, VirtualPath, VirtualRoot};
+use typst::text::{Font, FontBook};
 use typst::utils::LazyHash;
 
 use crate::Fonts;

@@ -5,20 +5,14 @@ mod receipt;
 mod sample;
 
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use certificate_pdf::DEFAULT_FONTS;
-use certificate_pdf::Fonts;
-use certificate_pdf::TypesetError;
-use certificate_pdf::typeset;
-use kigen_evidence::document::Certificate;
-use kigen_evidence::document::Languages;
+use certificate_pdf::{DEFAULT_FONTS, Fonts, TypesetError, typeset};
+use kigen_evidence::document::{Certificate, Languages};
 use kigen_evidence::statement::Statement;
 
-use sample::certificate;
-use sample::key;
+use sample::{certificate, key};
 
 fn fonts() -> Fonts {
     Fonts::load(&DEFAULT_FONTS).unwrap()

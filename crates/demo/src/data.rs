@@ -4,18 +4,12 @@ use std::str::FromStr;
 
 use anyhow::Context;
 use futures_util::TryStreamExt;
-use sqlx::AssertSqlSafe;
-use sqlx::Connection;
-use sqlx::PgConnection;
-use sqlx::PgPool;
-use sqlx::SqlitePool;
 use sqlx::postgres::PgPoolOptions;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, SqlitePool};
 
 use crate::company::Dialect;
-use crate::place::Place;
-use crate::place::Rows;
+use crate::place::{Place, Rows};
 
 /// A connection to the store of rows.
 pub(crate) enum Data {

@@ -6,14 +6,10 @@ use anyhow::Context;
 use jiff::civil::Date;
 use serde::Serialize;
 
-use crate::clusters::Cluster;
-use crate::clusters::Count;
-use crate::clusters::clusters;
+use crate::clusters::{Cluster, Count, clusters};
 use crate::data::Data;
-use crate::scans::Listing;
-use crate::scans::Scans;
-use crate::snapshot::Comparison;
-use crate::snapshot::Snapshot;
+use crate::scans::{Listing, Scans};
+use crate::snapshot::{Comparison, Snapshot};
 use kigen::progress::Progress;
 
 /// Everything as it is at one moment.

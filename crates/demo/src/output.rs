@@ -1,7 +1,6 @@
 //! The only place that prints.
 
-use std::io::IsTerminal;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use anyhow::Context;
 use serde::Serialize;

@@ -1,7 +1,6 @@
 //! Where a demonstration lies, and the kigen.toml that says so.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use url::Url;

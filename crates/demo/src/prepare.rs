@@ -3,24 +3,17 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context;
 use async_trait::async_trait;
 use jiff::civil::Date;
 use serde::Serialize;
 
-use crate::company::Loaded;
-use crate::company::ScanError;
-use crate::company::ScanSink;
-use crate::company::Sizes;
-use crate::company::load_postgres;
-use crate::company::load_sqlite;
+use crate::company::{Loaded, ScanError, ScanSink, Sizes, load_postgres, load_sqlite};
 use crate::data::Data;
 use crate::failure::Failure;
-use crate::place;
-use crate::place::Place;
+use crate::place::{self, Place};
 use crate::program::Kigen;
 use crate::scans::Scans;
 use crate::tour::Arguments;

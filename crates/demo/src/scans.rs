@@ -2,34 +2,24 @@
 //! does there itself.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::BehaviorVersion;
-use aws_sdk_s3::config::Builder;
-use aws_sdk_s3::config::Region;
+use aws_sdk_s3::config::{BehaviorVersion, Builder, Region};
 use aws_sdk_s3::error::DisplayErrorContext;
-use aws_sdk_s3::types::BucketLocationConstraint;
-use aws_sdk_s3::types::BucketVersioningStatus;
-use aws_sdk_s3::types::CreateBucketConfiguration;
-use aws_sdk_s3::types::VersioningConfiguration;
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
+    VersioningConfiguration,
+};
 use aws_smithy_http_client::Builder as HttpClientBuilder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
-use crate::company::FolderOfScans;
-use crate::company::ScanError;
-use crate::company::ScanSink;
-use crate::place::BUCKET;
-use crate::place::Place;
-use crate::place::REGION;
-use kigen::store::objects::ObjectKey;
-use kigen::store::objects::ObjectWriter;
-use kigen::store::objects::S3Objects;
-use kigen::store::objects::S3Options;
+use crate::company::{FolderOfScans, ScanError, ScanSink};
+use crate::place::{BUCKET, Place, REGION};
+use kigen::store::objects::{ObjectKey, ObjectWriter, S3Objects, S3Options};
 
 /// How many versions of each object there are, delete markers counted; by key.
 pub(crate) type Listing = BTreeMap<String, u64>;

@@ -1,16 +1,11 @@
 //! The demonstration's findings as text for people.
 
-use comfy_table::CellAlignment;
-use comfy_table::Table;
-use comfy_table::presets;
+use comfy_table::{CellAlignment, Table, presets};
 use jiff::Span;
 use jiff::civil::Date;
 
-use crate::look::ClusterFindings;
-use crate::look::Findings;
-use crate::look::ObjectFindings;
-use crate::place::Place;
-use crate::place::Rows;
+use crate::look::{ClusterFindings, Findings, ObjectFindings};
+use crate::place::{Place, Rows};
 use crate::prepare::Generated;
 
 /// Step 1.

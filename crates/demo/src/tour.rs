@@ -6,28 +6,20 @@ use anyhow::Context;
 use clap::ValueEnum;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use kigen::clock;
-use kigen::config;
-use kigen::config::LogFormat;
-use kigen::exit;
+use kigen::config::{self, LogFormat};
 use kigen::progress::Progress;
-use kigen::telemetry;
-use kigen::telemetry::LogFilter;
+use kigen::telemetry::{self, LogFilter};
+use kigen::{clock, exit};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::company::DEFAULT_AS_OF;
-use crate::company::Sizes;
+use crate::company::{DEFAULT_AS_OF, Sizes};
 use crate::failure::Failure;
-use crate::look::Findings;
-use crate::look::Picture;
-use crate::output;
+use crate::look::{Findings, Picture};
 use crate::place::Place;
-use crate::prepare;
-use crate::prepare::Generated;
-use crate::program::Form;
-use crate::program::Kigen;
-use crate::text;
+use crate::prepare::{self, Generated};
+use crate::program::{Form, Kigen};
+use crate::{output, text};
 
 /// The time zone of the demonstration's company.
 const TIME_ZONE: &str = "Asia/Tokyo";

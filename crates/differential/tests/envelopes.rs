@@ -5,16 +5,11 @@ use std::path::Path;
 use std::process::Command;
 
 use ed25519_dalek::SigningKey;
-use kigen_evidence::dsse::PAYLOAD_TYPE;
-use kigen_evidence::dsse::pae;
-use kigen_evidence::dsse::sign;
-use kigen_evidence::dsse::verify;
+use kigen_evidence::dsse::{PAYLOAD_TYPE, pae, sign, verify};
 use kigen_evidence::public_key::to_pem;
 use proptest::collection::vec;
 use proptest::prelude::any;
-use proptest::prop_assert;
-use proptest::prop_assert_eq;
-use proptest::proptest;
+use proptest::{prop_assert, prop_assert_eq, proptest};
 
 const PAYLOAD: &str = r#"{"_type":"https://in-toto.io/Statement/v1","note":"期限 ?>~"}"#;
 

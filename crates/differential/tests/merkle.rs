@@ -4,26 +4,17 @@ use std::cell::RefCell;
 
 use ct_merkle::RootHash;
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
-use kigen_evidence::log::tiles;
-use kigen_evidence::log::tiles::Tile;
-use kigen_evidence::log::tiles::TileKind;
-use kigen_evidence::merkle::Hash;
-use kigen_evidence::merkle::RootBuilder;
-use kigen_evidence::merkle::consistency_proof;
-use kigen_evidence::merkle::inclusion_proof;
-use kigen_evidence::merkle::leaf_hash;
-use kigen_evidence::merkle::verify_consistency;
-use kigen_evidence::merkle::verify_inclusion;
-use proptest::prelude::any;
-use proptest::prelude::prop;
-use proptest::prop_assert;
-use proptest::prop_assert_eq;
-use proptest::proptest;
+use kigen_evidence::log::tiles::{self, Tile, TileKind};
+use kigen_evidence::merkle::{
+    Hash, RootBuilder, consistency_proof, inclusion_proof, leaf_hash, verify_consistency,
+    verify_inclusion,
+};
+use proptest::prelude::{any, prop};
 use proptest::sample::Index;
+use proptest::{prop_assert, prop_assert_eq, proptest};
 use sha2::Sha256;
 use sigstore_types::Sha256Hash;
-use tlog_tiles::tlog;
-use tlog_tiles::tlog::HashReader;
+use tlog_tiles::tlog::{self, HashReader};
 
 type Tree = MemoryBackedTree<Sha256, Vec<u8>>;
 

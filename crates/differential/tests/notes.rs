@@ -4,14 +4,10 @@ use ed25519_dalek::SigningKey;
 use kigen_evidence::log::checkpoint::Checkpoint;
 use kigen_evidence::log::cosignature;
 use kigen_evidence::log::note::Note;
-use kigen_evidence::log::vkey::KeyType;
-use kigen_evidence::log::vkey::NoteKey;
+use kigen_evidence::log::vkey::{KeyType, NoteKey};
 use proptest::prelude::any;
-use proptest::prop_assert;
-use proptest::prop_assert_eq;
-use proptest::proptest;
-use signed_note::StandardVerifier;
-use signed_note::VerifierList;
+use proptest::{prop_assert, prop_assert_eq, proptest};
+use signed_note::{StandardVerifier, VerifierList};
 
 const NAMES: &str = "[a-z期限]{1,8}(\\.[a-z]{2,5})?(/[a-z0-9-]{1,12})?";
 const TEXTS: &str = "([ -~期限]{0,20}\n){1,5}";

@@ -14,14 +14,12 @@
 )]
 
 use std::error::Error;
-use std::fs;
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::ExitCode;
 
 use kigen_evidence::public_key;
-use kigen_evidence::receipt;
-use kigen_evidence::receipt::Heads;
+use kigen_evidence::receipt::{self, Heads};
 use kigen_evidence::statement::Statement;
 use kigen_evidence::verify::verify;
 

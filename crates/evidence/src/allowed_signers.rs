@@ -11,9 +11,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use thiserror::Error;
 
-use super::sshsig::ALGORITHM;
-use super::sshsig::NAMESPACE;
-use super::sshsig::wire_key;
+use super::sshsig::{ALGORITHM, NAMESPACE, wire_key};
 
 /// A moment in UTC, as OpenSSH 9.1 and later read it.
 const MOMENT: &str = "%Y%m%d%H%M%SZ";
@@ -130,15 +128,9 @@ mod tests {
     use ed25519_dalek::SigningKey;
     use jiff::Timestamp;
     use proptest::collection::vec;
-    use proptest::option;
-    use proptest::prop_assert;
-    use proptest::prop_assert_eq;
-    use proptest::prop_compose;
-    use proptest::proptest;
+    use proptest::{option, prop_assert, prop_assert_eq, prop_compose, proptest};
 
-    use super::AllowedSigner;
-    use super::AllowedSignersError;
-    use super::extend;
+    use super::{AllowedSigner, AllowedSignersError, extend};
 
     fn signer(seed: u8, from: Option<i64>, until: Option<i64>) -> AllowedSigner {
         let key = SigningKey::from_bytes(&[seed; 32]).verifying_key();

@@ -3,18 +3,11 @@
 //! Signed are the stored bytes; nothing is made canonical, and nothing of the payload is parsed
 //! before the signature holds: only [`verify`] makes a [`Verified`].
 
-use base64::Engine;
-use base64::alphabet;
-use base64::engine::DecodePaddingMode;
-use base64::engine::GeneralPurpose;
-use base64::engine::GeneralPurposeConfig;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::Signature;
-use ed25519_dalek::Signer;
-use ed25519_dalek::SigningKey;
-use ed25519_dalek::VerifyingKey;
-use serde::Deserialize;
-use serde::Serialize;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine, alphabet};
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::public_key::key_id;
@@ -153,19 +146,11 @@ fn decode(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use base64::Engine;
-    use base64::engine::general_purpose::STANDARD;
-    use base64::engine::general_purpose::URL_SAFE;
-    use ed25519_dalek::Signer;
-    use ed25519_dalek::SigningKey;
-    use serde_json::Value;
-    use serde_json::json;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+    use ed25519_dalek::{Signer, SigningKey};
+    use serde_json::{Value, json};
 
-    use super::EnvelopeError;
-    use super::LONGEST_ENVELOPE;
-    use super::PAYLOAD_TYPE;
-    use super::pae;
-    use super::sign;
-    use super::verify;
+    use super::{EnvelopeError, LONGEST_ENVELOPE, PAYLOAD_TYPE, pae, sign, verify};
 
     // Holds bytes whose base64 differs between the standard and the URL-safe alphabet.
     const PAYLOAD: &[u8] = b"{\"\xe6\x9c\x9f\xe9\x99\x90\":\"?>~\xff\xfe\xfb\"}";

@@ -10,26 +10,16 @@ mod tests;
 
 use std::fmt;
 
-use hmac::Hmac;
-use hmac::KeyInit;
-use hmac::Mac;
 use hmac::digest::array::Array;
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use thiserror::Error;
-use zeroize::Zeroize;
-use zeroize::ZeroizeOnDrop;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-pub use encoder::RecordEncoder;
-pub use encoder::RecordPlace;
-pub use encoder::SubjectEncoder;
-pub use encoder::subject_leaf;
-pub use opening::Disclosed;
-pub use opening::DisclosedRecord;
-pub use opening::DisclosedSubject;
-pub use opening::LONGEST_OPENING;
-pub use opening::Opening;
-pub use opening::OpeningError;
+pub use encoder::{RecordEncoder, RecordPlace, SubjectEncoder, subject_leaf};
+pub use opening::{
+    Disclosed, DisclosedRecord, DisclosedSubject, LONGEST_OPENING, Opening, OpeningError,
+};
 
 /// Length of a leaf in bytes: the head and the commitment.
 pub const LEAF_LENGTH: usize = 36;

@@ -7,18 +7,10 @@ mod read;
 use sha2::Digest;
 
 use super::digest::Sha256;
-use super::leaf::Action;
-use super::leaf::Head;
-use super::leaf::Kind;
-use super::leaf::LEAF_LENGTH;
-use super::leaf::Leaf;
-use super::merkle::Hash;
-use super::merkle::RootBuilder;
+use super::leaf::{Action, Head, Kind, LEAF_LENGTH, Leaf};
+use super::merkle::{Hash, RootBuilder};
 
-pub use read::LeafFile;
-pub use read::LeafFileError;
-pub use read::prove;
-pub use read::read_each;
+pub use read::{LeafFile, LeafFileError, prove, read_each};
 
 /// Leaves counted by action.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,20 +7,12 @@ mod collect;
 mod tests;
 mod verify;
 
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
-pub use collect::ProofCollector;
-pub use collect::ProofError;
-pub use collect::ProofRequest;
-pub use collect::Proofs;
-pub use collect::consistency_proof;
-pub use collect::inclusion_proof;
-pub use verify::LONGEST_PATH;
-pub use verify::VerifyError;
-pub use verify::root_from_path;
-pub use verify::verify_consistency;
-pub use verify::verify_inclusion;
+pub use collect::{
+    ProofCollector, ProofError, ProofRequest, Proofs, consistency_proof, inclusion_proof,
+};
+pub use verify::{LONGEST_PATH, VerifyError, root_from_path, verify_consistency, verify_inclusion};
 
 /// A SHA-256 digest.
 pub type Hash = [u8; 32];

@@ -3,9 +3,8 @@
 //! It reaches the holders of certificates outside of the certificates: by contract, web site, letter.
 
 use ed25519_dalek::VerifyingKey;
-use ed25519_dalek::pkcs8::DecodePublicKey;
-use ed25519_dalek::pkcs8::EncodePublicKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{DecodePublicKey, EncodePublicKey};
 use thiserror::Error;
 
 use super::digest::Sha256;
@@ -42,13 +41,9 @@ pub fn from_pem(text: &str) -> Result<VerifyingKey, PublicKeyError> {
 
 #[cfg(test)]
 mod tests {
-    use ed25519_dalek::SigningKey;
-    use ed25519_dalek::VerifyingKey;
+    use ed25519_dalek::{SigningKey, VerifyingKey};
 
-    use super::fingerprint;
-    use super::from_pem;
-    use super::key_id;
-    use super::to_pem;
+    use super::{fingerprint, from_pem, key_id, to_pem};
 
     fn key() -> VerifyingKey {
         SigningKey::from_bytes(&[1; 32]).verifying_key()

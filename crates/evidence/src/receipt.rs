@@ -10,27 +10,15 @@ mod tests;
 use ed25519_dalek::VerifyingKey;
 use thiserror::Error;
 
-use super::leaf::Action;
-use super::leaf::Head;
-use super::leaf::Leaf;
-use super::leaf::Opening;
-use super::leaf::OpeningError;
+use super::leaf::{Action, Head, Leaf, Opening, OpeningError};
 use super::log::checkpoint::Checkpoint;
 use super::log::note::Note;
-use super::log::proof::LogProof;
-use super::log::proof::LogProofError;
-use super::log::vkey::KeyType;
-use super::log::vkey::NoteKey;
-use super::merkle::Hash;
-use super::merkle::VerifyError;
-use super::merkle::leaf_hash;
-use super::merkle::root_from_path;
+use super::log::proof::{LogProof, LogProofError};
+use super::log::vkey::{KeyType, NoteKey};
+use super::merkle::{Hash, VerifyError, leaf_hash, root_from_path};
 use super::statement::Statement;
 
-pub use search::FoundLeaf;
-pub use search::SearchError;
-pub use search::find_record;
-pub use search::find_subject;
+pub use search::{FoundLeaf, SearchError, find_record, find_subject};
 
 /// Which action and target the leaf of a receipt may have. They are a part of the leaf, but not
 /// of the receipt: who checks finds them by trying.

@@ -10,45 +10,14 @@
 use ed25519_dalek::SigningKey;
 
 use super::digest::Sha256;
-use super::leaf::Action;
-use super::leaf::Leaf;
-use super::leaf::RecordEncoder;
-use super::leaf::RecordPlace;
-use super::leaf::RunKey;
-use super::leaf::SubjectEncoder;
-use super::leaf::subject_leaf;
-use super::leaves::FoldedLeaves;
-use super::leaves::LeafFold;
-use super::statement::Artifact;
-use super::statement::CertificateKind;
-use super::statement::CertifiedApproval;
-use super::statement::CertifiedClause;
-use super::statement::CertifiedPurpose;
-use super::statement::CertifiedRule;
-use super::statement::Controller;
-use super::statement::Evidence;
-use super::statement::EvidenceKey;
-use super::statement::Issuer;
-use super::statement::LeafFormat;
-use super::statement::LeafTotals;
-use super::statement::Method;
-use super::statement::MethodClass;
-use super::statement::Predicate;
-use super::statement::QuotedClause;
-use super::statement::Residual;
-use super::statement::Run;
-use super::statement::RunCheckpoint;
-use super::statement::RunPeriod;
-use super::statement::Statement;
-use super::statement::Status;
-use super::statement::Store;
-use super::statement::StoreVerification;
-use super::statement::Target;
-use super::statement::Technique;
-use super::statement::TreeHash;
-use super::statement::Trigger;
-use super::statement::VerificationResult;
-use super::statement::Worker;
+use super::leaf::{Action, Leaf, RecordEncoder, RecordPlace, RunKey, SubjectEncoder, subject_leaf};
+use super::leaves::{FoldedLeaves, LeafFold};
+use super::statement::{
+    Artifact, CertificateKind, CertifiedApproval, CertifiedClause, CertifiedPurpose, CertifiedRule,
+    Controller, Evidence, EvidenceKey, Issuer, LeafFormat, LeafTotals, Method, MethodClass,
+    Predicate, QuotedClause, Residual, Run, RunCheckpoint, RunPeriod, Statement, Status, Store,
+    StoreVerification, Target, Technique, TreeHash, Trigger, VerificationResult, Worker,
+};
 use super::value::Value;
 
 /// The identifier of the certificate.

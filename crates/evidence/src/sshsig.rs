@@ -3,13 +3,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::Signature;
-use ed25519_dalek::Signer;
-use ed25519_dalek::SigningKey;
-use ed25519_dalek::VerifyingKey;
-use sha2::Digest;
-use sha2::Sha256;
-use sha2::Sha512;
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use sha2::{Digest, Sha256, Sha512};
 use thiserror::Error;
 
 /// What the signature is for. A signature made for one namespace does not hold in another.
@@ -196,12 +191,7 @@ mod tests {
     use base64::engine::general_purpose::STANDARD;
     use ed25519_dalek::SigningKey;
 
-    use super::NAMESPACE;
-    use super::SshSignatureError;
-    use super::armor;
-    use super::sign;
-    use super::unarmored;
-    use super::verify;
+    use super::{NAMESPACE, SshSignatureError, armor, sign, unarmored, verify};
 
     const PAYLOAD: &[u8] = b"{\"deleted\":30}";
 

@@ -13,8 +13,7 @@ mod words;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::digest::Sha256;
@@ -22,29 +21,14 @@ use super::dsse::Verified;
 
 pub(super) use text::utc;
 
-pub use checkpoint::CheckpointError;
-pub use checkpoint::RunCheckpoint;
-pub use rule::CertifiedApproval;
-pub use rule::CertifiedClause;
-pub use rule::CertifiedPurpose;
-pub use rule::CertifiedRule;
-pub use rule::QuotedClause;
+pub use checkpoint::{CheckpointError, RunCheckpoint};
+pub use rule::{CertifiedApproval, CertifiedClause, CertifiedPurpose, CertifiedRule, QuotedClause};
 pub use text::Numbers;
-pub use words::ArtifactName;
-pub use words::CertificateKind;
-pub use words::Counts;
-pub use words::LeafFormat;
-pub use words::MethodClass;
-pub use words::PredicateType;
-pub use words::RetainReason;
-pub use words::StartingPointKind;
-pub use words::StatementType;
-pub use words::Status;
-pub use words::Technique;
-pub use words::TreeHash;
-pub use words::Trigger;
-pub use words::Unverifiable;
-pub use words::VerificationResult;
+pub use words::{
+    ArtifactName, CertificateKind, Counts, LeafFormat, MethodClass, PredicateType, RetainReason,
+    StartingPointKind, StatementType, Status, Technique, TreeHash, Trigger, Unverifiable,
+    VerificationResult,
+};
 
 /// The longest payload: an entry of a tiled log has a length of 16 bits.
 pub const LONGEST_PAYLOAD: usize = 65_535;

@@ -4,28 +4,20 @@ mod finding;
 #[cfg(test)]
 mod tests;
 
-use std::io;
-use std::io::Read;
+use std::io::{self, Read};
 
 use ed25519_dalek::VerifyingKey;
 use jiff::civil::Date;
-use jiff::tz;
-use jiff::tz::TimeZone;
+use jiff::tz::{self, TimeZone};
 
 use super::digest::Sha256;
 use super::dsse;
-use super::leaf::Action;
-use super::leaf::LEAF_LENGTH;
-use super::leaves::FoldedLeaves;
-use super::leaves::LeafFold;
-use super::leaves::read_each;
+use super::leaf::{Action, LEAF_LENGTH};
+use super::leaves::{FoldedLeaves, LeafFold, read_each};
 use super::public_key::key_id;
-use super::statement::QuotedClause;
-use super::statement::Statement;
+use super::statement::{QuotedClause, Statement};
 
-pub use finding::Fact;
-pub use finding::Finding;
-pub use finding::Problem;
+pub use finding::{Fact, Finding, Problem};
 
 /// What a check found.
 #[derive(Debug)]

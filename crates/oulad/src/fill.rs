@@ -2,25 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::Context;
-use anyhow::Result;
-use anyhow::ensure;
-use sqlx::AssertSqlSafe;
-use sqlx::Connection;
-use sqlx::PgConnection;
-use sqlx::QueryBuilder;
-use sqlx::Sqlite;
-use sqlx::SqliteConnection;
+use anyhow::{Context, Result, ensure};
 use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, QueryBuilder, Sqlite, SqliteConnection};
 use url::Url;
 
-use crate::schema::ENROLMENT;
-use crate::schema::EXAM_ATTEMPT;
-use crate::schema::LEARNER;
-use crate::schema::Store;
-use crate::schema::Table;
-use crate::tables::Cell;
-use crate::tables::Tables;
+use crate::schema::{ENROLMENT, EXAM_ATTEMPT, LEARNER, Store, Table};
+use crate::tables::{Cell, Tables};
 
 /// Rows in one insert; SQLite takes at most 32,766 values in one statement.
 const ROWS_PER_INSERT: usize = 1000;

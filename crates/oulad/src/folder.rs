@@ -2,13 +2,9 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use anyhow::Result;
-use anyhow::anyhow;
-use anyhow::ensure;
+use anyhow::{Context, Result, anyhow, ensure};
 use url::Url;
 
 use crate::schema::Store;

@@ -21,11 +21,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
-use anyhow::Result;
-use anyhow::bail;
-use clap::Args;
-use clap::Parser;
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser};
 use jiff::civil::Date;
 
 use crate::folder::Folder;

@@ -3,14 +3,10 @@
 use std::fs::File;
 use std::path::Path;
 
-use anyhow::Context;
-use anyhow::Result;
-use anyhow::ensure;
+use anyhow::{Context, Result, ensure};
 use flate2::read::MultiGzDecoder;
-use serde::Deserialize;
-use serde::Deserializer;
-use serde::de::DeserializeOwned;
-use serde::de::Error as _;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 
 const FILES: [&str; 5] = [
     "courses",

@@ -1,19 +1,12 @@
 //! Builds the three tables that the jobs work on from the published files.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use anyhow::Context;
-use anyhow::Result;
-use anyhow::anyhow;
+use anyhow::{Context, Result, anyhow};
 use jiff::ToSpan;
-use jiff::civil::Date;
-use jiff::civil::date;
+use jiff::civil::{Date, date};
 
-use crate::source::Course;
-use crate::source::Info;
-use crate::source::Registration;
-use crate::source::Source;
+use crate::source::{Course, Info, Registration, Source};
 
 /// One value of one row.
 pub(crate) enum Cell {

@@ -1,15 +1,9 @@
 //! A server in front of the real one, for what the real one cannot be made to do.
 
-use std::env;
-use std::io::BufRead as _;
-use std::io::BufReader;
-use std::io::Read as _;
-use std::io::Write as _;
-use std::net::TcpListener;
-use std::net::TcpStream;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::thread;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::{env, thread};
 
 /// What becomes of a request.
 pub(super) enum Mood {

@@ -1,23 +1,14 @@
 //! The suite on a folder, and what only file systems can do wrong.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::archive::Archive as _;
-use crate::archive::Content;
-use crate::archive::FolderPlace;
-use crate::archive::Put;
-use crate::archive::Standing;
-use crate::archive::Versions;
+use crate::archive::{Archive as _, Content, FolderPlace, Put, Standing, Versions};
 
-use super::LEAVES;
-use super::STATEMENT;
-use super::obeys_the_contract;
+use super::{LEAVES, STATEMENT, obeys_the_contract};
 
 fn place() -> (TempDir, FolderPlace) {
     let folder = tempfile::tempdir().unwrap();

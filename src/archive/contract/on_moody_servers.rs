@@ -3,21 +3,11 @@
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 
-use crate::archive::Archive as _;
-use crate::archive::Content;
-use crate::archive::Put;
-use crate::archive::S3Place;
+use crate::archive::{Archive as _, Content, Put, S3Place};
 
-use super::LEAVES;
-use super::STATEMENT;
-use super::large_file;
-use super::moody::Mood;
-use super::moody::Moody;
-use super::moody::Rule;
-use super::on_s3::Bucket;
-use super::on_s3::NO_LOCK;
-use super::on_s3::connect;
-use super::on_s3::place;
+use super::moody::{Mood, Moody, Rule};
+use super::on_s3::{Bucket, NO_LOCK, connect, place};
+use super::{LEAVES, STATEMENT, large_file};
 
 /// A place on `server` that shares its bucket with the place on the real one.
 async fn behind(server: &Moody, real: &S3Place) -> S3Place {

@@ -7,26 +7,13 @@ use std::env;
 use std::io::Write as _;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::types::BucketVersioningStatus;
-use aws_sdk_s3::types::ObjectLockMode;
-use aws_sdk_s3::types::VersioningConfiguration;
+use aws_sdk_s3::types::{BucketVersioningStatus, ObjectLockMode, VersioningConfiguration};
 use jiff::Timestamp;
 
-use crate::archive::Archive as _;
-use crate::archive::Content;
-use crate::archive::PublishError;
-use crate::archive::Put;
-use crate::archive::S3Place;
-use crate::archive::Standing;
-use crate::archive::Versions;
-use crate::config::CertificatesBucket;
-use crate::config::LockMode;
-use crate::config::Retain;
+use crate::archive::{Archive as _, Content, PublishError, Put, S3Place, Standing, Versions};
+use crate::config::{CertificatesBucket, LockMode, Retain};
 
-use super::LEAVES;
-use super::STATEMENT;
-use super::large_file;
-use super::obeys_the_contract;
+use super::{LEAVES, STATEMENT, large_file, obeys_the_contract};
 
 /// What kind of bucket a test wants.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,14 +1,10 @@
 //! Whether what stands at a path is what was to be written there.
 
-use std::fs;
-use std::fs::File;
-use std::io;
-use std::io::BufReader;
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-use crate::archive::Content;
-use crate::archive::Put;
+use crate::archive::{Content, Put};
 
 const COMPARED_AT_ONCE: usize = 64 * 1024;
 

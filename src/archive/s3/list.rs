@@ -3,21 +3,14 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_s3::types::ObjectVersion;
-use sha2::Digest as _;
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
-use crate::archive::Kind;
-use crate::archive::Listed;
-use crate::archive::Listing;
-use crate::archive::Standing;
-use crate::archive::Versions;
 use crate::archive::error::PublishError;
+use crate::archive::{Kind, Listed, Listing, Standing, Versions};
 use crate::store::objects::s3::obeyed;
 
-use super::PIECE;
-use super::S3Place;
-use super::read::real_version;
-use super::read::status;
+use super::read::{real_version, status};
+use super::{PIECE, S3Place};
 
 /// An upload in parts that has not ended.
 pub(in crate::archive) struct UnfinishedUpload {

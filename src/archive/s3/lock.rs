@@ -1,10 +1,9 @@
 //! Object Lock: what was published cannot be removed before its day.
 
 use aws_sdk_s3::primitives::DateTime;
-use aws_sdk_s3::types::ObjectLockEnabled;
-use aws_sdk_s3::types::ObjectLockMode;
-use aws_sdk_s3::types::ObjectLockRetention;
-use aws_sdk_s3::types::ObjectLockRetentionMode;
+use aws_sdk_s3::types::{
+    ObjectLockEnabled, ObjectLockMode, ObjectLockRetention, ObjectLockRetentionMode,
+};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use kigen_evidence::calendar::FirstDay;
@@ -14,8 +13,7 @@ use crate::archive::Archive as _;
 use crate::archive::error::PublishError;
 use crate::config::LockMode;
 use crate::store::objects::ObjectError;
-use crate::store::objects::s3::fault;
-use crate::store::objects::s3::obeyed;
+use crate::store::objects::s3::{fault, obeyed};
 
 use super::S3Place;
 use super::read::Standing;

@@ -1,29 +1,23 @@
 //! Reads what stands in the bucket, in pieces.
 
 use std::fs::File;
-use std::io;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
 use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::error::ProvideErrorMetadata;
-use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::ObjectLockMode;
 use jiff::Timestamp;
 
-use crate::archive::Archive as _;
-use crate::archive::Content;
 use crate::archive::error::PublishError;
-use crate::store::objects::ObjectError;
-use crate::store::objects::Outage;
-use crate::store::objects::s3;
-use crate::store::objects::s3::obeyed;
+use crate::archive::{Archive as _, Content};
+use crate::store::objects::s3::{self, obeyed};
+use crate::store::objects::{ObjectError, Outage};
 
-use super::PIECE;
-use super::S3Place;
+use super::{PIECE, S3Place};
 
 /// How often a piece is asked for whose answer breaks off.
 const ATTEMPTS: u32 = 4;

@@ -4,27 +4,21 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::CompletedMultipartUpload;
-use aws_sdk_s3::types::CompletedPart;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use md5::Digest as _;
-use md5::Md5;
+use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
-use crate::archive::Archive as _;
-use crate::archive::Content;
 use crate::archive::error::PublishError;
 use crate::archive::kind::Kind;
+use crate::archive::{Archive as _, Content};
 use crate::store::objects::ObjectError;
 use crate::store::objects::s3::obeyed;
 
-use super::PIECE;
-use super::S3Place;
 use super::lock::Lock;
-use super::read::Pieces;
-use super::read::real_version;
-use super::read::status;
+use super::read::{Pieces, real_version, status};
+use super::{PIECE, S3Place};
 
 /// The most parts that S3 takes.
 const MOST_PARTS: u64 = 10_000;
@@ -310,10 +304,7 @@ fn part_size(length: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::LARGEST_PART;
-    use super::MOST_PARTS;
-    use super::PIECE;
-    use super::part_size;
+    use super::{LARGEST_PART, MOST_PARTS, PIECE, part_size};
 
     #[test]
     fn a_part_is_no_larger_than_it_must_be_and_never_larger_than_memory_allows() {

@@ -1,20 +1,14 @@
 //! `kigen certificate show --format html|pdf`: a certificate as people are handed it.
 
 use std::io::Write;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Command;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use ed25519_dalek::VerifyingKey;
-use kigen_evidence::document::Certificate;
-use kigen_evidence::document::Languages;
-use kigen_evidence::document::certificate_page;
+use kigen_evidence::document::{Certificate, Languages, certificate_page};
 use kigen_evidence::public_key;
 
-use super::Failure;
-use super::output;
-use super::verify;
+use super::{Failure, output, verify};
 use crate::config::CertificatesConfig;
 use crate::exit;
 use crate::ledger::StoredCertificate;

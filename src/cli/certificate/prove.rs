@@ -11,31 +11,18 @@ use std::path::PathBuf;
 use kigen_evidence::document::Languages;
 use kigen_evidence::leaf::Action;
 
-use super::Failure;
-use super::load;
-use super::output;
-use super::verify;
+use super::{Failure, load, output, verify};
 use crate::archive::PublishError;
-use crate::cli::Global;
-use crate::cli::explain;
+use crate::cli::{Global, explain};
 use crate::config::Config;
 use crate::exit;
-use crate::job::Job;
-use crate::job::JobSet;
+use crate::job::{Job, JobSet};
 use crate::keyring::Keyring;
-use crate::ledger::suspension::Suspended;
-use crate::ledger::suspension::suspended;
+use crate::ledger::suspension::{Suspended, suspended};
 use crate::progress::Progress;
-use crate::prove;
-use crate::prove::Evidence;
-use crate::prove::Filter;
-use crate::prove::Obstacle;
-use crate::prove::ProveError;
-use crate::prove::Question;
-use crate::prove::Searched;
+use crate::prove::{self, Evidence, Filter, Obstacle, ProveError, Question, Searched};
 use crate::run::open::Inventories;
-use answer::Answer;
-use answer::InStore;
+use answer::{Answer, InStore};
 use handover::Handover;
 
 /// Options of `kigen certificate prove`.

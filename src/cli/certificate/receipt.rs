@@ -2,25 +2,18 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use kigen_evidence::leaf::Action;
-use kigen_evidence::leaf::Disclosed;
+use kigen_evidence::leaf::{Action, Disclosed};
 use kigen_evidence::log::proof::LONGEST_PROOF;
 use kigen_evidence::log::vkey::NoteKey;
 use kigen_evidence::public_key;
-use kigen_evidence::receipt;
-use kigen_evidence::receipt::Heads;
-use kigen_evidence::receipt::Proven;
-use kigen_evidence::receipt::ReceiptError;
-use kigen_evidence::statement::LONGEST_PAYLOAD;
-use kigen_evidence::statement::Statement;
+use kigen_evidence::receipt::{self, Heads, Proven, ReceiptError};
+use kigen_evidence::statement::{LONGEST_PAYLOAD, Statement};
 use kigen_evidence::value::Value;
 use serde::Serialize;
 
-use super::Failure;
-use super::output;
+use super::{Failure, output};
 use crate::cli::Global;
 use crate::exit;
 

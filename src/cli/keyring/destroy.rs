@@ -5,17 +5,12 @@ use std::io::IsTerminal;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::cli::Global;
 use crate::cli::failure::Failure;
-use crate::cli::load;
-use crate::cli::output;
-use crate::clock;
-use crate::exit;
+use crate::cli::{Global, load, output};
 use crate::keyring::Quarter;
-use crate::keyring::destruction;
-use crate::keyring::destruction::Destroyable;
-use crate::keyring::destruction::DestructionError;
+use crate::keyring::destruction::{self, Destroyable, DestructionError};
 use crate::progress::Progress;
+use crate::{clock, exit};
 
 #[derive(Serialize)]
 struct Destroyed {

@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::cli::Global;
 use crate::cli::failure::Failure;
-use crate::cli::load;
-use crate::cli::output;
+use crate::cli::{Global, load, output};
 use crate::config::KeyringProtection;
 use crate::keyring::Access;
 use crate::run::certify::principal;

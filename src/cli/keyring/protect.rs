@@ -3,16 +3,12 @@
 use serde::Serialize;
 
 use super::failed;
-use super::place::ProtectionOptions;
-use super::place::note_section;
-use crate::cli::Global;
+use super::place::{ProtectionOptions, note_section};
 use crate::cli::failure::Failure;
-use crate::cli::load;
-use crate::cli::output;
+use crate::cli::{Global, load, output};
 use crate::config::KeyringProtection;
 use crate::exit;
-use crate::keyring::Keyring;
-use crate::keyring::KeyringError;
+use crate::keyring::{Keyring, KeyringError};
 
 #[derive(Serialize)]
 struct Protected {

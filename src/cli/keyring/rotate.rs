@@ -2,17 +2,12 @@
 
 use serde::Serialize;
 
-use crate::cli::Global;
 use crate::cli::failure::Failure;
-use crate::cli::load;
-use crate::cli::output;
-use crate::clock;
-use crate::exit;
+use crate::cli::{Global, load, output};
 use crate::keyring::KeyUse;
-use crate::keyring::rotation;
-use crate::keyring::rotation::Rotation;
-use crate::keyring::rotation::RotationError;
+use crate::keyring::rotation::{self, Rotation, RotationError};
 use crate::progress::Progress;
+use crate::{clock, exit};
 
 #[derive(Serialize)]
 struct Rotated {

@@ -3,21 +3,15 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use kigen_evidence::allowed_signers;
-use kigen_evidence::allowed_signers::AllowedSigner;
+use kigen_evidence::allowed_signers::{self, AllowedSigner};
 use kigen_evidence::public_key;
 use serde::Serialize;
 
 use super::place::Found;
-use crate::cli::Global;
 use crate::cli::failure::Failure;
-use crate::cli::output;
+use crate::cli::{Global, output};
 use crate::exit;
-use crate::keyring::KeyUse;
-use crate::keyring::Keyring;
-use crate::keyring::KeyringError;
-use crate::keyring::KnownKey;
-use crate::keyring::WitnessKeyring;
+use crate::keyring::{KeyUse, Keyring, KeyringError, KnownKey, WitnessKeyring};
 
 #[derive(Serialize)]
 struct Shown {

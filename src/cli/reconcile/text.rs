@@ -1,10 +1,8 @@
 //! A reconciliation as text for people.
 
 use crate::cli::render;
-use crate::run::reconcile::Reconciliation;
-use crate::run::reconcile::UndoneCertificate;
-use crate::run::restore::ClusterLook;
-use crate::run::restore::Lost;
+use crate::run::reconcile::{Reconciliation, UndoneCertificate};
+use crate::run::restore::{ClusterLook, Lost};
 
 /// What `kigen reconcile` prints.
 pub(super) fn reconciliation(found: &Reconciliation) -> String {

@@ -3,22 +3,16 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use kigen_evidence::log::vkey::KeyType;
-use kigen_evidence::log::vkey::NoteKey;
+use kigen_evidence::log::vkey::{KeyType, NoteKey};
 use serde::Serialize;
 
 use crate::archive::PublishError;
-use crate::cli::Global;
 use crate::cli::failure::Failure;
-use crate::cli::load;
 use crate::cli::note_key::note_keys;
-use crate::cli::output;
-use crate::cli::verify;
+use crate::cli::{Global, load, output, verify};
 use crate::exit;
 use crate::progress::Progress;
-use crate::witness::CollectError;
-use crate::witness::Collected;
-use crate::witness::Collector;
+use crate::witness::{CollectError, Collected, Collector};
 
 /// Options of `kigen witness collect`.
 #[derive(Debug, clap::Args)]

@@ -1,37 +1,24 @@
 //! `kigen witness add` and `kigen witness cosign`.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use kigen_evidence::log::cosignature;
 use kigen_evidence::log::history::OpenPlan;
-use kigen_evidence::log::vkey::KeyType;
-use kigen_evidence::log::vkey::NoteKey;
+use kigen_evidence::log::vkey::{KeyType, NoteKey};
 use serde::Serialize;
 
 use super::Own;
-use crate::archive::Archive;
-use crate::archive::PublishError;
-use crate::cli::Global;
+use crate::archive::{Archive, PublishError};
 use crate::cli::failure::Failure;
-use crate::cli::load;
 use crate::cli::note_key::note_keys;
-use crate::cli::output;
-use crate::cli::verify;
-use crate::clock;
-use crate::config::CertificatesBucket;
-use crate::config::CertificatesPlace;
-use crate::exit;
+use crate::cli::{Global, load, output, verify};
+use crate::config::{CertificatesBucket, CertificatesPlace};
 use crate::keyring::WitnessKeyring;
 use crate::progress::Progress;
-use crate::witness::Contradiction;
-use crate::witness::Held;
-use crate::witness::HeldError;
-use crate::witness::LookError;
-use crate::witness::Seen;
-use crate::witness::WatchedLog;
+use crate::witness::{Contradiction, Held, HeldError, LookError, Seen, WatchedLog};
+use crate::{clock, exit};
 
 /// Options of `kigen witness add` and `kigen witness cosign`.
 #[derive(Debug, clap::Args)]

@@ -2,18 +2,13 @@
 
 use std::path::PathBuf;
 
-use kigen_evidence::calendar::Period;
-use kigen_evidence::calendar::PeriodError;
+use kigen_evidence::calendar::{Period, PeriodError};
 
-use crate::config::CertificatesBucket;
-use crate::config::CertificatesConfig;
-use crate::config::CertificatesPlace;
-use crate::config::LockMode;
-use crate::config::Retain;
-use crate::config::SecretUrl;
-use crate::config::raw::RawCertificates;
-use crate::config::raw::RawLockMode;
+use crate::config::raw::{RawCertificates, RawLockMode};
 use crate::config::secret_url::Scheme;
+use crate::config::{
+    CertificatesBucket, CertificatesConfig, CertificatesPlace, LockMode, Retain, SecretUrl,
+};
 use crate::diagnostic::document::Path;
 
 use super::Checker;

@@ -1,10 +1,8 @@
 //! The `[keyring]` section.
 
-use super::Checker;
-use super::is_endpoint;
-use crate::config::KeyringConfig;
-use crate::config::KeyringProtection;
+use super::{Checker, is_endpoint};
 use crate::config::raw::RawKeyring;
+use crate::config::{KeyringConfig, KeyringProtection};
 use crate::diagnostic::document::Path;
 
 impl Checker<'_> {

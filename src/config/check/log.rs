@@ -4,8 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use der::asn1::ObjectIdentifier;
-use kigen_evidence::log::vkey::KeyType;
-use kigen_evidence::log::vkey::NoteKey;
+use kigen_evidence::log::vkey::{KeyType, NoteKey};
 use url::Url;
 
 use super::Checker;

@@ -1,8 +1,7 @@
 //! Whether the stores are asked again before a run is certified.
 
 use crate::config::ReadBack;
-use crate::config::raw::RawConfig;
-use crate::config::raw::RawReadBack;
+use crate::config::raw::{RawConfig, RawReadBack};
 use crate::diagnostic::document::Path;
 
 use super::Checker;
@@ -33,8 +32,7 @@ impl Checker<'_> {
 #[cfg(test)]
 mod tests {
     use crate::config::ReadBack;
-    use crate::config::check::tests::GOOD;
-    use crate::config::check::tests::read;
+    use crate::config::check::tests::{GOOD, read};
 
     #[test]
     fn the_stores_are_asked_again_unless_the_file_says_otherwise() {

@@ -1,14 +1,9 @@
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::config::CertificatesBucket;
-use crate::config::CertificatesPlace;
-use crate::config::Config;
-use crate::config::KeyringProtection;
-use crate::config::LockMode;
-use crate::config::ObjectsConfig;
-use crate::config::Retain;
-use crate::config::StoreKind;
+use crate::config::{
+    CertificatesBucket, CertificatesPlace, Config, KeyringProtection, LockMode, ObjectsConfig,
+    Retain, StoreKind,
+};
 use crate::diagnostic::Problems;
 
 pub(super) const GOOD: &str = r#"version = 1

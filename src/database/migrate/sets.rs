@@ -1,8 +1,6 @@
 //! The migrations of each set of tables, in their order. A released file never changes.
 
-use super::MigrationSet;
-use super::Migrations;
-use super::Script;
+use super::{MigrationSet, Migrations, Script};
 
 const fn script(version: i64, name: &'static str, sql: &'static str) -> Script {
     Script { version, name, sql }

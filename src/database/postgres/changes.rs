@@ -4,20 +4,15 @@
 //! transaction to transaction until they are handed over, which never happens inside one: so the
 //! difference to the beginning counts. A rolled-back savepoint stays counted: a batch has none.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kigen_evidence::value::Value;
 
-use crate::database::changes::Counted;
-use crate::database::changes::Tally;
-use crate::database::error::DatabaseError;
-use crate::database::error::Failure;
-use crate::database::session::Row;
-use crate::database::session::SqlSession;
-use crate::database::statement::Arg;
-use crate::database::statement::Statement;
+use crate::database::changes::{Counted, Tally};
+use crate::database::error::{DatabaseError, Failure};
+use crate::database::session::{Row, SqlSession};
+use crate::database::statement::{Arg, Statement};
 use crate::job::Operation;
 
 const COUNTING: &str = "begin to count what changes";

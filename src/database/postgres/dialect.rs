@@ -1,8 +1,6 @@
 //! PostgreSQL's spelling.
 
-use crate::database::dialect::Dialect;
-use crate::database::dialect::literal;
-use crate::database::dialect::quote;
+use crate::database::dialect::{Dialect, literal, quote};
 
 /// Statements for PostgreSQL 14 and later.
 #[derive(Clone, Debug)]

@@ -1,12 +1,10 @@
 //! Advisory locks of a session: they end with it.
 
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 use super::Server;
 use crate::database::error::DatabaseError;
-use crate::database::lock::Lock;
-use crate::database::lock::LockError;
+use crate::database::lock::{Lock, LockError};
 
 const DOING: &str = "take a lock";
 

@@ -6,33 +6,22 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
-use sqlx::AssertSqlSafe;
-use sqlx::PgPool;
-use sqlx::Postgres;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, PgPool, Postgres};
 
-use super::Server;
-use super::changes;
-use super::changes::Beginning;
+use super::changes::{self, Beginning};
 use super::dialect::PostgresDialect;
-use super::lock;
 use super::values::read;
-use crate::database::Database;
-use crate::database::Engine;
-use crate::database::changes::Counted;
-use crate::database::changes::Tally;
+use super::{Server, lock};
+use crate::database::changes::{Counted, Tally};
 use crate::database::connection::Held;
 use crate::database::dialect::Dialect;
-use crate::database::error::DatabaseError;
-use crate::database::error::Failure;
-use crate::database::lock::Lock;
-use crate::database::lock::LockError;
-use crate::database::session::Access;
-use crate::database::session::SqlSession;
-use crate::database::session::TakeRow;
-use crate::database::statement::Arg;
-use crate::database::statement::Statement;
+use crate::database::error::{DatabaseError, Failure};
+use crate::database::lock::{Lock, LockError};
+use crate::database::session::{Access, SqlSession, TakeRow};
+use crate::database::statement::{Arg, Statement};
+use crate::database::{Database, Engine};
 
 /// A database of a PostgreSQL server.
 pub struct PostgresDatabase {

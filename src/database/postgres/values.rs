@@ -1,16 +1,10 @@
 //! PostgreSQL's values, from their binary form.
 
-use kigen_evidence::value::JULIAN_EPOCH;
-use kigen_evidence::value::Value;
-use kigen_evidence::value::julian;
-use sqlx::Column;
-use sqlx::Row as _;
-use sqlx::ValueRef;
-use sqlx::postgres::PgRow;
-use sqlx::postgres::PgValueRef;
+use kigen_evidence::value::{JULIAN_EPOCH, Value, julian};
+use sqlx::postgres::{PgRow, PgValueRef};
+use sqlx::{Column, Row as _, ValueRef};
 
-use crate::database::error::DatabaseError;
-use crate::database::error::Failure;
+use crate::database::error::{DatabaseError, Failure};
 use crate::database::session::Row;
 
 /// Moments before 2000-01-01, PostgreSQL's epoch, in microseconds since 1970.

@@ -2,18 +2,13 @@
 //! also the rows that the hook does not see (of tables without rowid, or of a table emptied at once).
 //! Triggers and foreign keys count like statements.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteOperation;
 
-use crate::database::changes::Counted;
-use crate::database::changes::Tally;
-use crate::database::changes::unquoted;
+use crate::database::changes::{Counted, Tally, unquoted};
 use crate::database::statement::Statement;
 use crate::job::Operation;
 

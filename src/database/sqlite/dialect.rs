@@ -1,8 +1,6 @@
 //! SQLite's spelling.
 
-use crate::database::dialect::Dialect;
-use crate::database::dialect::literal;
-use crate::database::dialect::quote;
+use crate::database::dialect::{Dialect, literal, quote};
 
 /// Statements for SQLite 3.41 and later (the bundled one).
 #[derive(Clone, Copy, Debug)]

@@ -1,16 +1,11 @@
 //! Locks beside a file: the operating system's file locks, which end with the process.
 
-use std::fs::File;
-use std::fs::OpenOptions;
-use std::fs::TryLockError;
-use std::path::Path;
-use std::path::PathBuf;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
 
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
-use crate::database::lock::Lock;
-use crate::database::lock::LockError;
+use crate::database::lock::{Lock, LockError};
 
 /// Characters of a name that are kept in its file's name, for people.
 const READABLE: usize = 40;

@@ -7,41 +7,24 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use kigen_evidence::value::Value;
-use sqlx::AssertSqlSafe;
-use sqlx::Column;
-use sqlx::ConnectOptions;
-use sqlx::Connection;
-use sqlx::Row as _;
-use sqlx::Sqlite;
-use sqlx::SqlitePool;
-use sqlx::TypeInfo;
-use sqlx::ValueRef;
 use sqlx::query::Query;
-use sqlx::sqlite::SqliteArguments;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::sqlite::SqliteJournalMode;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteRow};
+use sqlx::{
+    AssertSqlSafe, Column, ConnectOptions, Connection, Row as _, Sqlite, SqlitePool, TypeInfo,
+    ValueRef,
+};
 
-use super::changes;
-use super::changes::Counter;
+use super::changes::{self, Counter};
 use super::dialect::SqliteDialect;
 use super::lock;
-use crate::database::Database;
-use crate::database::Engine;
-use crate::database::changes::Counted;
-use crate::database::changes::Tally;
+use crate::database::changes::{Counted, Tally};
 use crate::database::connection::Held;
 use crate::database::dialect::Dialect;
-use crate::database::error::DatabaseError;
-use crate::database::error::Failure;
-use crate::database::lock::Lock;
-use crate::database::lock::LockError;
-use crate::database::session::Access;
-use crate::database::session::Row;
-use crate::database::session::SqlSession;
-use crate::database::session::TakeRow;
-use crate::database::statement::Arg;
-use crate::database::statement::Statement;
+use crate::database::error::{DatabaseError, Failure};
+use crate::database::lock::{Lock, LockError};
+use crate::database::session::{Access, Row, SqlSession, TakeRow};
+use crate::database::statement::{Arg, Statement};
+use crate::database::{Database, Engine};
 
 /// A database in a file.
 pub struct SqliteDatabase {

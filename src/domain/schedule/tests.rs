@@ -1,8 +1,6 @@
 use jiff::Zoned;
-use proptest::prelude::ProptestConfig;
-use proptest::prelude::Strategy;
-use proptest::prop_assert_eq;
-use proptest::proptest;
+use proptest::prelude::{ProptestConfig, Strategy};
+use proptest::{prop_assert_eq, proptest};
 
 use super::*;
 

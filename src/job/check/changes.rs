@@ -5,15 +5,8 @@ use super::findings::Findings;
 use super::joins::Ground;
 use super::names;
 use crate::diagnostic::document::Path;
-use crate::job::Change;
-use crate::job::ClassifiedColumn;
-use crate::job::ColumnClass;
-use crate::job::Generalize;
-use crate::job::Strategy;
-use crate::job::raw::RawChange;
-use crate::job::raw::RawGeneralize;
-use crate::job::raw::RawStage;
-use crate::job::raw::RawStrategy;
+use crate::job::raw::{RawChange, RawGeneralize, RawStage, RawStrategy};
+use crate::job::{Change, ClassifiedColumn, ColumnClass, Generalize, Strategy};
 
 /// Fewest values that integer tokens may take.
 ///

@@ -4,9 +4,8 @@ use super::findings::Findings;
 use super::names;
 use crate::diagnostic::document::Path;
 use crate::diagnostic::near_miss;
-use crate::job::ClassifiedColumn;
-use crate::job::ColumnClass;
 use crate::job::raw::RawColumns;
+use crate::job::{ClassifiedColumn, ColumnClass};
 
 /// Every column of one table, by class.
 pub(super) struct Classified {

@@ -3,11 +3,8 @@
 use super::findings::Findings;
 use super::names;
 use crate::diagnostic::document::Path;
-use crate::job::Effect;
-use crate::job::Operation;
-use crate::job::raw::RawEffect;
-use crate::job::raw::RawJob;
-use crate::job::raw::RawOperation;
+use crate::job::raw::{RawEffect, RawJob, RawOperation};
+use crate::job::{Effect, Operation};
 
 /// Checks the names; whether the database does it, each batch counts.
 pub(super) fn check(raw: &RawJob, findings: &mut Findings) -> Vec<Effect> {

@@ -6,20 +6,11 @@ use kigen_evidence::statement::RetainReason;
 use super::findings::Findings;
 use crate::diagnostic::document::Path;
 use crate::diagnostic::near_miss;
-use crate::domain::rule::Applies;
-use crate::domain::rule::Candidate;
-use crate::domain::rule::Decision;
-use crate::domain::rule::Ends;
-use crate::domain::rule::PurposeState;
-use crate::domain::rule::StartingPoint;
-use crate::domain::rule::Undatable;
-use crate::job::Example;
-use crate::job::Expectation;
-use crate::job::Stage;
-use crate::job::raw::RawExample;
-use crate::job::raw::RawExpectation;
-use crate::job::raw::RawJob;
-use crate::job::raw::RawReason;
+use crate::domain::rule::{
+    Applies, Candidate, Decision, Ends, PurposeState, StartingPoint, Undatable,
+};
+use crate::job::raw::{RawExample, RawExpectation, RawJob, RawReason};
+use crate::job::{Example, Expectation, Stage};
 
 /// Checks the examples of all stages, and that each stage has them on both sides of its border.
 pub(super) fn check(

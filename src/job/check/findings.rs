@@ -1,8 +1,7 @@
 //! Where checks put what they find.
 
 use crate::diagnostic::Problems;
-use crate::diagnostic::document::Document;
-use crate::diagnostic::document::Path;
+use crate::diagnostic::document::{Document, Path};
 
 /// The problems of one file so far.
 pub(super) struct Findings<'d> {

@@ -1,17 +1,14 @@
 //! The head of a job file: texts, time zone, schedule, clause.
 
-use jiff::tz::TimeZone;
-use jiff::tz::TimeZoneDatabase;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::findings::Findings;
-use super::names;
-use super::sha256_hex;
+use super::{names, sha256_hex};
 use crate::diagnostic::document::Path;
 use crate::diagnostic::near_miss;
 use crate::domain::schedule::Schedule;
-use crate::job::Approval;
-use crate::job::Clause;
 use crate::job::raw::RawJob;
+use crate::job::{Approval, Clause};
 
 /// Checks the texts that are only read by people or by kigen.toml.
 pub(super) fn plain_texts(raw: &RawJob, findings: &mut Findings) {

@@ -7,11 +7,8 @@ use super::findings::Findings;
 use super::names;
 use crate::diagnostic::document::Path;
 use crate::diagnostic::near_miss;
-use crate::job::ColumnRef;
-use crate::job::Join;
-use crate::job::Match;
-use crate::job::raw::RawJob;
-use crate::job::raw::RawJoin;
+use crate::job::raw::{RawJob, RawJoin};
+use crate::job::{ColumnRef, Join, Match};
 
 /// With its prefix a join's name stays below the 63 bytes at which PostgreSQL cuts names.
 const MAX_JOIN_NAME: usize = 60;

@@ -1,8 +1,7 @@
 //! Columns elsewhere in the store in which an audit looks for persons.
 
 use super::findings::Findings;
-use super::may_be_one_table;
-use super::names;
+use super::{may_be_one_table, names};
 use crate::diagnostic::document::Path;
 use crate::job::Leftover;
 use crate::job::raw::RawJob;

@@ -1,28 +1,17 @@
 //! Purposes: periods, starting points and conditions.
 
 use jiff::civil::Date;
-use kigen_evidence::calendar::FirstDay;
-use kigen_evidence::calendar::Period;
+use kigen_evidence::calendar::{FirstDay, Period};
 use kigen_evidence::statement::StartingPointKind;
 
-use super::examples;
 use super::findings::Findings;
-use super::header;
 use super::joins::Ground;
-use super::names;
+use super::{examples, header, names};
 use crate::diagnostic::document::Path;
-use crate::domain::rule::EARLIEST_BELIEVED;
-use crate::domain::rule::Purpose;
-use crate::guard;
-use crate::guard::Guard;
-use crate::job::Condition;
-use crate::job::PurposeSource;
-use crate::job::StoredAs;
-use crate::job::raw::RawCondition;
-use crate::job::raw::RawFirstDay;
-use crate::job::raw::RawFormat;
-use crate::job::raw::RawPurpose;
-use crate::job::raw::RawStartingPoint;
+use crate::domain::rule::{EARLIEST_BELIEVED, Purpose};
+use crate::guard::{self, Guard};
+use crate::job::raw::{RawCondition, RawFirstDay, RawFormat, RawPurpose, RawStartingPoint};
+use crate::job::{Condition, PurposeSource, StoredAs};
 
 /// Checks one purpose: what the rule needs of it, and where its facts are.
 ///

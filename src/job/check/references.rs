@@ -4,21 +4,12 @@ use std::collections::BTreeSet;
 
 use super::columns::Classified;
 use super::findings::Findings;
-use super::joins;
-use super::joins::Ground;
-use super::may_be_one_table;
-use super::names;
+use super::joins::{self, Ground};
+use super::{may_be_one_table, names};
 use crate::diagnostic::document::Path;
 use crate::diagnostic::near_miss;
-use crate::job::ColumnRef;
-use crate::job::MAX_ABSENT_PERCENT;
-use crate::job::ObjectLink;
-use crate::job::OnDispose;
-use crate::job::Reference;
-use crate::job::TableName;
-use crate::job::raw::RawDisposal;
-use crate::job::raw::RawOnDispose;
-use crate::job::raw::RawReference;
+use crate::job::raw::{RawDisposal, RawOnDispose, RawReference};
+use crate::job::{ColumnRef, MAX_ABSENT_PERCENT, ObjectLink, OnDispose, Reference, TableName};
 
 /// Checks the references.
 pub(super) fn check(

@@ -1,15 +1,12 @@
 //! Stages taken together: is each one reached, and does it still find what it needs?
 
-use kigen_evidence::calendar::FirstDay;
-use kigen_evidence::calendar::Period;
+use kigen_evidence::calendar::{FirstDay, Period};
 
 use super::findings::Findings;
 use super::joins::Ground;
 use crate::diagnostic::document::Path;
-use crate::job::ColumnRef;
-use crate::job::Disposal;
-use crate::job::Stage;
 use crate::job::raw::RawDisposal;
+use crate::job::{ColumnRef, Disposal, Stage};
 
 /// Checks the order of the stages.
 pub(super) fn check(ground: &Ground, stages: &[Option<Stage>], findings: &mut Findings) {

@@ -1,18 +1,12 @@
 //! Stages, each one for itself; [`sequence`](super::sequence) looks at them together.
 
-use super::changes;
-use super::examples;
 use super::findings::Findings;
 use super::joins::Ground;
-use super::names;
-use super::purposes;
+use super::{changes, examples, names, purposes};
 use crate::diagnostic::document::Path;
 use crate::domain::rule::Rule;
-use crate::job::Disposal;
-use crate::job::Marker;
-use crate::job::Stage;
-use crate::job::raw::RawDisposal;
-use crate::job::raw::RawStage;
+use crate::job::raw::{RawDisposal, RawStage};
+use crate::job::{Disposal, Marker, Stage};
 
 /// Checks every stage; `None` stands for one that does not check.
 pub(super) fn check(ground: &Ground, findings: &mut Findings) -> Vec<Option<Stage>> {

@@ -2,18 +2,14 @@
 
 use std::fmt;
 
-use ed25519_dalek::SigningKey;
-use ed25519_dalek::VerifyingKey;
+use ed25519_dalek::{SigningKey, VerifyingKey};
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde::Deserializer;
 use serde::de::Visitor;
+use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 use crate::keyring::Secret;
-use crate::keyring::signing::FormerKey;
-use crate::keyring::signing::KeyUse;
-use crate::keyring::signing::SigningKeys;
+use crate::keyring::signing::{FormerKey, KeyUse, SigningKeys};
 
 /// The certificate key of version 1: Ed25519.
 #[derive(Deserialize)]

@@ -4,11 +4,8 @@ use ed25519_dalek::SigningKey;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use crate::keyring::Keyring;
-use crate::keyring::NEWEST_VERSION;
-use crate::keyring::QuarterKey;
-use crate::keyring::signing::KeyUse;
-use crate::keyring::signing::SigningKeys;
+use crate::keyring::signing::{KeyUse, SigningKeys};
+use crate::keyring::{Keyring, NEWEST_VERSION, QuarterKey};
 
 const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
 const HEADER: &str = "\

@@ -1,28 +1,16 @@
 //! A quarter's key goes when its evidence period has ended, and not before; then nothing opens.
 
 use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::civil::date;
+use jiff::civil::{Date, date};
 use kigen_evidence::calendar::Period;
 
-use crate::keyring::Keyring;
-use crate::keyring::KeyringError;
-use crate::keyring::Quarter;
-use crate::keyring::WrappedRunKey;
-use crate::keyring::destruction::Destruction;
-use crate::keyring::destruction::DestructionError;
-use crate::keyring::destruction::destroy;
-use crate::keyring::destruction::examine;
-use crate::keyring::new_run_key;
-use crate::ledger::Ledger;
-use crate::ledger::RunKey;
+use crate::keyring::destruction::{Destruction, DestructionError, destroy, examine};
+use crate::keyring::{Keyring, KeyringError, Quarter, WrappedRunKey, new_run_key};
 use crate::ledger::entry::Entry;
+use crate::ledger::{Ledger, RunKey};
 
-use super::TODAY;
-use super::home;
-use super::rotation::begin;
-use super::rotation::end;
-use super::rotation::ledger_in;
+use super::rotation::{begin, end, ledger_in};
+use super::{TODAY, home};
 
 /// The first day after five years from the end of the quarter of `TODAY`.
 const AFTER: Date = date(2032, 1, 1);

@@ -7,18 +7,11 @@ use std::os::unix::fs::PermissionsExt;
 use age::secrecy::ExposeSecret;
 use jiff::civil::Date;
 
-use crate::keyring::Access;
-use crate::keyring::Keyring;
-use crate::keyring::KeyringError;
-use crate::keyring::KmsKey;
-use crate::keyring::ProtectionKind;
-use crate::keyring::Quarter;
-use crate::keyring::WitnessKeyring;
+use crate::keyring::{
+    Access, Keyring, KeyringError, KmsKey, ProtectionKind, Quarter, WitnessKeyring,
+};
 
-use super::NEXT_QUARTER;
-use super::TODAY;
-use super::home;
-use super::secrets;
+use super::{NEXT_QUARTER, TODAY, home, secrets};
 
 fn passphrase(text: &str) -> Access {
     Access::Passphrase(text.to_owned().into())

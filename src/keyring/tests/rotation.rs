@@ -3,27 +3,14 @@
 use jiff::Timestamp;
 use kigen_evidence::public_key::key_id;
 use proptest::collection::vec;
-use proptest::prop_assert;
-use proptest::prop_assert_eq;
-use proptest::proptest;
+use proptest::{prop_assert, prop_assert_eq, proptest};
 
-use crate::keyring::KeyUse;
-use crate::keyring::Keyring;
-use crate::keyring::KeyringError;
-use crate::keyring::rotation::RotationError;
-use crate::keyring::rotation::finish_rotation;
-use crate::keyring::rotation::rotate;
-use crate::ledger;
-use crate::ledger::Ledger;
-use crate::ledger::RunKey;
-use crate::ledger::entry::Entry;
-use crate::ledger::entry::Outcome;
-use crate::ledger::entry::RunStarted;
-use crate::ledger::entry::Trigger;
+use crate::keyring::rotation::{RotationError, finish_rotation, rotate};
+use crate::keyring::{KeyUse, Keyring, KeyringError};
+use crate::ledger::entry::{Entry, Outcome, RunStarted, Trigger};
+use crate::ledger::{self, Ledger, RunKey};
 
-use super::Home;
-use super::TODAY;
-use super::home;
+use super::{Home, TODAY, home};
 
 const BOTH: [KeyUse; 2] = [KeyUse::Certificate, KeyUse::Log];
 

@@ -4,16 +4,9 @@ use std::fs;
 
 use kigen_evidence::leaf::RunKey;
 
-use crate::keyring::Keyring;
-use crate::keyring::KeyringError;
-use crate::keyring::Quarter;
-use crate::keyring::WRAPPED_LENGTH;
-use crate::keyring::WrappedRunKey;
+use crate::keyring::{Keyring, KeyringError, Quarter, WRAPPED_LENGTH, WrappedRunKey};
 
-use super::NEXT_QUARTER;
-use super::TODAY;
-use super::home;
-use super::write;
+use super::{NEXT_QUARTER, TODAY, home, write};
 
 /// As kigen 0.1 wrote it before it had log keys, with two quarters.
 const VERSION_1: &str = r#"# The secrets of one kigen installation.

@@ -1,15 +1,11 @@
 //! Certificates: stored once, never changed, found again.
 
 use super::both;
-use super::fixture::Fixture;
-use super::fixture::at;
-use crate::ledger::CertificateFilter;
-use crate::ledger::CertificateMatch;
-use crate::ledger::Envelope;
-use crate::ledger::Ledger;
-use crate::ledger::NewCertificate;
-use crate::ledger::Stored;
+use super::fixture::{Fixture, at};
 use crate::ledger::error::LedgerError;
+use crate::ledger::{
+    CertificateFilter, CertificateMatch, Envelope, Ledger, NewCertificate, Stored,
+};
 
 both! {
     a_certificate_is_stored_once_however_often_it_is_sealed,

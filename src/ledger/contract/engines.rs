@@ -1,19 +1,13 @@
 //! What only one of the engines can do wrong, and the journal's tables in both.
 
-use sqlx::AssertSqlSafe;
-use sqlx::Connection;
-use sqlx::PgConnection;
-use sqlx::SqliteConnection;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
-use super::fixture;
-use super::fixture::at;
-use super::key;
-use super::started;
+use super::fixture::{self, at};
+use super::{key, started};
 use crate::database::dialect::quote;
 use crate::database::migrate;
 use crate::database::postgres::lock::advisory_key;
-use crate::ledger::error::LedgerError;
-use crate::ledger::error::Retry;
+use crate::ledger::error::{LedgerError, Retry};
 use crate::ledger::open;
 
 async fn assert_read_only(url: &str) {

@@ -3,14 +3,10 @@
 use std::io::Write;
 
 use jiff::Timestamp;
-use sqlx::AssertSqlSafe;
-use sqlx::Connection;
-use sqlx::PgConnection;
-use sqlx::SqliteConnection;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
-use crate::ledger::Ledger;
-use crate::ledger::open;
+use crate::ledger::{Ledger, open};
 
 /// An empty place for a ledger.
 pub(super) struct Fixture {

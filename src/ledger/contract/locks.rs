@@ -2,8 +2,7 @@
 
 use super::both;
 use super::fixture::Fixture;
-use crate::ledger::error::LockError;
-use crate::ledger::error::Retry;
+use crate::ledger::error::{LockError, Retry};
 
 both! {
     a_lock_is_held_by_one_and_is_free_after_its_release,

@@ -3,17 +3,10 @@
 use kigen_evidence::merkle::leaf_hash;
 
 use super::both;
-use super::fixture::Fixture;
-use super::fixture::at;
+use super::fixture::{Fixture, at};
 use crate::ledger::error::LedgerError;
-use crate::ledger::log::Appended;
-use crate::ledger::log::LogCheckpoint;
-use crate::ledger::log::LogEntry;
-use crate::ledger::log::LogRole;
-use crate::ledger::log::NewLogEntry;
-use crate::ledger::record::CertificateFilter;
-use crate::ledger::record::NewCertificate;
-use crate::ledger::record::Stored;
+use crate::ledger::log::{Appended, LogCheckpoint, LogEntry, LogRole, NewLogEntry};
+use crate::ledger::record::{CertificateFilter, NewCertificate, Stored};
 
 both! {
     entries_follow_one_another_without_a_gap,

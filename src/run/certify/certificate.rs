@@ -1,39 +1,24 @@
 //! What a certificate says of one run and client: entries of the ledger, counts of the leaves.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use kigen_evidence::calendar::FirstDay;
 use kigen_evidence::digest::Sha256;
-use kigen_evidence::statement::CertificateKind;
-use kigen_evidence::statement::Evidence;
-use kigen_evidence::statement::EvidenceKey;
-use kigen_evidence::statement::LeafFormat;
-use kigen_evidence::statement::LeafTotals;
-use kigen_evidence::statement::LogPlace;
-use kigen_evidence::statement::Predicate;
-use kigen_evidence::statement::QuotedClause;
-use kigen_evidence::statement::Reconciled;
-use kigen_evidence::statement::Residual;
-use kigen_evidence::statement::Run;
-use kigen_evidence::statement::RunCheckpoint;
-use kigen_evidence::statement::Statement;
-use kigen_evidence::statement::StatementError;
-use kigen_evidence::statement::Status;
-use kigen_evidence::statement::Target;
-use kigen_evidence::statement::TreeHash;
+use kigen_evidence::statement::{
+    CertificateKind, Evidence, EvidenceKey, LeafFormat, LeafTotals, LogPlace, Predicate,
+    QuotedClause, Reconciled, Residual, Run, RunCheckpoint, Statement, StatementError, Status,
+    Target, TreeHash,
+};
 use sha2::Digest;
 use uuid::Uuid;
 
 use crate::archive::log_origin;
 use crate::keyring::Quarter;
-use crate::ledger::entry::EffectEntry;
-use crate::ledger::entry::JobEntry;
-use crate::run::statement_parts;
-use crate::run::statement_parts::Damaged;
+use crate::ledger::entry::{EffectEntry, JobEntry};
+use crate::run::statement_parts::{self, Damaged};
 
 use super::context::SealContext;
 use super::error::SealError;

@@ -4,39 +4,22 @@
 //! From its place in the log on a certificate is fixed: the entry and the certificate are stored in
 //! one transaction, and the log's head is published before the certificate is.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use kigen_evidence::leaves::FoldedLeaves;
-use kigen_evidence::log::entry;
-use kigen_evidence::log::entry::Abort;
-use kigen_evidence::log::entry::AbortReason;
-use kigen_evidence::log::entry::Entry;
-use kigen_evidence::log::entry::Noop;
-use kigen_evidence::log::entry::NoopKind;
-use kigen_evidence::log::entry::Plan;
+use kigen_evidence::log::entry::{self, Abort, AbortReason, Entry, Noop, NoopKind, Plan};
 use kigen_evidence::log::proof::LogProof;
-use kigen_evidence::statement::EntryPlace;
-use kigen_evidence::statement::LogPlace;
-use kigen_evidence::statement::Statement;
+use kigen_evidence::statement::{EntryPlace, LogPlace, Statement};
 use tempfile::TempPath;
 
 use crate::ledger::log::LogRole;
-use crate::run::client_log::CertificateMark;
-use crate::run::client_log::ClientLog;
-use crate::run::client_log::EntryHeader;
-use crate::run::client_log::NewPayload;
-use crate::run::client_log::OpenLog;
-use crate::run::client_log::place_of;
-use crate::run::client_log::with_targets;
+use crate::run::client_log::{
+    CertificateMark, ClientLog, EntryHeader, NewPayload, OpenLog, place_of, with_targets,
+};
 use crate::run::statement_parts;
 
-use super::certificate::CertificateWriter;
-use super::certificate::Closing;
-use super::certificate::Draft;
-use super::certificate::certificate_id;
-use super::certificate::total;
+use super::certificate::{CertificateWriter, Closing, Draft, certificate_id, total};
 use super::context::SealContext;
 use super::error::SealError;
 use super::facts::RunFacts;

@@ -8,17 +8,13 @@ use jiff::Timestamp;
 use kigen_evidence::calendar::Period;
 
 use crate::archive::Archive;
-use crate::config::Client;
-use crate::config::Issuer;
-use crate::config::ReadBack;
-use crate::config::Residual;
+use crate::config::{Client, Issuer, ReadBack, Residual};
 use crate::job::Job;
 use crate::keyring::Keyring;
 use crate::ledger::Ledger;
 use crate::progress::Progress;
 use crate::run::client_log::LogWriter;
-use crate::store::Disposer;
-use crate::store::RemovedKeys;
+use crate::store::{Disposer, RemovedKeys};
 
 /// Everything that sealing needs beside the run's id.
 pub struct SealContext<'a> {

@@ -2,25 +2,21 @@
 //! be repeated.
 
 use std::io;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kigen_evidence::allowed_signers::AllowedSignersError;
 use kigen_evidence::document::PageError;
 use kigen_evidence::dsse::EnvelopeError;
 use kigen_evidence::log::entry::EntryError;
 use kigen_evidence::merkle::ProofError;
-use kigen_evidence::statement::CheckpointError;
-use kigen_evidence::statement::StatementError;
+use kigen_evidence::statement::{CheckpointError, StatementError};
 use thiserror::Error;
 
 use crate::archive::PublishError;
 use crate::keyring::KeyringError;
-use crate::ledger::error::LedgerError;
-use crate::ledger::error::Retry;
+use crate::ledger::error::{LedgerError, Retry};
 use crate::run::client_log::ClientLogError;
-use crate::store::error;
-use crate::store::error::StoreError;
+use crate::store::error::{self, StoreError};
 
 /// Why a run was not sealed.
 #[derive(Debug, Error)]

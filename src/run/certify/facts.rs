@@ -1,25 +1,15 @@
 //! What the ledger says about a run that is to be sealed.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use kigen_evidence::leaf::Action;
 use kigen_evidence::log::entry::AbortReason;
 use kigen_evidence::statement::RunPeriod;
 
-use crate::ledger::CertificateFilter;
-use crate::ledger::CertificateMatch;
-use crate::ledger::Ledger;
-use crate::ledger::StoredCertificate;
-use crate::ledger::entry::Entry;
-use crate::ledger::entry::JobEntry;
-use crate::ledger::entry::Outcome;
-use crate::ledger::entry::RunState;
-use crate::ledger::entry::StageFinished;
-use crate::ledger::entry::TargetEntry;
-use crate::ledger::fold::RunRecord;
-use crate::ledger::fold::fold_runs;
+use crate::ledger::entry::{Entry, JobEntry, Outcome, RunState, StageFinished, TargetEntry};
+use crate::ledger::fold::{RunRecord, fold_runs};
+use crate::ledger::{CertificateFilter, CertificateMatch, Ledger, StoredCertificate};
 use crate::run::statement_parts::Damaged;
 
 use super::error::SealError;

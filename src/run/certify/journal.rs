@@ -1,25 +1,19 @@
 //! From the journals of all stores to sorted leaves, client by client.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kigen_evidence::leaf::Head;
-use kigen_evidence::leaf::Kind;
-use kigen_evidence::leaf::LEAF_LENGTH;
+use kigen_evidence::leaf::{Head, Kind, LEAF_LENGTH};
 
-use crate::store::Disposer;
-use crate::store::JournalRow;
-use crate::store::add_counts;
 use crate::store::error::StoreError;
+use crate::store::{Disposer, JournalRow, add_counts};
 
 use super::context::SealContext;
 use super::error::SealError;
 use super::facts::RunFacts;
-use super::sorter::Sorted;
-use super::sorter::Sorter;
+use super::sorter::{Sorted, Sorter};
 
 /// Memory for the leaves of all clients, in bytes.
 const SORTING_MEMORY: usize = 6 * 1024 * 1024;

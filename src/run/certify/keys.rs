@@ -4,16 +4,12 @@
 //! them with the time in which they signed, and is replaced as a whole by one that lists no less.
 
 use ed25519_dalek::VerifyingKey;
-use kigen_evidence::allowed_signers;
-use kigen_evidence::allowed_signers::AllowedSigner;
+use kigen_evidence::allowed_signers::{self, AllowedSigner};
 use kigen_evidence::public_key;
 
-use crate::archive::Archive;
-use crate::archive::Content;
-use crate::archive::KEYS;
+use crate::archive::{Archive, Content, KEYS};
 use crate::keyring::KnownKey;
-use crate::run::client_log::LogWriter;
-use crate::run::client_log::log_key_file;
+use crate::run::client_log::{LogWriter, log_key_file};
 
 use super::error::SealError;
 use super::steps::put;

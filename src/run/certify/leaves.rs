@@ -4,27 +4,17 @@
 //! subject leaves are counted on the way, sorted in their turn, and follow.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::io::BufWriter;
-use std::io::Write;
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use kigen_evidence::leaf::Action;
-use kigen_evidence::leaf::LEAF_LENGTH;
-use kigen_evidence::leaf::Leaf;
-use kigen_evidence::leaf::SubjectRef;
-use kigen_evidence::leaf::subject_leaf;
-use kigen_evidence::leaves::FoldedLeaves;
-use kigen_evidence::leaves::LeafFold;
-use tempfile::NamedTempFile;
-use tempfile::TempPath;
+use kigen_evidence::leaf::{Action, LEAF_LENGTH, Leaf, SubjectRef, subject_leaf};
+use kigen_evidence::leaves::{FoldedLeaves, LeafFold};
+use tempfile::{NamedTempFile, TempPath};
 
 use crate::progress::Progress;
 
-use super::journal::EVIDENCE_LENGTH;
-use super::journal::unpack;
-use super::sorter::Sorted;
-use super::sorter::Sorter;
+use super::journal::{EVIDENCE_LENGTH, unpack};
+use super::sorter::{Sorted, Sorter};
 
 /// Memory for the persons of one client, and for their leaves, in bytes.
 const SUBJECT_MEMORY: usize = 3 * 1024 * 1024;

@@ -25,11 +25,8 @@ mod work;
 mod tests;
 
 pub use crate::archive::client_folder;
-pub use context::SealContext;
-pub use context::SealedCertificate;
-pub use context::SealedRun;
+pub use context::{SealContext, SealedCertificate, SealedRun};
 pub use error::SealError;
-pub use keys::key_file;
-pub use keys::principal;
 pub(super) use keys::publish_keys;
+pub use keys::{key_file, principal};
 pub use steps::seal;

@@ -1,10 +1,7 @@
 //! The certificate as people read it, beside the signed data.
 
 use ed25519_dalek::VerifyingKey;
-use kigen_evidence::document::Certificate;
-use kigen_evidence::document::Languages;
-use kigen_evidence::document::PageError;
-use kigen_evidence::document::certificate_page;
+use kigen_evidence::document::{Certificate, Languages, PageError, certificate_page};
 use kigen_evidence::dsse::EnvelopeError;
 
 use crate::ledger::Envelope;

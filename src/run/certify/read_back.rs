@@ -6,43 +6,29 @@
 //! into the leaf that its removal would have had, and looked up among the run's own leaves. Versions of objects were listed again
 //! when they were removed; only what was then gone has a leaf.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::BufReader;
 
 use jiff::Timestamp;
 use kigen_evidence::digest::Sha256;
-use kigen_evidence::leaf::Action;
-use kigen_evidence::leaf::RunKey;
+use kigen_evidence::leaf::{Action, RunKey};
 use kigen_evidence::leaves::Tally;
-use kigen_evidence::statement::Statement;
-use kigen_evidence::statement::StoreVerification;
-use kigen_evidence::statement::Unverifiable;
-use kigen_evidence::statement::VerificationResult;
+use kigen_evidence::statement::{Statement, StoreVerification, Unverifiable, VerificationResult};
 
 use super::certificate::Draft;
 use super::context::SealContext;
 use super::error::SealError;
-use super::facts::RunFacts;
-use super::facts::is_object;
+use super::facts::{RunFacts, is_object};
 use crate::config::ReadBack;
-use crate::guard;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
 use crate::job::Job;
 use crate::ledger::entry::TargetEntry;
-use crate::run::restore;
-use crate::run::restore::ClusterIndex;
-use crate::run::restore::ClusterLook;
-use crate::run::restore::Knowledge;
-use crate::run::restore::LeafIndex;
-use crate::run::restore::Looked;
-use crate::run::restore::RecallError;
-use crate::run::restore::Source;
-use crate::run::restore::SourceTarget;
-use crate::store::Inventory;
-use crate::store::RemovedKeys;
-use crate::store::TokenKey;
+use crate::run::restore::{
+    self, ClusterIndex, ClusterLook, Knowledge, LeafIndex, Looked, RecallError, Source,
+    SourceTarget,
+};
+use crate::store::{Inventory, RemovedKeys, TokenKey};
 
 /// Every present record was looked at.
 const ALL_ROWS: &str = "requery-full";

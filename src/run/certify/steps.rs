@@ -1,37 +1,23 @@
 //! The steps of sealing, in their order.
 
 use jiff::Timestamp;
-use kigen_evidence::dsse;
-use kigen_evidence::sshsig;
 use kigen_evidence::statement::Statement;
+use kigen_evidence::{dsse, sshsig};
 
-use crate::archive::Archive;
-use crate::archive::Content;
-use crate::archive::Put;
-use crate::archive::client_folder;
+use crate::archive::{Archive, Content, Put, client_folder};
 use crate::ledger::Envelope;
 use crate::ledger::entry::Entry;
 
-use super::certificate::Draft;
-use super::certificate::certificate_id;
-use super::close_plan::BeforeTheLog;
-use super::close_plan::Prepared;
-use super::close_plan::close_plans;
-use super::context::SealContext;
-use super::context::SealedCertificate;
-use super::context::SealedRun;
+use super::certificate::{Draft, certificate_id};
+use super::close_plan::{BeforeTheLog, Prepared, close_plans};
+use super::context::{SealContext, SealedCertificate, SealedRun};
 use super::error::SealError;
 use super::facts::RunFacts;
-use super::journal::ClientJournal;
-use super::journal::close_fences;
-use super::journal::gather;
-use super::journal::mark_published;
-use super::journal::settle;
+use super::journal::{ClientJournal, close_fences, gather, mark_published, settle};
 use super::keys::publish_keys;
 use super::leaves::LeavesWriter;
 use super::page::page;
-use super::read_back;
-use super::work;
+use super::{read_back, work};
 
 /// Names of the published files.
 const LEAVES: &str = "leaves.bin";

@@ -1,13 +1,11 @@
 //! The folder in which `leaves.bin` is made before it is published.
 
-use std::fs;
-use std::fs::Permissions;
+use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use tempfile::Builder;
-use tempfile::NamedTempFile;
+use tempfile::{Builder, NamedTempFile};
 
 use crate::archive::make_folder;
 

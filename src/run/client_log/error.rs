@@ -9,9 +9,7 @@ use thiserror::Error;
 
 use crate::archive::PublishError;
 use crate::keyring::KeyringError;
-use crate::ledger::error::LedgerError;
-use crate::ledger::error::LockError;
-use crate::ledger::error::Retry;
+use crate::ledger::error::{LedgerError, LockError, Retry};
 
 /// Why a log cannot be extended.
 #[derive(Debug, Error)]

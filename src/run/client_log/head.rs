@@ -6,9 +6,7 @@ use kigen_evidence::merkle::Hash;
 
 use crate::archive::client_folder;
 
-use super::ClientLog;
-use super::ClientLogError;
-use super::size_of;
+use super::{ClientLog, ClientLogError, size_of};
 
 /// The name of the head below the log's folder.
 pub(super) const CHECKPOINT: &str = "checkpoint";

@@ -2,13 +2,10 @@
 
 use ed25519_dalek::VerifyingKey;
 
-use kigen_evidence::log::vkey::KeyType;
-use kigen_evidence::log::vkey::NoteKey;
-use kigen_evidence::log::vkey::NoteKeyError;
+use kigen_evidence::log::vkey::{KeyType, NoteKey, NoteKeyError};
 use kigen_evidence::public_key;
 
-use super::ClientLog;
-use super::ClientLogError;
+use super::{ClientLog, ClientLogError};
 
 /// The name of the file that holds a log's public `key`: `log-34750f98bd59fcfc.pub.pem`.
 pub(crate) fn log_key_file(key: &VerifyingKey) -> String {

@@ -1,28 +1,15 @@
 //! Changes of keys in a client's log: who checks later knows which key signed when.
 
 use jiff::Timestamp;
-use kigen_evidence::log::entry;
-use kigen_evidence::log::entry::Entry;
-use kigen_evidence::log::entry::KeyRole;
-use kigen_evidence::log::entry::KeyRotation;
-use kigen_evidence::log::entry::RotatedKey;
-use kigen_evidence::log::vkey::KeyType;
-use kigen_evidence::log::vkey::NoteKey;
-use kigen_evidence::statement::Controller;
-use kigen_evidence::statement::EntryPlace;
-use kigen_evidence::statement::Issuer;
-use kigen_evidence::statement::LogPlace;
+use kigen_evidence::log::entry::{self, Entry, KeyRole, KeyRotation, RotatedKey};
+use kigen_evidence::log::vkey::{KeyType, NoteKey};
+use kigen_evidence::statement::{Controller, EntryPlace, Issuer, LogPlace};
 
 use crate::keyring::KnownKey;
-use crate::ledger::log::LogEntry;
-use crate::ledger::log::LogRole;
+use crate::ledger::log::{LogEntry, LogRole};
 use crate::run::certify::principal;
 
-use super::ClientLogError;
-use super::EntryHeader;
-use super::NewPayload;
-use super::OpenLog;
-use super::place_of;
+use super::{ClientLogError, EntryHeader, NewPayload, OpenLog, place_of};
 
 /// A key that took another one's place.
 struct Rotation {

@@ -1,15 +1,12 @@
 //! Plans in a client's log, of which most have the targets of an earlier one.
 
-use kigen_evidence::log::entry::Entry;
-use kigen_evidence::log::entry::Plan;
+use kigen_evidence::log::entry::{Entry, Plan};
 use kigen_evidence::statement::EntryPlace;
 
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 
-use super::OpenLog;
-use super::place_of;
-use super::size_of;
+use super::{OpenLog, place_of, size_of};
 
 /// How many entries are looked at for the last plan: behind it stand its end and notices.
 const LOOKED_AT: u64 = 16;

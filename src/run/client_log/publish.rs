@@ -5,23 +5,16 @@
 
 use jiff::Timestamp;
 use kigen_evidence::log::note::Note;
-use kigen_evidence::log::tiles;
-use kigen_evidence::log::tiles::FULL;
-use kigen_evidence::log::tiles::Tile;
-use kigen_evidence::log::tiles::TileKind;
+use kigen_evidence::log::tiles::{self, FULL, Tile, TileKind};
 use kigen_evidence::merkle::Hash;
 
-use crate::archive::Content;
-use crate::archive::Put;
-use crate::guard;
-use crate::guard::Guard;
+use crate::archive::{Content, Put};
+use crate::guard::{self, Guard};
 use crate::ledger::error::LedgerError;
 use crate::ledger::log::LogCheckpoint;
 
-use super::ClientLog;
-use super::ClientLogError;
 use super::head::CHECKPOINT;
-use super::size_of;
+use super::{ClientLog, ClientLogError, size_of};
 
 /// Whom to trust about the log, below its folder.
 const POLICY: &str = "policy.txt";

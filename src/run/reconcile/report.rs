@@ -6,11 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::exit;
-use crate::run::outcome::FinishedRun;
-use crate::run::outcome::JobError;
-use crate::run::restore::ClusterLook;
-use crate::run::restore::Lost;
-use crate::run::restore::Source;
+use crate::run::outcome::{FinishedRun, JobError};
+use crate::run::restore::{ClusterLook, Lost, Source};
 
 /// What was found, and what was removed again. Counts only.
 #[derive(Clone, Debug, Serialize)]

@@ -3,20 +3,14 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use kigen_evidence::leaf::RecordEncoder;
-use kigen_evidence::leaf::RecordPlace;
-use kigen_evidence::leaf::SubjectEncoder;
-use kigen_evidence::leaf::SubjectRef;
+use kigen_evidence::leaf::{RecordEncoder, RecordPlace, SubjectEncoder, SubjectRef};
 use kigen_evidence::value::Value;
 
 use crate::job::OnDispose;
 
 use super::error::RecallError;
-use super::known::ClusterIndex;
-use super::known::LeafMatch;
-use super::known::Place;
-use super::persons::SHARE_LENGTH;
-use super::persons::share;
+use super::known::{ClusterIndex, LeafMatch, Place};
+use super::persons::{SHARE_LENGTH, share};
 use super::source::Source;
 
 /// Encoders of all sources, each made when it is first needed.

@@ -3,8 +3,7 @@
 //! Leaves are digests, so their own bytes are the hashes of a Bloom filter. All bits of one leaf
 //! lie in one line of the processor's cache.
 
-use kigen_evidence::leaf::LEAF_LENGTH;
-use kigen_evidence::leaf::Leaf;
+use kigen_evidence::leaf::{LEAF_LENGTH, Leaf};
 
 /// Bits for each leaf: about one stranger in a hundred passes.
 const BITS_PER_LEAF: u64 = 12;

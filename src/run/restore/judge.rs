@@ -3,14 +3,11 @@
 use kigen_evidence::leaf::Action;
 use kigen_evidence::value::Value;
 
-use crate::store::PresentBatch;
-use crate::store::PresentRecord;
+use crate::store::{PresentBatch, PresentRecord};
 
 use super::encoders::Encoders;
 use super::error::RecallError;
-use super::known::BatchHits;
-use super::known::ClusterIndex;
-use super::known::LeafMatch;
+use super::known::{BatchHits, ClusterIndex, LeafMatch};
 use super::persons::Fit;
 
 /// What a present record is. Each one is exactly one of these.

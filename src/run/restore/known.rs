@@ -1,35 +1,24 @@
 //! What the evidence at hand knows of one cluster.
 
-use std::collections::HashMap;
-use std::collections::HashSet;
-use std::path::Path;
-use std::path::PathBuf;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 
 use kigen_evidence::leaf::Action;
 use kigen_evidence::value::Value;
 
-use crate::guard;
-use crate::guard::Guard;
-use crate::job::Job;
-use crate::job::OnDispose;
-use crate::job::Reference;
-use crate::store::BackAgain;
-use crate::store::PresentBatch;
-use crate::store::PresentRecord;
-use crate::store::Recall;
+use crate::guard::{self, Guard};
+use crate::job::{Job, OnDispose, Reference};
 use crate::store::error::StoreError;
+use crate::store::{BackAgain, PresentBatch, PresentRecord, Recall};
 
 use super::encoders::Encoders;
 use super::error::RecallError;
-use super::judge::Judged;
-use super::judge::Verdict;
-use super::lost::Lost;
-use super::lost::Why;
+use super::judge::{Judged, Verdict};
+use super::lost::{Lost, Why};
 use super::parts::in_parts;
 use super::persons::Persons;
 use super::shelf::LeafIndex;
-use super::source::Source;
-use super::source::SourceTarget;
+use super::source::{Source, SourceTarget};
 
 /// The evidence that is at hand.
 #[derive(Clone, Copy)]

@@ -1,7 +1,6 @@
 //! A look at one cluster: everything present, each record in exactly one list.
 
-use std::collections::BTreeMap;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 
 use kigen_evidence::leaf::SubjectRef;
@@ -10,19 +9,14 @@ use serde::Serialize;
 use crate::job::Job;
 use crate::progress::Progress;
 use crate::run::certify::sorter::Sorter;
-use crate::store::Inventory;
-use crate::store::PresentBatch;
-use crate::store::RemovedKeys;
-use crate::store::TokenKey;
 use crate::store::error::StoreError;
+use crate::store::{Inventory, PresentBatch, RemovedKeys, TokenKey};
 
 use super::encoders::Encoders;
 use super::error::RecallError;
 use super::judge::Verdict;
-use super::known::ClusterIndex;
-use super::known::LeafMatch;
-use super::persons::Persons;
-use super::persons::SHARE_LENGTH;
+use super::known::{ClusterIndex, LeafMatch};
+use super::persons::{Persons, SHARE_LENGTH};
 
 /// Memory for the persons of records whose keys are met, in bytes.
 const SORTING_MEMORY: usize = 6 * 1024 * 1024;

@@ -23,21 +23,12 @@ mod source;
 mod tests;
 
 pub use error::RecallError;
-pub(super) use known::ClusterIndex;
-pub(super) use known::Knowledge;
-pub use look::ClusterLook;
-pub(super) use look::Looked;
-pub use look::RowLook;
-pub(super) use look::everything;
-pub(super) use look::look;
-pub use lost::Lost;
-pub use lost::Why;
+pub(super) use known::{ClusterIndex, Knowledge};
+pub use look::{ClusterLook, RowLook};
+pub(super) use look::{Looked, everything, look};
+pub use lost::{Lost, Why};
 pub(super) use removed::RemovedPersons;
 pub(super) use shelf::LeafIndex;
-pub(super) use source::CertificateSource;
-pub(super) use source::Collected;
-pub(super) use source::Source;
-pub(super) use source::SourceTarget;
-pub(super) use source::Wanted;
-pub(super) use source::collect;
-pub(super) use source::run_key;
+pub(super) use source::{
+    CertificateSource, Collected, Source, SourceTarget, Wanted, collect, run_key,
+};

@@ -1,20 +1,15 @@
 //! Whether the person fits: a leaf says how many records of one person a run removed.
 
 use std::fs::File;
-use std::io;
-use std::io::BufWriter;
-use std::io::Write;
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use kigen_evidence::leaf::Action;
-use kigen_evidence::leaf::SubjectRef;
-use kigen_evidence::leaf::subject_leaf;
+use kigen_evidence::leaf::{Action, SubjectRef, subject_leaf};
 
 use crate::run::certify::sorter::Sorted;
 
-use super::known::Knowledge;
-use super::known::LeafMatch;
+use super::known::{Knowledge, LeafMatch};
 
 /// A source, a target, an action and a person: what one subject leaf counts.
 pub(super) const SHARE_LENGTH: usize = 4 + 2 + 1 + REFERENCE_LENGTH;

@@ -5,14 +5,11 @@
 
 use std::collections::HashSet;
 
-use kigen_evidence::leaf::LeafError;
-use kigen_evidence::leaf::SubjectEncoder;
-use kigen_evidence::leaf::SubjectRef;
+use kigen_evidence::leaf::{LeafError, SubjectEncoder, SubjectRef};
 use kigen_evidence::value::Value;
 
 use crate::job::Job;
-use crate::store::Inventory;
-use crate::store::JournalRow;
+use crate::store::{Inventory, JournalRow};
 
 use super::error::RecallError;
 use super::source::Source;

@@ -1,18 +1,11 @@
 //! The leaves of many certificates, in one file without a name, to be looked up.
 
 use std::fs::File;
-use std::io;
-use std::io::BufWriter;
-use std::io::Read;
-use std::io::Write;
+use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use kigen_evidence::leaf::Action;
-use kigen_evidence::leaf::Head;
-use kigen_evidence::leaf::Kind;
-use kigen_evidence::leaf::LEAF_LENGTH;
-use kigen_evidence::leaf::Leaf;
+use kigen_evidence::leaf::{Action, Head, Kind, LEAF_LENGTH, Leaf};
 
 use super::filter::Filter;
 

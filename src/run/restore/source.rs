@@ -6,37 +6,22 @@ use std::path::Path;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use kigen_evidence::digest::Sha256;
-use kigen_evidence::leaf::Action;
-use kigen_evidence::leaf::LEAF_LENGTH;
-use kigen_evidence::leaf::Leaf;
-use kigen_evidence::leaf::RunKey;
-use kigen_evidence::statement::Statement;
-use kigen_evidence::statement::Target;
-use kigen_evidence::statement::Technique;
+use kigen_evidence::leaf::{Action, LEAF_LENGTH, Leaf, RunKey};
+use kigen_evidence::statement::{Statement, Target, Technique};
 use sha2::Digest;
 
-use crate::archive::Archive;
-use crate::archive::client_folder;
-use crate::archive::read_through;
+use crate::archive::{Archive, client_folder, read_through};
 use crate::job::Job;
-use crate::keyring::Keyring;
-use crate::keyring::NoRunKey;
-use crate::ledger::CertificateFilter;
-use crate::ledger::CertificateMatch;
-use crate::ledger::Ledger;
-use crate::ledger::StoredCertificate;
-use crate::ledger::entry::IdentityEntry;
-use crate::ledger::entry::JobEntry;
-use crate::ledger::entry::TargetEntry;
+use crate::keyring::{Keyring, NoRunKey};
+use crate::ledger::entry::{IdentityEntry, JobEntry, TargetEntry};
 use crate::ledger::error::LedgerError;
-use crate::ledger::fold::RunRecord;
-use crate::ledger::fold::fold_runs;
+use crate::ledger::fold::{RunRecord, fold_runs};
+use crate::ledger::{CertificateFilter, CertificateMatch, Ledger, StoredCertificate};
 use crate::progress::Progress;
 use crate::run::targets;
 
 use super::error::RecallError;
-use super::lost::Lost;
-use super::lost::Why;
+use super::lost::{Lost, Why};
 use super::shelf::LeafIndex;
 
 /// What one run removed for one client, ready to be known again.

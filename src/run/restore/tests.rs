@@ -3,52 +3,29 @@
 mod memory;
 mod verdicts;
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use jiff::civil::Date;
-use jiff::civil::date;
+use jiff::civil::{Date, date};
 use kigen_evidence::digest::Sha256;
-use kigen_evidence::leaf::Action;
-use kigen_evidence::leaf::Leaf;
-use kigen_evidence::leaf::RecordEncoder;
-use kigen_evidence::leaf::RecordPlace;
-use kigen_evidence::leaf::RunKey;
-use kigen_evidence::leaf::SubjectEncoder;
-use kigen_evidence::leaf::subject_leaf;
+use kigen_evidence::leaf::{
+    Action, Leaf, RecordEncoder, RecordPlace, RunKey, SubjectEncoder, subject_leaf,
+};
 use kigen_evidence::value::Value;
 use tempfile::TempDir;
 
-use super::known::ClusterIndex;
-use super::known::Knowledge;
-use super::look::ClusterLook;
-use super::look::everything;
+use super::known::{ClusterIndex, Knowledge};
+use super::look::{ClusterLook, everything};
 use super::lost::Lost;
 use super::shelf::LeafIndex;
-use super::source::Source;
-use super::source::SourceTarget;
-use crate::job::Job;
-use crate::job::Leftover;
-use crate::job::TableName;
+use super::source::{Source, SourceTarget};
+use crate::job::{Job, Leftover, TableName};
 use crate::progress::Progress;
-use crate::store::Fit;
-use crate::store::Found;
-use crate::store::FrequentDay;
-use crate::store::Inventory;
-use crate::store::JobSurvey;
-use crate::store::JournalSink;
-use crate::store::KeySink;
-use crate::store::NamedObjects;
-use crate::store::PersonSink;
-use crate::store::PresentBatch;
-use crate::store::PresentRecord;
-use crate::store::PresentSink;
-use crate::store::Remaining;
-use crate::store::RemovedKeys;
-use crate::store::Survey;
-use crate::store::TokenKey;
 use crate::store::error::StoreError;
+use crate::store::{
+    Fit, Found, FrequentDay, Inventory, JobSurvey, JournalSink, KeySink, NamedObjects, PersonSink,
+    PresentBatch, PresentRecord, PresentSink, Remaining, RemovedKeys, Survey, TokenKey,
+};
 
 const CLIENT: &str = "own";
 

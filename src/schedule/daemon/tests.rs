@@ -1,5 +1,4 @@
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::pending;
 
 use jiff::SignedDuration;

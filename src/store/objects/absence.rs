@@ -1,9 +1,7 @@
 //! How many records name objects that are not there: a few may really be gone, many are a wrong address.
 
-use super::ObjectInventory;
-use super::near_miss;
-use crate::guard;
-use crate::guard::Guard;
+use super::{ObjectInventory, near_miss};
+use crate::guard::{self, Guard};
 use crate::job::ObjectLink;
 
 /// Fewer records than this are no share of anything.

@@ -5,12 +5,7 @@ mod on_canned_answers;
 mod on_folder;
 mod on_s3;
 
-use super::ObjectDisposer;
-use super::ObjectKey;
-use super::ObjectPart;
-use super::ObjectWriter;
-use super::VersionId;
-use super::VersionToRemove;
+use super::{ObjectDisposer, ObjectKey, ObjectPart, ObjectWriter, VersionId, VersionToRemove};
 
 /// A store that the suite can also write to.
 trait Store: ObjectDisposer + ObjectWriter {}

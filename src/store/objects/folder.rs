@@ -3,31 +3,20 @@
 //! A key is a path relative to the folder, and a file is its only version.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
-use std::path::Component;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::ObjectDisposer;
-use super::ObjectInventory;
-use super::ObjectWriter;
-use super::Place;
-use super::RefusedCall;
 use super::error::ObjectError;
-use super::key::ObjectKey;
-use super::key::VersionId;
-use super::outcome::FailedVersion;
-use super::outcome::ObjectPart;
-use super::outcome::ObjectVersions;
-use super::outcome::RemovalOutcome;
-use super::outcome::StoreDescription;
-use super::outcome::VersionToRemove;
-use super::outcome::Versioning;
+use super::key::{ObjectKey, VersionId};
+use super::outcome::{
+    FailedVersion, ObjectPart, ObjectVersions, RemovalOutcome, StoreDescription, VersionToRemove,
+    Versioning,
+};
+use super::{ObjectDisposer, ObjectInventory, ObjectWriter, Place, RefusedCall};
 
 /// The id of a file's only version.
 pub const ONLY_VERSION: &str = "file";

@@ -112,10 +112,7 @@ impl fmt::Debug for UploadId {
 
 #[cfg(test)]
 mod tests {
-    use super::KeyError;
-    use super::ObjectKey;
-    use super::UploadId;
-    use super::VersionId;
+    use super::{KeyError, ObjectKey, UploadId, VersionId};
 
     #[test]
     fn a_key_that_a_store_could_misread_is_refused() {

@@ -14,31 +14,18 @@ mod outcome;
 pub(crate) mod s3;
 
 use async_trait::async_trait;
-use futures_util::StreamExt as _;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 
 pub(crate) use absence::Absence;
-pub use error::ObjectError;
-pub use error::Outage;
-pub use error::Retry;
-pub use folder::FolderObjects;
-pub use folder::ONLY_VERSION;
-pub use key::KeyError;
-pub use key::ObjectKey;
-pub use key::UploadId;
-pub use key::VersionId;
+pub use error::{ObjectError, Outage, Retry};
+pub use folder::{FolderObjects, ONLY_VERSION};
+pub use key::{KeyError, ObjectKey, UploadId, VersionId};
 pub use near_miss::Place;
-pub use outcome::FailedVersion;
-pub use outcome::LockedVersion;
-pub use outcome::ObjectPart;
-pub use outcome::ObjectVersions;
-pub use outcome::ReadBack;
-pub use outcome::RemovalOutcome;
-pub use outcome::StoreDescription;
-pub use outcome::VersionToRemove;
-pub use outcome::Versioning;
-pub use s3::S3Objects;
-pub use s3::S3Options;
+pub use outcome::{
+    FailedVersion, LockedVersion, ObjectPart, ObjectVersions, ReadBack, RemovalOutcome,
+    StoreDescription, VersionToRemove, Versioning,
+};
+pub use s3::{S3Objects, S3Options};
 
 /// The version of an object that was absent already, as its leaf names it: there is none.
 pub const NO_VERSION: &str = "";

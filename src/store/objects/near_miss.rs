@@ -2,17 +2,12 @@
 //!
 //! A key may name a person, so a message shows its form only, and how another form differs.
 
-use std::collections::BTreeSet;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
-use percent_encoding::AsciiSet;
-use percent_encoding::NON_ALPHANUMERIC;
-use percent_encoding::percent_decode_str;
-use percent_encoding::utf8_percent_encode;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::ObjectInventory;
-use super::ObjectKey;
+use super::{ObjectInventory, ObjectKey};
 
 /// Keys whose other forms are looked for.
 const KEYS: usize = 3;
@@ -192,9 +187,7 @@ pub(crate) fn form(key: &str, before: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Place;
-    use super::form;
-    use super::other_forms;
+    use super::{Place, form, other_forms};
 
     fn bucket(before: &str) -> Place {
         Place {

@@ -3,9 +3,7 @@
 use jiff::Timestamp;
 
 use super::error::ObjectError;
-use super::key::ObjectKey;
-use super::key::UploadId;
-use super::key::VersionId;
+use super::key::{ObjectKey, UploadId, VersionId};
 
 /// Everything a store holds under one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,11 +193,7 @@ pub enum Versioning {
 
 #[cfg(test)]
 mod tests {
-    use super::ObjectKey;
-    use super::ObjectPart;
-    use super::ObjectVersions;
-    use super::UploadId;
-    use super::VersionId;
+    use super::{ObjectKey, ObjectPart, ObjectVersions, UploadId, VersionId};
 
     #[test]
     fn an_intent_reads_back_as_it_was_stored() {

@@ -13,36 +13,24 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::BehaviorVersion;
-use aws_sdk_s3::config::Builder;
-use aws_sdk_s3::config::ProvideCredentials as _;
-use aws_sdk_s3::config::Region;
-use aws_sdk_s3::config::RequestChecksumCalculation;
-use aws_sdk_s3::config::ResponseChecksumValidation;
-use aws_sdk_s3::config::SharedHttpClient;
-use aws_sdk_s3::config::StalledStreamProtectionConfig;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    BehaviorVersion, Builder, ProvideCredentials as _, Region, RequestChecksumCalculation,
+    ResponseChecksumValidation, SharedHttpClient, StalledStreamProtectionConfig,
+};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_http_client::Builder as HttpClientBuilder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
-use super::ObjectDisposer;
-use super::ObjectInventory;
-use super::ObjectWriter;
-use super::Place;
-use super::RefusedCall;
 use super::error::ObjectError;
 use super::key::ObjectKey;
-use super::outcome::ObjectVersions;
-use super::outcome::RemovalOutcome;
-use super::outcome::StoreDescription;
-use super::outcome::VersionToRemove;
+use super::outcome::{ObjectVersions, RemovalOutcome, StoreDescription, VersionToRemove};
+use super::{ObjectDisposer, ObjectInventory, ObjectWriter, Place, RefusedCall};
 
 pub(crate) use answers::Answers;
-pub(crate) use call::obeyed;
-pub(crate) use call::within;
+pub(crate) use call::{obeyed, within};
 pub(crate) use fault::fault;
 
 /// How long one try of a call may take: a slow gateway needs seconds for a full call, and a call

@@ -1,23 +1,19 @@
 //! What a database engine gives to the statements: sessions, a dialect, its catalog.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 
 use super::catalog::TableFacts;
-use super::columns::Pinned;
-use super::columns::Tables;
+use super::columns::{Pinned, Tables};
 use super::dialect::Dialect;
 use super::marks::Marks;
 use super::pass::uses_marker_table;
 use super::whole::Reading;
 use crate::database::session::SqlSession;
-use crate::job::Job;
-use crate::job::TableName;
+use crate::job::{Job, TableName};
 use crate::store::error::StoreError;
-use crate::store::inspection::Relation;
-use crate::store::inspection::Right;
+use crate::store::inspection::{Relation, Right};
 
 /// One database, of one engine.
 #[async_trait]

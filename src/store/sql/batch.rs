@@ -1,33 +1,19 @@
 //! One batch: lock, decide again, remove, write the evidence; one transaction.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use kigen_evidence::value::RecordKey;
 
-use super::batch_range::Window;
-use super::batch_range::delete_window;
-use super::batch_range::find_window;
-use super::batch_range::lock_window;
-use super::batch_range::read_window;
-use super::dependents;
-use super::dependents::Look;
-use super::dependents::Share;
-use super::effects;
-use super::evidence::BatchEvidence;
-use super::evidence::EvidenceWriter;
-use super::journal;
+use super::batch_range::{Window, delete_window, find_window, lock_window, read_window};
+use super::dependents::{self, Look, Share};
+use super::evidence::{BatchEvidence, EvidenceWriter};
 use super::pass::Pass;
 use super::remove::remove;
-use crate::database::session::MEGABYTE;
-use crate::database::session::Row;
-use crate::database::session::SqlSession;
-use crate::database::session::bytes_of;
-use crate::database::session::collect;
+use super::{effects, journal};
+use crate::database::session::{MEGABYTE, Row, SqlSession, bytes_of, collect};
 use crate::domain::rule::Decision;
-use crate::guard;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
 use crate::store::RemovedKeys;
 use crate::store::error::StoreError;
 use crate::store::order::StageWork;

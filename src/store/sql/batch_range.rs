@@ -1,14 +1,11 @@
 //! The part of a table that one batch looks at: finding, locking and naming its rows.
 
-use kigen_evidence::value::RecordKey;
-use kigen_evidence::value::Value;
+use kigen_evidence::value::{RecordKey, Value};
 
 use super::dialect::WalkKind;
 use super::pass::Pass;
 use crate::database::dialect::quote;
-use crate::database::statement::Arg;
-use crate::database::statement::Statement;
-use crate::database::statement::Values;
+use crate::database::statement::{Arg, Statement, Values};
 use crate::job::Operation;
 use crate::store::error::StoreError;
 

@@ -1,7 +1,6 @@
 //! On whose behalf a cluster is kept: every client that has a record in it, due or not.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::columns::Tables;
 use super::dialect::Dialect;
@@ -10,11 +9,9 @@ use super::rule_sql::missing;
 use crate::database::dialect::quote;
 use crate::database::session::SqlSession;
 use crate::database::statement::Statement;
-use crate::guard;
-use crate::guard::Guard;
-use crate::job::ClientSource;
-use crate::job::Job;
+use crate::guard::{self, Guard};
 use crate::job::spelling::folded;
+use crate::job::{ClientSource, Job};
 use crate::store::error::StoreError;
 
 /// Clients whose names differ only in what a person does not see, each pair as a problem.

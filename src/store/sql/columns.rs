@@ -1,20 +1,12 @@
 //! A job against the live schema: names become columns with types, or problems.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 
-use super::catalog::ColumnFacts;
-use super::catalog::ColumnType;
-use super::catalog::TableFacts;
-use super::dialect;
-use super::dialect::StartType;
+use super::catalog::{ColumnFacts, ColumnType, TableFacts};
+use super::dialect::{self, StartType};
 use super::marks::Marks;
-use crate::job::ColumnRef;
-use crate::job::Job;
-use crate::job::PurposeSource;
-use crate::job::StoredAs;
-use crate::job::TableName;
+use crate::job::{ColumnRef, Job, PurposeSource, StoredAs, TableName};
 use crate::store::error::StoreError;
 
 /// The relations that the names of jobs stand for in one opened store.

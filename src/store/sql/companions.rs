@@ -6,8 +6,7 @@ use super::survey::count;
 use crate::database::dialect::quote;
 use crate::database::session::SqlSession;
 use crate::database::statement::Statement;
-use crate::job::OnDispose;
-use crate::job::Reference;
+use crate::job::{OnDispose, Reference};
 use crate::store::Companions;
 use crate::store::error::StoreError;
 

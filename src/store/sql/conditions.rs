@@ -1,28 +1,20 @@
 //! The words of conditions against the columns that hold them: a word that no row can hold would
 //! silently drop its purpose, and so would one that the rows spell in another way.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kigen_evidence::value::Value;
 
-use super::catalog::ColumnFacts;
-use super::catalog::ColumnType;
+use super::catalog::{ColumnFacts, ColumnType};
 use super::columns::Tables;
 use super::dialect::Dialect;
 use super::survey::count;
 use crate::database::dialect::quote;
-use crate::database::session::Row;
-use crate::database::session::SqlSession;
-use crate::database::statement::Statement;
-use crate::database::statement::Values;
-use crate::guard;
-use crate::guard::Guard;
-use crate::job::ColumnRef;
-use crate::job::Condition;
-use crate::job::Job;
-use crate::job::TableName;
+use crate::database::session::{Row, SqlSession};
+use crate::database::statement::{Statement, Values};
+use crate::guard::{self, Guard};
 use crate::job::spelling::folded;
+use crate::job::{ColumnRef, Condition, Job, TableName};
 use crate::store::Fit;
 use crate::store::error::StoreError;
 

@@ -7,11 +7,9 @@ use super::columns::Tables;
 use super::dialect::Dialect;
 use super::rule_sql::StageText;
 use super::survey::count;
-use crate::database::session::Row;
-use crate::database::session::SqlSession;
+use crate::database::session::{Row, SqlSession};
 use crate::database::statement::Statement;
-use crate::job::ColumnRef;
-use crate::job::Job;
+use crate::job::{ColumnRef, Job};
 use crate::store::FrequentDay;
 use crate::store::error::StoreError;
 

@@ -8,37 +8,26 @@ mod found;
 mod share;
 mod show;
 
-use std::collections::BTreeMap;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use kigen_evidence::leaf::Action;
 use kigen_evidence::value::Value;
 
 use super::catalog::ColumnFacts;
-use super::evidence::BatchEvidence;
-use super::evidence::Part;
+use super::evidence::{BatchEvidence, Part};
 use super::pass::Pass;
 use super::rule_sql::missing;
 use super::unlink::unlink;
 use crate::database::dialect::quote;
-use crate::database::session::Row;
-use crate::database::session::SqlSession;
-use crate::database::session::collect;
-use crate::database::statement::Statement;
-use crate::database::statement::Values;
-use crate::job::OnDispose;
-use crate::job::Operation;
-use crate::job::Reference;
-use crate::job::TableName;
+use crate::database::session::{Row, SqlSession, collect};
+use crate::database::statement::{Statement, Values};
+use crate::job::{OnDispose, Operation, Reference, TableName};
 use crate::store::RemovedTable;
 use crate::store::error::StoreError;
 
 pub(super) use found::Found;
-pub(super) use share::Share;
-pub(super) use share::share;
-pub(super) use show::count;
-pub(super) use show::is_any_there;
-pub(super) use show::show;
+pub(super) use share::{Share, share};
+pub(super) use show::{count, is_any_there, show};
 
 /// How rows are looked for.
 #[derive(Clone, Copy)]

@@ -9,8 +9,7 @@ use super::starting_point::StartColumn;
 use crate::database;
 use crate::database::dialect::quote;
 use crate::database::statement::Values;
-use crate::guard;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
 use crate::job::TableName;
 
 /// How a starting point's column is stored, resolved against the live schema.

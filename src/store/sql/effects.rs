@@ -5,20 +5,15 @@
 //! that hid a row: whatever changes more, or less, than the statements say rolls the batch back, unless
 //! the job declares it. The engines count; see `database::changes`.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::dialect::table;
 use super::pass::Pass;
-use crate::database::changes::Counted;
-use crate::database::changes::Tally;
-use crate::database::session::Access;
-use crate::database::session::SqlSession;
-use crate::guard;
-use crate::guard::Guard;
-use crate::job::Effect;
-use crate::job::Operation;
+use crate::database::changes::{Counted, Tally};
+use crate::database::session::{Access, SqlSession};
+use crate::guard::{self, Guard};
+use crate::job::{Effect, Operation};
 use crate::store::error::StoreError;
 
 /// Begins a transaction whose effects are accounted for.

@@ -4,11 +4,9 @@ use super::backend::Backend;
 use super::catalog::ColumnFacts;
 use super::columns::Tables;
 use crate::database::session::SqlSession;
-use crate::job::Job;
-use crate::job::TableName;
-use crate::store::AlsoNamed;
-use crate::store::KeyChange;
+use crate::job::{Job, TableName};
 use crate::store::error::StoreError;
+use crate::store::{AlsoNamed, KeyChange};
 
 /// A live column beside the job's own links whose rows may name an object of the job.
 pub(crate) struct Elsewhere {

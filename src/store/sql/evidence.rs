@@ -2,27 +2,18 @@
 
 mod own;
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use kigen_evidence::leaf::Action;
-use kigen_evidence::leaf::Leaf;
-use kigen_evidence::leaf::LeafError;
-use kigen_evidence::leaf::RecordEncoder;
-use kigen_evidence::leaf::RecordPlace;
-use kigen_evidence::leaf::SubjectEncoder;
-use kigen_evidence::leaf::SubjectRef;
+use kigen_evidence::leaf::{
+    Action, Leaf, LeafError, RecordEncoder, RecordPlace, SubjectEncoder, SubjectRef,
+};
 use kigen_evidence::value::Value;
 
 use super::batch::BatchId;
-use crate::job::Disposal;
-use crate::job::Job;
-use crate::job::ObjectLink;
-use crate::job::OnDispose;
-use crate::store::ObjectTarget;
-use crate::store::RemovedKeys;
+use crate::job::{Disposal, Job, ObjectLink, OnDispose};
 use crate::store::error::StoreError;
 use crate::store::order::StageWork;
+use crate::store::{ObjectTarget, RemovedKeys};
 
 /// A key goes once in a run. Should it come back and go again while the run lasts, the two leaves
 /// are equal, and sealing counts the second as repeated.

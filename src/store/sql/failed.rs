@@ -4,9 +4,8 @@ use kigen_evidence::value::RecordKey;
 
 use super::pass::Pass;
 use crate::pseudonym::record_reference;
-use crate::store::FailedRecord;
-use crate::store::PassOutcome;
 use crate::store::error::StoreError;
+use crate::store::{FailedRecord, PassOutcome};
 
 /// Whether an error may be that of some of the batch's records: without them, the others may go.
 pub(super) fn is_about_records(error: &StoreError) -> bool {

@@ -5,23 +5,16 @@ use kigen_evidence::value::RecordKey;
 use super::columns::Tables;
 use super::dialect::Dialect;
 use super::key_values;
-use super::rule_sql::StageText;
-use super::rule_sql::applies_of;
-use super::rule_sql::expression;
+use super::rule_sql::{StageText, applies_of, expression};
 use super::starting_point::day_of;
 use super::survey::count;
 use crate::database::dialect::quote;
-use crate::database::session::Row;
-use crate::database::session::SqlSession;
-use crate::database::statement::Statement;
-use crate::database::statement::Values;
-use crate::domain::rule::Candidate;
-use crate::domain::rule::PurposeState;
-use crate::domain::rule::StartingPoint;
+use crate::database::session::{Row, SqlSession};
+use crate::database::statement::{Statement, Values};
+use crate::domain::rule::{Candidate, PurposeState, StartingPoint};
 use crate::job::Job;
-use crate::store::Found;
-use crate::store::KeySink;
 use crate::store::error::StoreError;
+use crate::store::{Found, KeySink};
 
 /// Looks a record up by the text of its key columns, in the job's order.
 pub(crate) async fn find(

@@ -10,12 +10,7 @@ use super::columns::Tables;
 use super::dialect::Dialect;
 use super::rule_sql::StageText;
 use crate::database::dialect::quote;
-use crate::job::Disposal;
-use crate::job::Job;
-use crate::job::Match;
-use crate::job::OnDispose;
-use crate::job::Reference;
-use crate::job::TableName;
+use crate::job::{Disposal, Job, Match, OnDispose, Reference, TableName};
 use crate::store::error::StoreError;
 
 /// A job with its live tables, and its day of the run.

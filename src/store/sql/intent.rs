@@ -22,38 +22,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kigen_evidence::leaf::Action;
-use kigen_evidence::value::RecordKey;
-use kigen_evidence::value::Value;
+use kigen_evidence::value::{RecordKey, Value};
 
 use super::worker::Lost;
-use crate::guard;
-use crate::guard::Guard;
-use crate::job::Disposal;
-use crate::job::Job;
-use crate::job::ObjectLink;
-use crate::job::Stage;
+use crate::guard::{self, Guard};
+use crate::job::{Disposal, Job, ObjectLink, Stage};
 use crate::store::error::StoreError;
-use crate::store::objects::ObjectDisposer;
-use crate::store::objects::ObjectError;
-use crate::store::objects::ObjectKey;
-use crate::store::objects::ObjectPart;
+use crate::store::objects::{ObjectDisposer, ObjectError, ObjectKey, ObjectPart};
 
 pub(super) use again::decide_again;
-pub(super) use finish::Finish;
-pub(super) use finish::finish;
-pub(super) use listing::Listing;
-pub(super) use listing::list;
-pub(super) use named::Names;
-pub(super) use named::ObjectReferences;
-pub(super) use named::key_in;
-pub(super) use named::named_by_staying_rows;
+pub(super) use finish::{Finish, finish};
+pub(super) use listing::{Listing, list};
+pub(super) use named::{Names, ObjectReferences, key_in, named_by_staying_rows};
 pub(super) use release::release;
 pub(super) use removal::remove;
-pub(super) use stored::next_id;
-pub(super) use stored::open;
-pub(super) use stored::open_by_cluster;
-pub(super) use stored::open_intents;
-pub(super) use stored::store;
+pub(super) use stored::{next_id, open, open_by_cluster, open_intents, store};
 
 /// How often a transaction is tried when another session is in the way.
 const TRIES: u32 = 6;

@@ -6,21 +6,15 @@ use kigen_evidence::value::Value;
 
 use super::batch::BatchId;
 use super::dialect::Dialect;
-use super::evidence::BatchEvidence;
-use super::evidence::Group;
+use super::evidence::{BatchEvidence, Group};
 use super::pass::Pass;
 use crate::database::error::Failure;
 use crate::database::row::FromRow;
-use crate::database::session::Access;
-use crate::database::session::Row;
-use crate::database::session::SqlSession;
-use crate::database::statement::Arg;
-use crate::database::statement::Statement;
-use crate::database::statement::Values;
+use crate::database::session::{Access, Row, SqlSession};
+use crate::database::statement::{Arg, Statement, Values};
 use crate::job::Operation;
-use crate::store::JournalRow;
-use crate::store::JournalSink;
 use crate::store::error::StoreError;
+use crate::store::{JournalRow, JournalSink};
 
 /// Writes the journal rows of a batch, each only while the run's fence is open.
 pub(crate) async fn insert(

@@ -3,14 +3,12 @@
 
 use kigen_evidence::value::Value;
 
-use super::catalog::ColumnFacts;
-use super::catalog::ColumnType;
+use super::catalog::{ColumnFacts, ColumnType};
 use super::columns::Tables;
 use super::dialect::Dialect;
 use super::rule_sql::missing;
 use crate::database::session::SqlSession;
-use crate::database::statement::Statement;
-use crate::database::statement::Values;
+use crate::database::statement::{Statement, Values};
 use crate::job::TableName;
 use crate::store::error::StoreError;
 

@@ -1,14 +1,11 @@
 //! Ids of persons in other columns of the store, where no record of theirs is left in the cluster.
 
-use super::backend::Backend;
-use super::backend::tables_of;
+use super::backend::{Backend, tables_of};
 use super::rule_sql::missing;
 use crate::database::dialect::quote;
-use crate::database::session::Access;
-use crate::database::session::Row;
+use crate::database::session::{Access, Row};
 use crate::database::statement::Statement;
-use crate::job::Job;
-use crate::job::Leftover;
+use crate::job::{Job, Leftover};
 use crate::store::PersonSink;
 use crate::store::error::StoreError;
 

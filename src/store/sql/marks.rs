@@ -11,16 +11,9 @@ use super::rule_sql::StageText;
 use super::selection::own;
 use crate::database::dialect::literal;
 use crate::database::session::SqlSession;
-use crate::database::statement::Statement;
-use crate::database::statement::Values;
-use crate::guard;
-use crate::guard::Guard;
-use crate::job::Change;
-use crate::job::Disposal;
-use crate::job::Job;
-use crate::job::Marker;
-use crate::job::Strategy;
-use crate::job::TableName;
+use crate::database::statement::{Statement, Values};
+use crate::guard::{self, Guard};
+use crate::job::{Change, Disposal, Job, Marker, Strategy, TableName};
 use crate::store::error::StoreError;
 
 /// Under which names marks of a job's records may stand.

@@ -60,10 +60,7 @@ mod unlink;
 mod whole;
 mod worker;
 
-pub use postgres::PostgresOptions;
-pub use postgres::open_postgres;
-pub use sqlite::SqliteOptions;
-pub use sqlite::open_sqlite;
+pub use postgres::{PostgresOptions, open_postgres};
+pub use sqlite::{SqliteOptions, open_sqlite};
 pub use store::SqlStore;
-pub use whole::DigestSink;
-pub use whole::WholeTable;
+pub use whole::{DigestSink, WholeTable};

@@ -12,9 +12,7 @@ use super::key_values::columns;
 use crate::database::dialect::quote;
 use crate::database::session::SqlSession;
 use crate::database::statement::Statement;
-use crate::job::Job;
-use crate::job::OnDispose;
-use crate::job::Reference;
+use crate::job::{Job, OnDispose, Reference};
 use crate::store::NamedObjects;
 use crate::store::error::StoreError;
 

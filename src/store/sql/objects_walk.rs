@@ -3,45 +3,26 @@
 //! Each batch is read, its objects are listed, its intents are stored, its objects are removed
 //! and read back, and only then its rows go.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use kigen_evidence::value::RecordKey;
 
 use super::backend::Backend;
-use super::batch;
-use super::batch::adopt;
-use super::batch_range;
-use super::batch_range::Window;
-use super::batch_range::own_key;
-use super::dependents;
-use super::dependents::Look;
-use super::effects;
+use super::batch::{self, adopt};
+use super::batch_range::{self, Window, own_key};
+use super::dependents::{self, Look};
 use super::evidence::EvidenceWriter;
-use super::failed;
-use super::intent;
-use super::intent::Address;
-use super::intent::Finish;
-use super::intent::IntendedObject;
-use super::intent::Intent;
-use super::intent::Listing;
-use super::intent::Names;
-use super::intent::ObjectReferences;
-use super::intent::Retry;
-use super::intent::Stores;
+use super::intent::{
+    self, Address, Finish, IntendedObject, Intent, Listing, Names, ObjectReferences, Retry, Stores,
+};
 use super::pass::Pass;
-use crate::database::session::Access;
-use crate::database::session::SqlSession;
-use crate::database::statement::Statement;
-use crate::database::statement::Values;
-use crate::guard;
-use crate::guard::Guard;
-use crate::store::PassOutcome;
-use crate::store::RunControl;
+use super::{effects, failed};
+use crate::database::session::{Access, SqlSession};
+use crate::database::statement::{Statement, Values};
+use crate::guard::{self, Guard};
 use crate::store::error::StoreError;
-use crate::store::may_go_on;
 use crate::store::objects::Absence;
+use crate::store::{PassOutcome, RunControl, may_go_on};
 
 /// The most records of one batch: until its second transaction their objects are gone and their
 /// rows are not.

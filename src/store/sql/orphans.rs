@@ -7,16 +7,11 @@ use super::pass::Pass;
 use super::present::RECORDS_AT_A_TIME;
 use super::survey;
 use crate::database::dialect::quote;
-use crate::database::session::Row;
-use crate::database::session::SqlSession;
+use crate::database::session::{Row, SqlSession};
 use crate::database::statement::Statement;
-use crate::job::Job;
-use crate::job::OnDispose;
-use crate::job::Reference;
-use crate::job::TableName;
-use crate::store::PresentBatch;
-use crate::store::PresentSink;
+use crate::job::{Job, OnDispose, Reference, TableName};
 use crate::store::error::StoreError;
+use crate::store::{PresentBatch, PresentSink};
 
 /// Shows them to `sink`, some at a time.
 pub(super) async fn find(

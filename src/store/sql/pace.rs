@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::batch::Batch;
-use super::batch::MOST_BYTES;
+use super::batch::{Batch, MOST_BYTES};
 use super::batch_range::Window;
 use super::pass::Pass;
 

@@ -1,7 +1,6 @@
 //! PostgreSQL as a store, and how to open it.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,23 +10,16 @@ use super::backend::Backend;
 use super::catalog::TableFacts;
 use super::columns::Pinned;
 use super::dialect::Dialect;
-use super::postgres_catalog;
-use super::postgres_inspection;
 use super::store::SqlStore;
 use super::whole::Reading;
+use super::{postgres_catalog, postgres_inspection};
 use crate::database::Database as _;
-use crate::database::error::DatabaseError;
-use crate::database::error::Failure;
-use crate::database::postgres;
-use crate::database::postgres::PostgresDatabase;
-use crate::database::postgres::Protection;
-use crate::database::postgres::Server;
-use crate::database::postgres::SessionSettings;
+use crate::database::error::{DatabaseError, Failure};
+use crate::database::postgres::{self, PostgresDatabase, Protection, Server, SessionSettings};
 use crate::database::session::SqlSession;
 use crate::job::TableName;
 use crate::store::error::StoreError;
-use crate::store::inspection::Relation;
-use crate::store::inspection::Right;
+use crate::store::inspection::{Relation, Right};
 
 /// The oldest PostgreSQL whose planner knows TID ranges.
 const OLDEST_VERSION: u32 = 140_000;

@@ -2,17 +2,12 @@
 
 use kigen_evidence::value::Value;
 
-use super::catalog::Collation;
-use super::catalog::ColumnFacts;
-use super::catalog::ColumnType;
-use super::catalog::ForeignKeyFacts;
-use super::catalog::RelationKind;
-use super::catalog::TableFacts;
+use super::catalog::{
+    Collation, ColumnFacts, ColumnType, ForeignKeyFacts, RelationKind, TableFacts,
+};
 use super::survey::count;
-use crate::database::session::Row;
-use crate::database::session::SqlSession;
-use crate::database::statement::Arg;
-use crate::database::statement::Statement;
+use crate::database::session::{Row, SqlSession};
+use crate::database::statement::{Arg, Statement};
 use crate::job::TableName;
 use crate::store::error::StoreError;
 

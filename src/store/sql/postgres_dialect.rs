@@ -4,23 +4,14 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use kigen_evidence::value::Value;
 
-use super::catalog::ColumnFacts;
-use super::catalog::ColumnType;
-use super::dialect::Dialect;
-use super::dialect::StartType;
-use super::dialect::WalkKind;
-use super::starting_point::END_OF_CALENDAR;
-use super::starting_point::FIRST_DAY;
-use super::starting_point::StartColumn;
-use super::starting_point::local_start_of;
-use super::starting_point::offset_seconds;
-use super::starting_point::start_of;
-use crate::database::dialect::Dialect as _;
-use crate::database::dialect::literal;
+use super::catalog::{ColumnFacts, ColumnType};
+use super::dialect::{Dialect, StartType, WalkKind};
+use super::starting_point::{
+    END_OF_CALENDAR, FIRST_DAY, StartColumn, local_start_of, offset_seconds, start_of,
+};
+use crate::database::dialect::{Dialect as _, literal};
 use crate::database::postgres::dialect::PostgresDialect;
-use crate::database::statement::Arg;
-use crate::database::statement::Mark;
-use crate::database::statement::Values;
+use crate::database::statement::{Arg, Mark, Values};
 use crate::pseudonym::token::TEXT_TOKEN_CHARACTERS;
 
 impl Dialect for PostgresDialect {

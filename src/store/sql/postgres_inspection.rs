@@ -1,34 +1,20 @@
 //! What PostgreSQL's catalog says of everything that surrounds a table.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kigen_evidence::digest::Sha256;
 use kigen_evidence::value::Value;
 
 use super::catalog::TableFacts;
-use super::postgres_catalog::is_true;
-use super::postgres_catalog::relation_kind;
-use super::postgres_catalog::text;
-use crate::database::session::Row;
-use crate::database::session::SqlSession;
-use crate::database::statement::Arg;
-use crate::database::statement::Statement;
+use super::postgres_catalog::{is_true, relation_kind, text};
+use crate::database::session::{Row, SqlSession};
+use crate::database::statement::{Arg, Statement};
 use crate::job::Operation;
 use crate::store::error::StoreError;
-use crate::store::inspection::Check;
-use crate::store::inspection::Column;
-use crate::store::inspection::ForeignKey;
-use crate::store::inspection::KeyAction;
-use crate::store::inspection::Part;
-use crate::store::inspection::Publication;
-use crate::store::inspection::Relation;
-use crate::store::inspection::Right;
-use crate::store::inspection::Rights;
-use crate::store::inspection::RowSecurity;
-use crate::store::inspection::Trigger;
-use crate::store::inspection::TriggerKind;
-use crate::store::inspection::UniqueIndex;
+use crate::store::inspection::{
+    Check, Column, ForeignKey, KeyAction, Part, Publication, Relation, Right, Rights, RowSecurity,
+    Trigger, TriggerKind, UniqueIndex,
+};
 
 /// What no look at a PostgreSQL database shows.
 pub(crate) const NOT_SEEN: &[&str] = &[

@@ -5,40 +5,25 @@ use jiff::civil::Date;
 use kigen_evidence::leaf::RunKey;
 use kigen_evidence::value::RecordKey;
 
-use super::backend::Backend;
-use super::backend::tables_of;
+use super::backend::{Backend, tables_of};
 use super::batch::adopt;
-use super::batch_range;
-use super::batch_range::Window;
-use super::batch_range::find_window;
+use super::batch_range::{self, Window, find_window};
 use super::columns::Tables;
-use super::dependents;
-use super::dependents::Found;
+use super::dependents::{self, Found};
 use super::objects_walk::next_rows;
-use super::orphans;
 use super::pass::Pass;
 use super::recalled::Recalled;
 use super::rule_sql::StageText;
-use super::survey;
-use crate::database::session::Access;
-use crate::database::session::Row;
-use crate::database::session::SqlSession;
+use super::{orphans, survey};
+use crate::database::session::{Access, Row, SqlSession};
 use crate::database::statement::Statement;
 use crate::job::Job;
-use crate::store::AnnouncedClients;
-use crate::store::BackAgain;
-use crate::store::PresentBatch;
-use crate::store::PresentRow;
-use crate::store::PresentSink;
-use crate::store::Recall;
-use crate::store::RemovedKeys;
-use crate::store::RemovedTable;
-use crate::store::RunContext;
-use crate::store::StageTargets;
-use crate::store::Survey;
-use crate::store::TokenKey;
 use crate::store::error::StoreError;
 use crate::store::order::StageWork;
+use crate::store::{
+    AnnouncedClients, BackAgain, PresentBatch, PresentRow, PresentSink, Recall, RemovedKeys,
+    RemovedTable, RunContext, StageTargets, Survey, TokenKey,
+};
 
 /// Records that are read at a time.
 pub(super) const RECORDS_AT_A_TIME: u32 = 4096;

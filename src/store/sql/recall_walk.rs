@@ -6,29 +6,18 @@
 use kigen_evidence::value::RecordKey;
 
 use super::backend::Backend;
-use super::batch;
-use super::batch::Batch;
-use super::batch::adopt;
-use super::batch_range;
-use super::batch_range::Window;
-use super::dependents;
-use super::dependents::Found;
-use super::dependents::Look;
+use super::batch::{self, Batch, adopt};
+use super::batch_range::{self, Window};
+use super::dependents::{self, Found, Look};
 use super::effects;
 use super::intent::Retry;
 use super::objects_walk::next_rows;
 use super::pass::Pass;
-use super::present;
-use super::present::RECORDS_AT_A_TIME;
-use super::present::recalled;
-use super::worker::Shared;
-use super::worker::Worker;
-use crate::database::session::Access;
-use crate::database::session::Row;
-use crate::database::session::SqlSession;
-use crate::store::PassOutcome;
-use crate::store::RunControl;
+use super::present::{self, RECORDS_AT_A_TIME, recalled};
+use super::worker::{Shared, Worker};
+use crate::database::session::{Access, Row, SqlSession};
 use crate::store::error::StoreError;
+use crate::store::{PassOutcome, RunControl};
 
 /// Walks the table once.
 pub(crate) async fn walk(

@@ -6,24 +6,14 @@ use kigen_evidence::value::Value;
 
 use super::catalog::ColumnFacts;
 use super::key_values::padded;
-use super::pass::Pass;
-use super::pass::Read;
-use super::pass::replacement;
-use super::pass::value_at;
+use super::pass::{Pass, Read, replacement, value_at};
 use super::rule_sql::StageText;
-use super::selection::RuleColumns;
-use super::selection::Selection;
+use super::selection::{RuleColumns, Selection};
 use crate::database::session::Row;
-use crate::job::Change;
-use crate::job::Disposal;
-use crate::job::Job;
-use crate::job::OnDispose;
+use crate::job::{Change, Disposal, Job, OnDispose};
 use crate::pseudonym::Replacement;
-use crate::store::PresentBatch;
-use crate::store::PresentRecord;
-use crate::store::Recall;
-use crate::store::TokenKey;
 use crate::store::error::StoreError;
+use crate::store::{PresentBatch, PresentRecord, Recall, TokenKey};
 
 /// What a pass needs to show its rows, and who knows them.
 pub(crate) struct Recalled<'a> {

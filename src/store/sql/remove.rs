@@ -1,29 +1,18 @@
 //! Removing the locked rows of a batch: delete, or rewrite and mark.
 
-use kigen_evidence::value::RecordKey;
-use kigen_evidence::value::Value;
+use kigen_evidence::value::{RecordKey, Value};
 
 use super::batch_range::in_rows;
-use super::journal;
 use super::marks::Marks;
-use super::pass::Pass;
-use super::pass::PreparedChange;
-use super::pass::value_at;
-use super::rule_sql::StageText;
-use super::rule_sql::missing;
+use super::pass::{Pass, PreparedChange, value_at};
+use super::rule_sql::{StageText, missing};
 use super::survey::count;
-use super::trigger_check;
-use crate::database::dialect::literal;
-use crate::database::dialect::quote;
-use crate::database::session::Row;
-use crate::database::session::SqlSession;
-use crate::database::statement::Statement;
-use crate::database::statement::Values;
-use crate::guard;
-use crate::guard::Guard;
-use crate::job::Disposal;
-use crate::job::Marker;
-use crate::job::Operation;
+use super::{journal, trigger_check};
+use crate::database::dialect::{literal, quote};
+use crate::database::session::{Row, SqlSession};
+use crate::database::statement::{Statement, Values};
+use crate::guard::{self, Guard};
+use crate::job::{Disposal, Marker, Operation};
 use crate::store::error::StoreError;
 
 /// Deletes or rewrites the locked rows, and keeps the marker table in step.

@@ -8,24 +8,12 @@ use kigen_evidence::value::Value;
 
 use super::catalog::ColumnFacts;
 use super::columns::Tables;
-use super::dialect::Dialect;
-use super::dialect::StartType;
+use super::dialect::{Dialect, StartType};
 use super::starting_point::StartColumn;
-use crate::database::dialect::literal;
-use crate::database::dialect::quote;
-use crate::domain::rule::Applies;
-use crate::domain::rule::Undatable;
-use crate::guard;
-use crate::guard::Guard;
-use crate::job::ColumnRef;
-use crate::job::Condition;
-use crate::job::Disposal;
-use crate::job::Job;
-use crate::job::Join;
-use crate::job::Marker;
-use crate::job::OnDispose;
-use crate::job::Reference;
-use crate::job::Stage;
+use crate::database::dialect::{literal, quote};
+use crate::domain::rule::{Applies, Undatable};
+use crate::guard::{self, Guard};
+use crate::job::{ColumnRef, Condition, Disposal, Job, Join, Marker, OnDispose, Reference, Stage};
 use crate::store::error::StoreError;
 
 /// Writes the statements of one stage of a job.

@@ -1,21 +1,16 @@
 //! A pass over a table that remembers where it was and never asks for "the first n" again.
 
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::join_all;
 use kigen_evidence::value::RecordKey;
 
 use super::backend::Backend;
-use super::batch_range;
-use super::batch_range::Window;
-use super::batch_range::by_blocks;
+use super::batch_range::{self, Window, by_blocks};
 use super::pass::Pass;
-use super::worker::Shared;
-use super::worker::Worker;
-use crate::store::PassOutcome;
-use crate::store::RunControl;
+use super::worker::{Shared, Worker};
 use crate::store::error::StoreError;
+use crate::store::{PassOutcome, RunControl};
 
 /// Disposes of what is due, batch by batch, with as many workers as the backend allows.
 pub(crate) async fn walk(

@@ -22,16 +22,12 @@ mod tokens;
 mod touches;
 mod triggers;
 
-use super::catalog::RelationKind;
-use super::catalog::TableFacts;
+use super::catalog::{RelationKind, TableFacts};
 use super::columns::Tables;
 use super::dialect::Dialect;
-use crate::job::ColumnRef;
-use crate::job::Job;
-use crate::job::TableName;
+use crate::job::{ColumnRef, Job, TableName};
 use crate::store::Fit;
-use crate::store::inspection::Inspection;
-use crate::store::inspection::Relation;
+use crate::store::inspection::{Inspection, Relation};
 
 pub(crate) use copies::leave_out_empty;
 pub(crate) use keys::try_keys;

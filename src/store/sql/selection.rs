@@ -1,15 +1,10 @@
 //! The select list of a pass: what is read of each row, and where it stands.
 
-use super::catalog::ColumnFacts;
-use super::catalog::ColumnType;
-use super::dialect::Dialect;
-use super::dialect::StartType;
-use super::rule_sql::StageText;
-use super::rule_sql::expression;
-use super::rule_sql::missing;
+use super::catalog::{ColumnFacts, ColumnType};
+use super::dialect::{Dialect, StartType};
+use super::rule_sql::{StageText, expression, missing};
 use crate::database::session::Row;
-use crate::job::ClientSource;
-use crate::job::ColumnRef;
+use crate::job::{ClientSource, ColumnRef};
 use crate::store::error::StoreError;
 
 /// What the select list holds where.

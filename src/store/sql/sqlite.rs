@@ -1,38 +1,28 @@
 //! SQLite as a store, and how to open it.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::path::Path;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::sqlite::SqliteJournalMode;
-use sqlx::sqlite::SqlitePoolOptions;
-use sqlx::sqlite::SqliteSynchronous;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::backend::Backend;
 use super::catalog::TableFacts;
 use super::columns::Pinned;
 use super::dialect::Dialect;
-use super::sqlite_catalog;
-use super::sqlite_inspection;
-use super::sqlite_traces;
 use super::store::SqlStore;
 use super::whole::Reading;
+use super::{sqlite_catalog, sqlite_inspection, sqlite_traces};
 use crate::database::Database as _;
-use crate::database::error::DatabaseError;
-use crate::database::error::Failure;
+use crate::database::error::{DatabaseError, Failure};
 use crate::database::session::SqlSession;
 use crate::database::sqlite::SqliteDatabase;
 use crate::database::sqlite::dialect::SqliteDialect;
-use crate::guard;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
 use crate::job::TableName;
 use crate::store::error::StoreError;
-use crate::store::inspection::Relation;
-use crate::store::inspection::Right;
+use crate::store::inspection::{Relation, Right};
 
 /// How to open a SQLite store.
 #[derive(Clone, Debug)]

@@ -2,17 +2,11 @@
 
 use kigen_evidence::value::Value;
 
-use super::catalog::ColumnFacts;
-use super::catalog::ColumnType;
-use super::catalog::ForeignKeyFacts;
-use super::catalog::RelationKind;
-use super::catalog::TableFacts;
+use super::catalog::{ColumnFacts, ColumnType, ForeignKeyFacts, RelationKind, TableFacts};
 use super::columns::SQLITE_TEXT;
 use super::sqlite_collations;
-use crate::database::session::Row;
-use crate::database::session::SqlSession;
-use crate::database::statement::Arg;
-use crate::database::statement::Statement;
+use crate::database::session::{Row, SqlSession};
+use crate::database::statement::{Arg, Statement};
 use crate::job::TableName;
 use crate::store::error::StoreError;
 

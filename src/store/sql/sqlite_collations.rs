@@ -1,8 +1,7 @@
 //! By which collation SQLite compares the texts of a column: the catalog does not say, so it is asked to
 //! compare.
 
-use super::catalog::Collation;
-use super::catalog::ColumnFacts;
+use super::catalog::{Collation, ColumnFacts};
 use super::dialect::table;
 use super::survey::count;
 use crate::database::dialect::quote;

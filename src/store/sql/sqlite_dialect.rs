@@ -7,20 +7,13 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use kigen_evidence::value::Value;
 
-use super::catalog::ColumnFacts;
-use super::catalog::ColumnType;
-use super::dialect::Dialect;
-use super::dialect::StartType;
-use super::dialect::WalkKind;
+use super::catalog::{ColumnFacts, ColumnType};
+use super::dialect::{Dialect, StartType, WalkKind};
 use super::sqlite_catalog::NUMBER;
-use super::starting_point::END_OF_CALENDAR;
-use super::starting_point::FIRST_DAY;
-use super::starting_point::StartColumn;
-use super::starting_point::local_start_of;
-use super::starting_point::offset_seconds;
-use super::starting_point::start_of;
-use crate::database::dialect::Dialect as _;
-use crate::database::dialect::literal;
+use super::starting_point::{
+    END_OF_CALENDAR, FIRST_DAY, StartColumn, local_start_of, offset_seconds, start_of,
+};
+use crate::database::dialect::{Dialect as _, literal};
 use crate::database::sqlite::dialect::SqliteDialect;
 use crate::database::statement::Values;
 use crate::pseudonym::token::TEXT_TOKEN_CHARACTERS;

@@ -7,20 +7,13 @@ use kigen_evidence::value::Value;
 
 use super::catalog::TableFacts;
 use super::script;
-use super::sqlite_catalog::integer;
-use super::sqlite_catalog::text;
-use crate::database::session::Row;
-use crate::database::session::SqlSession;
-use crate::database::statement::Arg;
-use crate::database::statement::Statement;
+use super::sqlite_catalog::{integer, text};
+use crate::database::session::{Row, SqlSession};
+use crate::database::statement::{Arg, Statement};
 use crate::store::error::StoreError;
-use crate::store::inspection::Column;
-use crate::store::inspection::ForeignKey;
-use crate::store::inspection::KeyAction;
-use crate::store::inspection::Relation;
-use crate::store::inspection::Trigger;
-use crate::store::inspection::TriggerKind;
-use crate::store::inspection::UniqueIndex;
+use crate::store::inspection::{
+    Column, ForeignKey, KeyAction, Relation, Trigger, TriggerKind, UniqueIndex,
+};
 
 /// What no look at a SQLite file shows.
 pub(crate) const NOT_SEEN: &[&str] = &[

@@ -10,8 +10,7 @@ use kigen_evidence::value::Value;
 use super::survey::count;
 use crate::database::session::SqlSession;
 use crate::database::statement::Statement;
-use crate::guard;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
 use crate::store::error::StoreError;
 
 /// Where removed rows may still be read after a run, each in a sentence.

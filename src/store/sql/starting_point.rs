@@ -1,11 +1,8 @@
 //! From a column's value to the day on which a period starts.
 
 use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::civil::DateTime;
-use jiff::civil::Time;
-use jiff::tz::Offset;
-use jiff::tz::TimeZone;
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::{Offset, TimeZone};
 use kigen_evidence::value::Value;
 
 use super::dialect::StartType;

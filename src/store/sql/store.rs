@@ -1,7 +1,6 @@
 //! A store of rows: one database of whatever engine.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,64 +8,30 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use kigen_evidence::value::Value;
 
-use super::backend::Backend;
-use super::backend::tables_of;
-use super::clients;
+use super::backend::{Backend, tables_of};
 use super::columns::Tables;
-use super::conditions;
-use super::days;
-use super::elsewhere;
-use super::elsewhere::Elsewhere;
-use super::find;
-use super::foreseen::Foreseen;
-use super::foreseen::JobOnDay;
-use super::intent;
-use super::intent::Stores;
-use super::journal;
-use super::key_values;
-use super::leftovers;
-use super::named_objects;
-use super::objects_walk;
+use super::elsewhere::{self, Elsewhere};
+use super::foreseen::{Foreseen, JobOnDay};
+use super::intent::{self, Stores};
 use super::pass::Pass;
-use super::present;
-use super::recall_walk;
 use super::rule_sql::StageText;
-use super::scan;
-use super::schema_check;
-use super::schema_check::Ground;
-use super::survey;
-use super::whole;
-use super::whole::DigestSink;
+use super::schema_check::{self, Ground};
+use super::whole::{self, DigestSink};
+use super::{
+    clients, conditions, days, find, journal, key_values, leftovers, named_objects, objects_walk,
+    present, recall_walk, scan, survey,
+};
 use crate::database::session::Access;
 use crate::database::statement::Statement;
-use crate::job::Job;
-use crate::job::Leftover;
-use crate::job::TableName;
-use crate::store::Disposer;
-use crate::store::Fit;
-use crate::store::Found;
-use crate::store::FrequentDay;
-use crate::store::Inventory;
-use crate::store::JobObjects;
-use crate::store::JobSurvey;
-use crate::store::JournalSink;
-use crate::store::KeySink;
-use crate::store::NamedObjects;
-use crate::store::PassOutcome;
-use crate::store::PersonSink;
-use crate::store::PresentSink;
-use crate::store::Release;
-use crate::store::Released;
-use crate::store::Remaining;
-use crate::store::RemovedKeys;
-use crate::store::Resumption;
-use crate::store::RunControl;
-use crate::store::StageOrder;
-use crate::store::Survey;
-use crate::store::TokenKey;
+use crate::job::{Job, Leftover, TableName};
 use crate::store::error::StoreError;
 use crate::store::objects::ObjectInventory;
 use crate::store::order::StageWork;
+use crate::store::{
+    Disposer, Fit, Found, FrequentDay, Inventory, JobObjects, JobSurvey, JournalSink, KeySink,
+    NamedObjects, PassOutcome, PersonSink, PresentSink, Release, Released, Remaining, RemovedKeys,
+    Resumption, RunControl, StageOrder, Survey, TokenKey,
+};
 
 /// How often sealing waits as long as a session may for the batches that hold the fence.
 const FENCE_TRIES: u32 = 20;

@@ -8,24 +8,16 @@ use kigen_evidence::value::Value;
 
 use super::companions;
 use super::foreseen::Foreseen;
-use super::rule_sql::StageText;
-use super::rule_sql::applies_of;
+use super::rule_sql::{StageText, applies_of};
 use super::starting_point::day_of;
 use crate::database::dialect::quote;
-use crate::database::session::Row;
-use crate::database::session::SqlSession;
+use crate::database::session::{Row, SqlSession};
 use crate::database::statement::Statement;
-use crate::domain::rule::Candidate;
-use crate::domain::rule::PurposeState;
-use crate::domain::rule::Undatable;
-use crate::guard;
-use crate::guard::Guard;
+use crate::domain::rule::{Candidate, PurposeState, Undatable};
+use crate::guard::{self, Guard};
 use crate::job::ClientSource;
-use crate::store::Due;
-use crate::store::JobSurvey;
-use crate::store::Remaining;
-use crate::store::Survey;
 use crate::store::error::StoreError;
+use crate::store::{Due, JobSurvey, Remaining, Survey};
 
 /// Surveys one stage as it is now. The session has a read transaction open.
 pub(crate) async fn survey(

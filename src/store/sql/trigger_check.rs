@@ -3,22 +3,17 @@
 //! A trigger that puts a value or a row back reports no error, and the statement counts the row as
 //! changed. Tables without triggers and rules are not asked.
 
-use kigen_evidence::value::RecordKey;
-use kigen_evidence::value::Value;
+use kigen_evidence::value::{RecordKey, Value};
 
 use super::batch_range::in_rows;
-use super::pass::Pass;
-use super::pass::value_at;
+use super::pass::{Pass, value_at};
 use super::remove::replacements;
 use super::rule_sql::missing;
 use super::survey::count;
 use crate::database::dialect::quote;
-use crate::database::session::Row;
-use crate::database::session::SqlSession;
-use crate::database::statement::Statement;
-use crate::database::statement::Values;
-use crate::guard;
-use crate::guard::Guard;
+use crate::database::session::{Row, SqlSession};
+use crate::database::statement::{Statement, Values};
+use crate::guard::{self, Guard};
 use crate::job::Job;
 use crate::store::error::StoreError;
 

@@ -7,13 +7,9 @@ use super::pass::Pass;
 use super::survey::count;
 use crate::database::dialect::quote;
 use crate::database::session::SqlSession;
-use crate::database::statement::Statement;
-use crate::database::statement::Values;
-use crate::guard;
-use crate::guard::Guard;
-use crate::job::OnDispose;
-use crate::job::Operation;
-use crate::job::Reference;
+use crate::database::statement::{Statement, Values};
+use crate::guard::{self, Guard};
+use crate::job::{OnDispose, Operation, Reference};
 use crate::store::error::StoreError;
 
 /// Clears what names `parents` in the rows that are unlinked from them. Counts by table.

@@ -1,12 +1,10 @@
 //! The whole database, row by row, as digests: what a rehearsal compares.
 
 use kigen_evidence::value::Value;
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 use crate::database::dialect::quote;
-use crate::database::session::Row;
-use crate::database::session::SqlSession;
+use crate::database::session::{Row, SqlSession};
 use crate::database::statement::Statement;
 use crate::store::error::StoreError;
 

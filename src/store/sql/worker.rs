@@ -1,35 +1,22 @@
 //! Works windows of a table off: each as one batch if it can be, else in parts. A record that cannot
 //! go fails alone.
 
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use kigen_evidence::value::RecordKey;
 
 use super::backend::Backend;
-use super::batch;
-use super::batch::Batch;
-use super::batch::BatchId;
-use super::batch::Bounds;
-use super::batch::RecordBudget;
-use super::batch_range::Window;
-use super::batch_range::keys_window;
+use super::batch::{self, Batch, BatchId, Bounds, RecordBudget};
+use super::batch_range::{Window, keys_window};
 use super::evidence::EvidenceWriter;
 use super::failed;
 use super::pace::Pace;
 use super::pass::Pass;
-use crate::database::session::Access;
-use crate::database::session::SqlSession;
-use crate::guard;
-use crate::guard::Guard;
-use crate::store::PassOutcome;
-use crate::store::RunControl;
-use crate::store::add_counts;
+use crate::database::session::{Access, SqlSession};
+use crate::guard::{self, Guard};
 use crate::store::error::StoreError;
-use crate::store::may_go_on;
+use crate::store::{PassOutcome, RunControl, add_counts, may_go_on};
 
 /// How often a window is tried when another session is in the way; a part of one, less often.
 const TRIES: u32 = 6;

@@ -4,19 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use kigen_evidence::log::tiles;
-use kigen_evidence::log::tiles::FULL;
-use kigen_evidence::log::tiles::Tile;
-use kigen_evidence::log::tiles::TileKind;
+use kigen_evidence::log::tiles::{self, FULL, Tile, TileKind};
 use kigen_evidence::merkle::leaf_hash;
 
-use crate::archive::LOG;
-use crate::archive::Standing;
+use crate::archive::{LOG, Standing};
 use crate::verify::VerifyError;
 use crate::verify::clients::PublishedClient;
-use crate::verify::finding::PublishedFact;
-use crate::verify::finding::PublishedFinding;
-use crate::verify::finding::PublishedProblem;
+use crate::verify::finding::{PublishedFact, PublishedFinding, PublishedProblem};
 
 use super::tree::ReadLog;
 

@@ -6,15 +6,11 @@ use std::collections::BTreeMap;
 
 use kigen_evidence::digest::Sha256;
 
-use crate::archive::Kind;
-use crate::archive::LOG;
-use crate::archive::Standing;
+use crate::archive::{Kind, LOG, Standing};
 use crate::timestamp::Stamp;
 use crate::verify::VerifyError;
 use crate::verify::clients::PublishedClient;
-use crate::verify::finding::PublishedFact;
-use crate::verify::finding::PublishedFinding;
-use crate::verify::finding::PublishedProblem;
+use crate::verify::finding::{PublishedFact, PublishedFinding, PublishedProblem};
 
 /// Compares every stamp with its head, and says which is the newest.
 pub(super) async fn check(

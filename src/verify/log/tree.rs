@@ -1,26 +1,17 @@
 //! All entries of a published log, read once from its beginning to its end.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kigen_evidence::log::checkpoint::Checkpoint;
 use kigen_evidence::log::entry::Entry;
-use kigen_evidence::log::history::History;
-use kigen_evidence::log::history::HistoryReport;
-use kigen_evidence::log::tiles;
-use kigen_evidence::log::tiles::FULL;
-use kigen_evidence::log::tiles::LONGEST_ENTRY;
-use kigen_evidence::log::tiles::ReadError;
-use kigen_evidence::log::tiles::Tile;
-use kigen_evidence::log::tiles::TileKind;
-use kigen_evidence::merkle::Hash;
-use kigen_evidence::merkle::RootBuilder;
+use kigen_evidence::log::history::{History, HistoryReport};
+use kigen_evidence::log::tiles::{self, FULL, LONGEST_ENTRY, ReadError, Tile, TileKind};
+use kigen_evidence::merkle::{Hash, RootBuilder};
 use tokio::runtime::Handle;
 use tokio::task;
 
-use crate::archive::Archive;
-use crate::archive::PublishError;
+use crate::archive::{Archive, PublishError};
 use crate::verify::VerifyError;
 use crate::verify::finding::PublishedProblem;
 

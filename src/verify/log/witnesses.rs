@@ -5,18 +5,14 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use kigen_evidence::log::checkpoint::Checkpoint;
-use kigen_evidence::log::note::Note;
-use kigen_evidence::log::note::NoteError;
+use kigen_evidence::log::note::{Note, NoteError};
 use kigen_evidence::log::vkey::NoteKey;
 use kigen_evidence::merkle::Hash;
 
-use crate::archive::Kind;
-use crate::archive::Standing;
+use crate::archive::{Kind, Standing};
 use crate::verify::VerifyError;
 use crate::verify::clients::PublishedClient;
-use crate::verify::finding::PublishedFact;
-use crate::verify::finding::PublishedFinding;
-use crate::verify::finding::PublishedProblem;
+use crate::verify::finding::{PublishedFact, PublishedFinding, PublishedProblem};
 
 /// A head that says that witnesses have cosigned it.
 pub(super) struct CosignedHead {

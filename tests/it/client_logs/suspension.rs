@@ -2,8 +2,7 @@
 
 use kigen::exit;
 
-use super::holds;
-use super::kinds;
+use super::{holds, kinds};
 use crate::scene::Scene;
 
 #[tokio::test]

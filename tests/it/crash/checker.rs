@@ -1,23 +1,15 @@
 //! Compares rows, files and certificates one by one, by plain SQL and by opening leaves.
 
-use std::collections::BTreeSet;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
-use kigen::keyring::Keyring;
-use kigen::keyring::WrappedRunKey;
-use kigen_evidence::leaf::Action;
-use kigen_evidence::leaf::RecordEncoder;
-use kigen_evidence::leaf::RecordPlace;
-use kigen_evidence::leaf::RunKey;
+use kigen::keyring::{Keyring, WrappedRunKey};
+use kigen_evidence::leaf::{Action, RecordEncoder, RecordPlace, RunKey};
 use kigen_evidence::value::Value;
 
-use super::certificates;
-use super::certificates::Certificate;
-use super::school;
-use super::school::numbers;
-use super::workplace::Workplace;
-use super::workplace::disposed;
+use super::certificates::{self, Certificate};
+use super::school::{self, numbers};
+use super::workplace::{Workplace, disposed};
 
 /// One way of removal, and every record that could be removed in it.
 struct Fates {

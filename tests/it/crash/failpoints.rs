@@ -7,8 +7,7 @@ use std::path::Path;
 use super::checker;
 use super::process::SIGABRT;
 use super::school::Size;
-use super::workplace::Workplace;
-use super::workplace::assert_recovered_well;
+use super::workplace::{Workplace, assert_recovered_well};
 use crate::keyring_crash;
 
 const SIZE: Size = Size {

@@ -1,9 +1,7 @@
 //! Workers that are frozen, taken for dead, and wake up.
 
 use super::checker;
-use super::side_by_side::BUSY;
-use super::side_by_side::DONE;
-use super::side_by_side::SIZE;
+use super::side_by_side::{BUSY, DONE, SIZE};
 use super::workplace::Workplace;
 
 /// A file lock lives as long as its process, and a frozen process lives.

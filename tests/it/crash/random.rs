@@ -6,8 +6,7 @@ use super::chance::Chance;
 use super::checker;
 use super::process::Worker;
 use super::school::Size;
-use super::workplace::Workplace;
-use super::workplace::assert_recovered_well;
+use super::workplace::{Workplace, assert_recovered_well};
 
 /// 40,000 rows, half of them due.
 const SIZE: Size = Size {

@@ -2,18 +2,15 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-use super::process::Ended;
-use super::process::Worker;
-use super::school;
-use super::school::Size;
+use super::process::{Ended, Worker};
+use super::school::{self, Size};
 use crate::support::TestStore;
 
 /// The day for which every run of these tests decides.

@@ -4,9 +4,7 @@
 use kigen::exit;
 use kigen::guard::Guard;
 
-use super::Case;
-use super::JOB;
-use super::LEARNERS;
+use super::{Case, JOB, LEARNERS};
 use crate::scene::Engine;
 
 const ALL: &[Engine] = &Engine::ALL;

@@ -3,8 +3,7 @@
 use kigen::exit;
 use kigen::guard::Guard;
 
-use super::Case;
-use super::JOB;
+use super::{Case, JOB};
 use crate::scene::Engine;
 
 /// Learner 1 has a contract until 2099 beside one that ended; learner 2 has only the ended one.

@@ -3,9 +3,7 @@
 use kigen::exit;
 use kigen::guard::Guard;
 
-use super::Case;
-use super::JOB;
-use super::LEARNERS;
+use super::{Case, JOB, LEARNERS};
 use crate::scene::Engine;
 
 /// Learners in partitions: 1 and 2 are due, 3 is not.

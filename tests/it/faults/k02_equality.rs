@@ -2,8 +2,7 @@
 
 use kigen::exit;
 
-use super::Case;
-use super::JOB;
+use super::{Case, JOB};
 use crate::scene::Engine;
 
 const GOES_WITH: &str = "

@@ -1,8 +1,7 @@
 //! K2: a key comes back from kigen exactly as it was; two keys that the database tells apart never
 //! become one.
 
-use super::Case;
-use super::JOB;
+use super::{Case, JOB};
 use crate::scene::Engine;
 
 /// Two learners with neighbouring keys, of whom the first is due, each with a note that goes with it.

@@ -3,11 +3,8 @@
 use kigen::exit;
 use kigen::guard::Guard;
 
-use super::Case;
-use super::JOB;
-use super::LEARNERS;
-use crate::scene::Engine;
-use crate::scene::PASSWORD;
+use super::{Case, JOB, LEARNERS};
+use crate::scene::{Engine, PASSWORD};
 
 const OTHERS: &str = "
 create table contact (contact_id bigint not null primary key, learner_id bigint references learner on delete cascade, value text);

@@ -1,21 +1,15 @@
 //! K4: what is committed while a batch waits for its locks, or before it has asked again under them,
 //! keeps its record; what hangs on a record by then goes with it, with a leaf of its own.
 
-use std::process::Child;
-use std::process::Command;
-use std::time::Duration;
-use std::time::Instant;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
 use kigen::exit;
 use kigen::guard::Guard;
-use sqlx::Connection;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
-use super::Case;
-use super::JOB;
-use super::LEARNERS;
-use crate::scene::Answer;
-use crate::scene::Engine;
+use super::{Case, JOB, LEARNERS};
+use crate::scene::{Answer, Engine};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

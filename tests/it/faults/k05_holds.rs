@@ -1,19 +1,13 @@
 //! K5: nothing of a suspended job goes, by no way, and one suspended job stops nobody else.
 
-use std::process::Child;
-use std::process::Command;
-use std::time::Duration;
-use std::time::Instant;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
 use kigen::exit;
 use kigen::guard::Guard;
 
-use super::Case;
-use super::JOB;
-use super::LEARNERS;
-use crate::scene::AS_OF;
-use crate::scene::Answer;
-use crate::scene::Engine;
+use super::{Case, JOB, LEARNERS};
+use crate::scene::{AS_OF, Answer, Engine};
 
 /// Ten learners and one essay, all due.
 const TWO_TABLES: &str = "

@@ -5,10 +5,8 @@ use kigen::exit;
 use kigen::guard::Guard;
 use serde_json::json;
 
-use super::Case;
-use super::JOB;
-use super::with_objects::SCANS;
-use super::with_objects::job_with_scans;
+use super::with_objects::{SCANS, job_with_scans};
+use super::{Case, JOB};
 use crate::scene::Engine;
 
 const FILES: [&str; 3] = ["scan-1.pdf", "scan-2.pdf", "scan-3.pdf"];

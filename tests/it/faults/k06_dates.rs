@@ -3,8 +3,7 @@
 
 use kigen::guard::Guard;
 
-use super::Case;
-use super::JOB;
+use super::{Case, JOB};
 use crate::scene::Engine;
 
 /// A column that holds starting points, how the job reads it, and values of both sides.

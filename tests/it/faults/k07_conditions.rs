@@ -3,8 +3,7 @@
 use kigen::exit;
 use kigen::guard::Guard;
 
-use super::Case;
-use super::JOB;
+use super::{Case, JOB};
 use crate::scene::Engine;
 
 /// A job with a purpose of 50 years for learners whose column `held` holds one of `words`.
@@ -65,8 +64,7 @@ const fn on(
 
 #[tokio::test]
 async fn a_word_that_the_column_cannot_hold_is_refused() {
-    use Engine::Postgres;
-    use Engine::Sqlite;
+    use Engine::{Postgres, Sqlite};
     for case in [
         on(Postgres, "", "boolean", "true", "1"),
         on(Postgres, "", "boolean", "true", "True"),

@@ -1,16 +1,13 @@
 //! K8: a run is for today, by a clock that agrees with the store's and the ledger's.
 
-use jiff::Timestamp;
-use jiff::ToSpan as _;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
 use kigen::exit;
 use kigen::guard::Guard;
 
-use super::Case;
-use super::JOB;
-use crate::scene::Answer;
-use crate::scene::Engine;
+use super::{Case, JOB};
+use crate::scene::{Answer, Engine};
 
 /// Learner 1 is due, learner 2 will be in 2030, learner 3 has not withdrawn.
 const LEARNERS: &str = "

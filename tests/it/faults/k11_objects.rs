@@ -4,12 +4,9 @@
 use kigen::exit;
 use kigen::guard::Guard;
 
-use super::Case;
-use super::JOB;
-use super::s3_proxy::Proxy;
-use super::s3_proxy::Spoil;
-use super::with_objects::SCANS;
-use super::with_objects::job_with_scans;
+use super::s3_proxy::{Proxy, Spoil};
+use super::with_objects::{SCANS, job_with_scans};
+use super::{Case, JOB};
 use crate::bucket::Bucket;
 use crate::scene::Engine;
 

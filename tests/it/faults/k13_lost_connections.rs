@@ -2,18 +2,14 @@
 //! evidence in the same transaction: each row has one leaf, whatever was answered.
 
 use std::process::Child;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kigen::exit;
 use kigen::guard::Guard;
 
-use super::Case;
-use super::JOB;
-use super::with_objects::SCANS;
-use super::with_objects::job_with_scans;
-use crate::scene::Answer;
-use crate::scene::Engine;
+use super::with_objects::{SCANS, job_with_scans};
+use super::{Case, JOB};
+use crate::scene::{Answer, Engine};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 

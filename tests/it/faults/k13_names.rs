@@ -2,10 +2,8 @@
 
 use kigen::exit;
 
-use super::Case;
-use super::JOB;
-use crate::scene::AS_OF;
-use crate::scene::Engine;
+use super::{Case, JOB};
+use crate::scene::{AS_OF, Engine};
 
 const TENANTS: &str = "
 create schema t1; create schema t2;

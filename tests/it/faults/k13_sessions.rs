@@ -2,22 +2,17 @@
 //! environment say; what stands between a session and its server is recognised.
 
 use std::path::Path;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use kigen::database::postgres::Server;
-use kigen::database::postgres::SessionSettings;
+use kigen::database::postgres::{Server, SessionSettings};
 use kigen::exit;
 use kigen::guard::Guard;
 use sqlx::Connection;
 use tempfile::TempDir;
 use url::Url;
 
-use super::Case;
-use super::JOB;
-use super::LEARNERS;
+use super::{Case, JOB, LEARNERS};
 use crate::scene::Engine;
 
 /// Makes `settings` the default of every session with the case's database.

@@ -5,11 +5,8 @@ use kigen::exit;
 use kigen::guard::Guard;
 use serde_json::Value;
 
-use super::Case;
-use super::JOB;
-use crate::scene::AS_OF;
-use crate::scene::Engine;
-use crate::scene::Scene;
+use super::{Case, JOB};
+use crate::scene::{AS_OF, Engine, Scene};
 
 /// A type of a key, with three values of it: the first two are due.
 struct Key {

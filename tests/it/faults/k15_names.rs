@@ -3,8 +3,7 @@
 use kigen::exit;
 use kigen::guard::Guard;
 
-use super::Case;
-use super::JOB;
+use super::{Case, JOB};
 use crate::scene::Engine;
 
 /// A reference of the job, put before its stages.

@@ -1,20 +1,14 @@
 //! K17: SIGTERM ends any phase within seconds, and the next run goes on.
 
 use std::net::TcpListener;
-use std::process::Child;
-use std::process::Command;
-use std::time::Duration;
-use std::time::Instant;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
 use kigen::exit;
 use kigen::guard::Guard;
 
-use super::Case;
-use super::JOB;
-use super::LEARNERS;
-use crate::scene::AS_OF;
-use crate::scene::Answer;
-use crate::scene::Engine;
+use super::{Case, JOB, LEARNERS};
+use crate::scene::{AS_OF, Answer, Engine};
 
 /// Longer than any of these takes on a busy machine, and shorter than what is promised.
 const PROMISED: Duration = Duration::from_secs(10);

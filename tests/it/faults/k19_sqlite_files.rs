@@ -4,12 +4,9 @@ use std::fs;
 use std::time::Duration;
 
 use kigen::guard::Guard;
-use kigen::store::sql::SqliteOptions;
-use kigen::store::sql::open_sqlite;
+use kigen::store::sql::{SqliteOptions, open_sqlite};
 
-use super::Case;
-use super::JOB;
-use super::LEARNERS;
+use super::{Case, JOB, LEARNERS};
 use crate::scene::Engine;
 
 /// What the removed rows hold.

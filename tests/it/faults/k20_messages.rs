@@ -3,11 +3,8 @@
 
 use kigen::exit;
 
-use super::Case;
-use super::JOB;
-use super::LEARNERS;
-use crate::scene::AS_OF;
-use crate::scene::Engine;
+use super::{Case, JOB, LEARNERS};
+use crate::scene::{AS_OF, Engine};
 
 /// What each line says, without time, level and numbers.
 fn lines(log: &str) -> Vec<String> {

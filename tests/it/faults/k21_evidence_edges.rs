@@ -4,17 +4,14 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use kigen::exit;
 use kigen::guard::Guard;
 use serde_json::Value;
 
-use super::Case;
-use super::JOB;
-use super::LEARNERS;
+use super::{Case, JOB, LEARNERS};
 use crate::scene::Engine;
 
 async fn published() -> Case {

@@ -3,10 +3,8 @@
 use kigen::exit;
 use kigen::guard::Guard;
 
-use super::Case;
-use super::JOB;
-use crate::scene::Engine;
-use crate::scene::Scene;
+use super::{Case, JOB};
+use crate::scene::{Engine, Scene};
 
 fn learners(column: &str, clients: [&str; 2]) -> String {
     let [one, other] = clients;

@@ -7,8 +7,7 @@ use std::process::Command;
 use kigen::exit;
 use kigen::guard::Guard;
 
-use super::Case;
-use super::JOB;
+use super::{Case, JOB};
 use crate::scene::Engine;
 
 /// A learner of each of two clients.

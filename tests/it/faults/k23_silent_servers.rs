@@ -1,22 +1,17 @@
 //! K23: a server that does not answer holds no run: every call has a time limit, and ends soon after the
 //! process was asked to stop. Also within one object that has thousands of versions.
 
-use std::process::Child;
-use std::process::Command;
-use std::time::Duration;
-use std::time::Instant;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
 use kigen::exit;
 use kigen::guard::Guard;
 
 use super::Case;
-use super::s3_proxy::Proxy;
-use super::s3_proxy::Spoil;
-use super::with_objects::SCANS;
-use super::with_objects::job_with_scans;
+use super::s3_proxy::{Proxy, Spoil};
+use super::with_objects::{SCANS, job_with_scans};
 use crate::bucket::Bucket;
-use crate::scene::Answer;
-use crate::scene::Engine;
+use crate::scene::{Answer, Engine};
 
 /// A case whose scans lie in `bucket`, behind `endpoint`.
 async fn behind(bucket: &Bucket, endpoint: &str) -> Option<Case> {

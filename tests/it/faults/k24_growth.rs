@@ -5,9 +5,7 @@ use std::path::Path;
 
 use kigen::guard::Guard;
 
-use super::Case;
-use super::JOB;
-use super::LEARNERS;
+use super::{Case, JOB, LEARNERS};
 use crate::scene::Engine;
 
 /// Bytes of all files below a folder.

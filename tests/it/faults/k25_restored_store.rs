@@ -3,11 +3,8 @@
 use kigen::exit;
 use kigen::guard::Guard;
 
-use super::Case;
-use super::JOB;
-use super::LEARNERS;
-use crate::scene::Answer;
-use crate::scene::Engine;
+use super::{Case, JOB, LEARNERS};
+use crate::scene::{Answer, Engine};
 
 fn reconcile(case: &Case, backup_time: &str, further: &[&str]) -> Answer {
     let mut words = vec![

@@ -5,10 +5,8 @@ use kigen::exit;
 use kigen::guard::Guard;
 use serde_json::Value;
 
-use super::Case;
-use super::JOB;
-use crate::scene::Engine;
-use crate::scene::Scene;
+use super::{Case, JOB};
+use crate::scene::{Engine, Scene};
 
 /// Attempts keep their learners, and answers keep their attempts. All but learner 4 are old; attempt 13
 /// is not.

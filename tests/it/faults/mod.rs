@@ -46,9 +46,7 @@ mod with_objects;
 
 use kigen::guard::Guard;
 
-use crate::scene::Answer;
-use crate::scene::Engine;
-use crate::scene::Scene;
+use crate::scene::{Answer, Engine, Scene};
 
 /// A case on one engine: a scene with one job over the table `learner`, made of [`JOB`].
 pub(crate) struct Case {

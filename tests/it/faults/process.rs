@@ -1,16 +1,12 @@
 //! What the process itself could leave behind.
 
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use kigen::guard::Guard;
 
-use super::Case;
-use super::JOB;
-use super::LEARNERS;
+use super::{Case, JOB, LEARNERS};
 use crate::crash::process::Worker;
-use crate::scene::AS_OF;
-use crate::scene::Engine;
+use crate::scene::{AS_OF, Engine};
 
 /// The soft and the hard limit of core files of a worker that stands in the middle of a batch. It was
 /// started where they are allowed.

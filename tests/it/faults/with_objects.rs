@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::Case;
-use super::JOB;
+use super::{Case, JOB};
 use crate::scene::Engine;
 
 /// Learners 1 and 2 are due, 3 is not; each names its scan.

@@ -2,8 +2,7 @@
 //! counted.
 
 use jiff::ToSpan;
-use jiff::civil::Date;
-use jiff::civil::date;
+use jiff::civil::{Date, date};
 
 /// A period as the oracle counts it.
 #[derive(Clone, Copy, Debug)]

@@ -1,15 +1,11 @@
 //! The whole of a world, looked at with plain SQL before and after a run, and what the run says.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::world::Fate;
-use super::world::Named;
-use super::world::World;
-use crate::scene::Database;
-use crate::scene::Engine;
+use super::world::{Fate, Named, World};
+use crate::scene::{Database, Engine};
 
 /// Rows by the number that the oracle knows them by.
 type Rows = BTreeMap<i64, String>;

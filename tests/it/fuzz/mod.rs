@@ -14,9 +14,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::faults::statements;
-use crate::scene::Engine;
-use crate::scene::PERSON;
-use crate::scene::Scene;
+use crate::scene::{Engine, PERSON, Scene};
 use look::Look;
 use world::World;
 

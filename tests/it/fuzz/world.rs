@@ -3,16 +3,12 @@
 use std::fmt::Write;
 
 use fastrand::Rng;
-use jiff::Timestamp;
-use jiff::ToSpan;
-use jiff::civil::Date;
-use jiff::civil::time;
+use jiff::civil::{Date, time};
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 
-use super::calendar::PERIODS;
-use super::calendar::Period;
-use crate::scene::AS_OF;
-use crate::scene::Engine;
+use super::calendar::{PERIODS, Period};
+use crate::scene::{AS_OF, Engine};
 
 /// What the rule must do with a row in one stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,17 +1,11 @@
 //! The end of a quarter's evidence.
 
 use kigen::exit;
-use kigen::keyring::Keyring;
-use kigen::keyring::Quarter;
+use kigen::keyring::{Keyring, Quarter};
 use kigen::ledger::entry::Entry;
 
-use super::PAST;
-use super::begin;
-use super::grow_old;
-use super::ledger_of;
-use super::show;
-use crate::scene::Scene;
-use crate::scene::redacted;
+use super::{PAST, begin, grow_old, ledger_of, show};
+use crate::scene::{Scene, redacted};
 
 #[tokio::test]
 async fn a_quarters_key_is_destroyed_after_its_evidence_period_and_what_was_issued_verifies() {

@@ -8,12 +8,8 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use kigen::exit;
 use serde_json::Value;
 
-use super::mode;
-use super::public_keys;
-use super::show;
-use crate::scene::AS_OF;
-use crate::scene::Answer;
-use crate::scene::Scene;
+use super::{mode, public_keys, show};
+use crate::scene::{AS_OF, Answer, Scene};
 
 const PASSPHRASE: &str = "KIGEN_SCENE_PASSPHRASE";
 

@@ -2,9 +2,7 @@
 
 use crate::scene::Scene;
 
-use super::both_accept;
-use super::prove;
-use super::run;
+use super::{both_accept, prove, run};
 
 /// One row due, with a key of many types.
 const ROW: &str = "

@@ -4,16 +4,10 @@ use std::fs;
 
 use jiff::civil::date;
 use kigen::exit;
-use kigen::keyring::Keyring;
-use kigen::keyring::Quarter;
-use kigen::keyring::destruction;
+use kigen::keyring::{Keyring, Quarter, destruction};
 use kigen_evidence::calendar::Period;
 
-use super::both_accept;
-use super::json;
-use super::prove;
-use super::removed;
-use super::statement;
+use super::{both_accept, json, prove, removed, statement};
 use crate::keyring::ledger_of;
 use crate::scene::Scene;
 

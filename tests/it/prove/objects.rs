@@ -4,9 +4,7 @@ use std::fs;
 
 use crate::scene::Scene;
 
-use super::both_accept;
-use super::prove;
-use super::run;
+use super::{both_accept, prove, run};
 
 const ROWS: &str = "
 create table request (

@@ -8,17 +8,11 @@ use kigen::exit;
 use kigen::keyring::Keyring;
 use kigen_evidence::log::checkpoint::Checkpoint;
 use kigen_evidence::log::proof::LogProof;
-use kigen_evidence::log::vkey::KeyType;
-use kigen_evidence::log::vkey::NoteKey;
+use kigen_evidence::log::vkey::{KeyType, NoteKey};
 
 use crate::scene::Scene;
 
-use super::both_accept;
-use super::prove;
-use super::removed;
-use super::said;
-use super::script;
-use super::verify;
+use super::{both_accept, prove, removed, said, script, verify};
 
 /// Two receipts of the same certificate, and the key that signed them.
 struct Pair {

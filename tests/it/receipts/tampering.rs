@@ -5,11 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use kigen_evidence::log::checkpoint::Checkpoint;
 use kigen_evidence::log::proof::LogProof;
 
-use super::LOG;
-use super::RUN;
-use super::Scene;
-use super::log_key;
-use super::secret;
+use super::{LOG, RUN, Scene, log_key, secret};
 
 /// A receipt and the same receipt of another record or person of the same run.
 struct Pair {

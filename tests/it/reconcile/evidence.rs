@@ -1,14 +1,11 @@
 //! Evidence that was changed, is gone, or cannot be opened any more.
 
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kigen::exit;
 
-use super::Restored;
-use super::cluster;
-use super::lists;
+use super::{Restored, cluster, lists};
 use crate::scene::execute_in_sqlite;
 
 /// The one `leaves.bin` of the client `own`.

@@ -2,9 +2,7 @@
 
 use kigen::exit;
 
-use super::Restored;
-use super::cluster;
-use super::lists;
+use super::{Restored, cluster, lists};
 use crate::scene::Scene;
 
 #[tokio::test]

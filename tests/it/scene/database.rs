@@ -1,13 +1,9 @@
 //! The store of a scene, and a connection past kigen.
 
 use std::path::Path;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use sqlx::AssertSqlSafe;
-use sqlx::Connection;
-use sqlx::PgConnection;
-use sqlx::SqliteConnection;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tokio::sync::Mutex;
 use url::Url;
 

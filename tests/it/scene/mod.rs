@@ -5,17 +5,13 @@ mod answer;
 mod database;
 mod files;
 
-pub(crate) use answer::Answer;
-pub(crate) use answer::redacted;
-pub(crate) use database::Database;
-pub(crate) use database::execute_in_sqlite;
+pub(crate) use answer::{Answer, redacted};
+pub(crate) use database::{Database, execute_in_sqlite};
 
 use std::path::PathBuf;
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 /// The day on which the records of a scene are due, kept, or due tomorrow.

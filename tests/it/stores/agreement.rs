@@ -3,27 +3,18 @@
 mod cases;
 mod writer;
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kigen::domain::rule::Decision;
-use kigen::store::Inventory;
-use kigen::store::Survey;
 use kigen::store::sql::SqlStore;
+use kigen::store::{Inventory, Survey};
 use kigen_evidence::statement::RetainReason;
 use proptest::prelude::*;
-use proptest::test_runner::Config;
-use proptest::test_runner::TestError;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{Config, TestError, TestRunner};
 
-use crate::support::Run;
-use crate::support::TestStore;
-use crate::support::on_every_engine;
-use cases::Case;
-use cases::Stored;
-use cases::case;
-use writer::Writer;
-use writer::Written;
+use crate::support::{Run, TestStore, on_every_engine};
+use cases::{Case, Stored, case};
+use writer::{Writer, Written};
 
 on_every_engine!(
     statement_and_rule_agree_about_dates,

@@ -1,23 +1,12 @@
 //! What a store that may only read can do: everything but dispose.
 
-use jiff::civil::Date;
-use jiff::civil::date;
-use kigen::job::Disposal;
-use kigen::job::Job;
-use kigen::store::Disposer;
-use kigen::store::Inventory;
+use jiff::civil::{Date, date};
+use kigen::job::{Disposal, Job};
 use kigen::store::error::StoreError;
-use kigen::store::sql::PostgresOptions;
-use kigen::store::sql::SqlStore;
-use kigen::store::sql::open_postgres;
+use kigen::store::sql::{PostgresOptions, SqlStore, open_postgres};
+use kigen::store::{Disposer, Inventory};
 
-use crate::support::Run;
-use crate::support::TestStore;
-use crate::support::column;
-use crate::support::job;
-use crate::support::on_every_engine;
-use crate::support::purpose;
-use crate::support::stage;
+use crate::support::{Run, TestStore, column, job, on_every_engine, purpose, stage};
 
 on_every_engine!(a_store_opened_to_read_surveys_and_cannot_dispose);
 

@@ -2,26 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Date;
-use jiff::civil::date;
-use kigen::job::Disposal;
-use kigen::job::Job;
-use kigen::job::OnDispose;
-use kigen::job::Reference;
+use jiff::civil::{Date, date};
+use kigen::job::{Disposal, Job, OnDispose, Reference};
 use kigen::store::Inventory;
 use kigen_evidence::statement::RetainReason;
 
-use crate::support::Run;
-use crate::support::TestStore;
-use crate::support::column;
-use crate::support::goes_with;
-use crate::support::job;
-use crate::support::on_every_engine;
-use crate::support::purpose;
-use crate::support::reference;
-use crate::support::stage;
-use crate::support::table;
-use crate::support::texts;
+use crate::support::{
+    Run, TestStore, column, goes_with, job, on_every_engine, purpose, reference, stage, table,
+    texts,
+};
 
 on_every_engine!(
     rows_of_rows_go_with_the_record_they_name_and_are_counted,

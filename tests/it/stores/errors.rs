@@ -2,30 +2,13 @@
 
 use std::time::Duration;
 
-use jiff::civil::Date;
-use jiff::civil::date;
-use kigen::job::Change;
-use kigen::job::Disposal;
-use kigen::job::Generalize;
-use kigen::job::Job;
-use kigen::job::Marker;
-use kigen::job::Strategy;
+use jiff::civil::{Date, date};
+use kigen::job::{Change, Disposal, Generalize, Job, Marker, Strategy};
 use kigen::store::Inventory;
-use kigen::store::error::Retry;
-use kigen::store::error::StoreError;
-use kigen::store::sql::PostgresOptions;
-use kigen::store::sql::SqlStore;
-use kigen::store::sql::SqliteOptions;
-use kigen::store::sql::open_postgres;
-use kigen::store::sql::open_sqlite;
+use kigen::store::error::{Retry, StoreError};
+use kigen::store::sql::{PostgresOptions, SqlStore, SqliteOptions, open_postgres, open_sqlite};
 
-use crate::support::Run;
-use crate::support::TestStore;
-use crate::support::column;
-use crate::support::job;
-use crate::support::on_every_engine;
-use crate::support::purpose;
-use crate::support::stage;
+use crate::support::{Run, TestStore, column, job, on_every_engine, purpose, stage};
 
 on_every_engine!(
     no_error_quotes_a_row,

@@ -2,35 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use jiff::civil::Date;
-use jiff::civil::date;
-use kigen::job::Change;
-use kigen::job::ClientSource;
-use kigen::job::Disposal;
-use kigen::job::Job;
-use kigen::job::Marker;
-use kigen::job::Strategy;
-use kigen::store::Disposer;
-use kigen::store::JournalRow;
+use jiff::civil::{Date, date};
+use kigen::job::{Change, ClientSource, Disposal, Job, Marker, Strategy};
 use kigen::store::error::StoreError;
-use kigen_evidence::leaf::Action;
-use kigen_evidence::leaf::LEAF_LENGTH;
-use kigen_evidence::leaf::RecordEncoder;
-use kigen_evidence::leaf::RecordPlace;
-use kigen_evidence::leaf::RunKey;
-use kigen_evidence::leaf::SubjectEncoder;
+use kigen::store::{Disposer, JournalRow};
+use kigen_evidence::leaf::{
+    Action, LEAF_LENGTH, RecordEncoder, RecordPlace, RunKey, SubjectEncoder,
+};
 use kigen_evidence::value::Value;
 
-use crate::support::Run;
-use crate::support::TestStore;
-use crate::support::column;
-use crate::support::goes_with;
-use crate::support::job;
-use crate::support::on_every_engine;
-use crate::support::purpose;
-use crate::support::reference;
-use crate::support::stage;
-use crate::support::texts;
+use crate::support::{
+    Run, TestStore, column, goes_with, job, on_every_engine, purpose, reference, stage, texts,
+};
 
 on_every_engine!(
     the_journal_has_one_leaf_and_one_reference_for_each_removed_record,

@@ -1,26 +1,13 @@
 //! A job against a live schema: each thing that does not fit, and its message.
 
 use jiff::tz::TimeZone;
-use kigen::job::ClientSource;
-use kigen::job::Disposal;
-use kigen::job::Job;
-use kigen::job::Join;
-use kigen::job::OnDispose;
-use kigen::job::StoredAs;
+use kigen::job::{ClientSource, Disposal, Job, Join, OnDispose, StoredAs};
 use kigen::store::Inventory;
 
-use crate::support::TestStore;
-use crate::support::column;
-use crate::support::goes_with;
-use crate::support::job;
-use crate::support::joined;
-use crate::support::matches;
-use crate::support::on_every_engine;
-use crate::support::purpose;
-use crate::support::reference;
-use crate::support::stage;
-use crate::support::table;
-use crate::support::texts;
+use crate::support::{
+    TestStore, column, goes_with, job, joined, matches, on_every_engine, purpose, reference, stage,
+    table, texts,
+};
 
 on_every_engine!(
     a_job_that_fits_has_no_problem,

@@ -1,20 +1,9 @@
 //! Strategies against the columns they rewrite: what does not fit is refused, never passed over.
 
-use kigen::job::Change;
-use kigen::job::Disposal;
-use kigen::job::Generalize;
-use kigen::job::Job;
-use kigen::job::Marker;
-use kigen::job::Strategy;
+use kigen::job::{Change, Disposal, Generalize, Job, Marker, Strategy};
 
 use super::fit::assert_problems;
-use crate::support::Run;
-use crate::support::TestStore;
-use crate::support::column;
-use crate::support::job;
-use crate::support::on_every_engine;
-use crate::support::purpose;
-use crate::support::stage;
+use crate::support::{Run, TestStore, column, job, on_every_engine, purpose, stage};
 
 on_every_engine!(
     real_values_in_the_range_of_tokens_are_a_problem,

@@ -1,27 +1,13 @@
 //! Keys of every kind, and names of every spelling.
 
 use jiff::civil::date;
-use kigen::job::Change;
-use kigen::job::Disposal;
-use kigen::job::Job;
-use kigen::job::Marker;
-use kigen::job::OnDispose;
-use kigen::job::Strategy;
-use kigen::job::TableName;
-use kigen::store::Disposer;
-use kigen::store::Inventory;
+use kigen::job::{Change, Disposal, Job, Marker, OnDispose, Strategy, TableName};
+use kigen::store::{Disposer, Inventory};
 
-use crate::support::Run;
-use crate::support::TestStore;
-use crate::support::classified;
-use crate::support::column;
-use crate::support::condition;
-use crate::support::job;
-use crate::support::on_every_engine;
-use crate::support::purpose;
-use crate::support::reference;
-use crate::support::stage;
-use crate::support::texts;
+use crate::support::{
+    Run, TestStore, classified, column, condition, job, on_every_engine, purpose, reference, stage,
+    texts,
+};
 
 on_every_engine!(
     records_are_removed_by_keys_of_every_kind,

@@ -1,21 +1,12 @@
 //! Markers: what a stage has pseudonymized, it is never offered again.
 
 use jiff::civil::date;
-use kigen::job::Job;
-use kigen::job::Marker;
+use kigen::job::{Job, Marker};
 use kigen::store::Inventory;
 use kigen_evidence::statement::RetainReason;
 
-use super::pseudonymize::AS_OF;
-use super::pseudonymize::assert_fits;
-use super::pseudonymize::change;
-use super::pseudonymize::token;
-use super::pseudonymize::two_stages;
-use crate::support::Run;
-use crate::support::TestStore;
-use crate::support::job;
-use crate::support::on_every_engine;
-use crate::support::texts;
+use super::pseudonymize::{AS_OF, assert_fits, change, token, two_stages};
+use crate::support::{Run, TestStore, job, on_every_engine, texts};
 
 on_every_engine!(
     a_record_marked_in_its_own_column_is_never_offered_twice,

@@ -1,30 +1,13 @@
 //! Others who use the table: triggers that veto, sessions that lock, limits that stop.
 
-use jiff::civil::Date;
-use jiff::civil::date;
-use kigen::job::Change;
-use kigen::job::Disposal;
-use kigen::job::Effect;
-use kigen::job::Job;
-use kigen::job::Marker;
-use kigen::job::OnDispose;
-use kigen::job::Operation;
-use kigen::job::Strategy;
-use kigen::store::Inventory;
-use kigen::store::PassOutcome;
-use kigen::store::error::Retry;
-use kigen::store::error::StoreError;
+use jiff::civil::{Date, date};
+use kigen::job::{Change, Disposal, Effect, Job, Marker, OnDispose, Operation, Strategy};
+use kigen::store::error::{Retry, StoreError};
+use kigen::store::{Inventory, PassOutcome};
 
-use crate::support::Run;
-use crate::support::TestStore;
-use crate::support::column;
-use crate::support::goes_with;
-use crate::support::job;
-use crate::support::on_every_engine;
-use crate::support::purpose;
-use crate::support::reference;
-use crate::support::stage;
-use crate::support::table;
+use crate::support::{
+    Run, TestStore, column, goes_with, job, on_every_engine, purpose, reference, stage, table,
+};
 
 on_every_engine!(
     a_record_that_a_trigger_keeps_fails_alone,

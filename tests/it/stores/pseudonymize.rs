@@ -1,26 +1,12 @@
 //! Pseudonymization: what is written, and that it is written once.
 
-use jiff::civil::Date;
-use jiff::civil::date;
-use kigen::job::Change;
-use kigen::job::Disposal;
-use kigen::job::Generalize;
-use kigen::job::Job;
-use kigen::job::Marker;
-use kigen::job::Strategy;
-use kigen::pseudonym::token::TokenShape;
-use kigen::pseudonym::token::Tokenizer;
+use jiff::civil::{Date, date};
+use kigen::job::{Change, Disposal, Generalize, Job, Marker, Strategy};
+use kigen::pseudonym::token::{TokenShape, Tokenizer};
 use kigen::store::Inventory;
 use kigen_evidence::value::Value;
 
-use crate::support::Run;
-use crate::support::TestStore;
-use crate::support::column;
-use crate::support::job;
-use crate::support::on_every_engine;
-use crate::support::purpose;
-use crate::support::stage;
-use crate::support::texts;
+use crate::support::{Run, TestStore, column, job, on_every_engine, purpose, stage, texts};
 
 on_every_engine!(
     every_strategy_writes_what_it_says_and_null_stays_null,

@@ -2,30 +2,15 @@
 
 use jiff::civil::date;
 use kigen::domain::rule::Decision;
-use kigen::job::Change;
-use kigen::job::Disposal;
-use kigen::job::Job;
-use kigen::job::Join;
-use kigen::job::Marker;
-use kigen::job::OnDispose;
-use kigen::job::Strategy;
-use kigen::store::Due;
-use kigen::store::Inventory;
+use kigen::job::{Change, Disposal, Job, Join, Marker, OnDispose, Strategy};
+use kigen::store::{Due, Inventory};
 use kigen_evidence::statement::RetainReason;
 use std::collections::BTreeMap;
 
-use crate::support::Run;
-use crate::support::TestStore;
-use crate::support::column;
-use crate::support::condition;
-use crate::support::job;
-use crate::support::joined;
-use crate::support::matches;
-use crate::support::on_every_engine;
-use crate::support::purpose;
-use crate::support::reference;
-use crate::support::stage;
-use crate::support::table;
+use crate::support::{
+    Run, TestStore, column, condition, job, joined, matches, on_every_engine, purpose, reference,
+    stage, table,
+};
 
 on_every_engine!(
     a_survey_counts_every_record_once_by_the_first_reason_that_holds,

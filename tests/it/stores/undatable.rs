@@ -2,20 +2,12 @@
 
 use jiff::tz::TimeZone;
 use kigen::domain::rule::Decision;
-use kigen::job::Disposal;
-use kigen::job::Job;
-use kigen::job::StoredAs;
+use kigen::job::{Disposal, Job, StoredAs};
 use kigen::store::Inventory;
 use kigen_evidence::statement::RetainReason;
 
 use super::survey::AS_OF;
-use crate::support::Run;
-use crate::support::TestStore;
-use crate::support::column;
-use crate::support::job;
-use crate::support::on_every_engine;
-use crate::support::purpose;
-use crate::support::stage;
+use crate::support::{Run, TestStore, column, job, on_every_engine, purpose, stage};
 
 on_every_engine!(
     what_is_no_day_of_the_calendar_is_undatable_and_stays,

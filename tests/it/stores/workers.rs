@@ -1,40 +1,23 @@
 //! Many records: exactly once, with several workers, and never looking back.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
-use jiff::civil::Date;
-use jiff::civil::date;
-use kigen::job::Disposal;
-use kigen::job::Job;
-use kigen::store::Control;
-use kigen::store::Disposer;
-use kigen::store::Inventory;
-use kigen::store::RunControl;
-use kigen::store::StageOrder;
-use kigen::store::StageTargets;
-use kigen::store::StopReason;
+use jiff::civil::{Date, date};
+use kigen::job::{Disposal, Job};
 use kigen::store::error::StoreError;
+use kigen::store::{
+    Control, Disposer, Inventory, RunControl, StageOrder, StageTargets, StopReason,
+};
 use kigen_evidence::leaf::LEAF_LENGTH;
-use tracing::field::Field;
-use tracing::field::Visit;
-use tracing_subscriber::layer::Context;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context, SubscriberExt};
 
-use crate::support::Run;
-use crate::support::TestStore;
-use crate::support::approved;
-use crate::support::column;
-use crate::support::goes_with;
-use crate::support::job;
-use crate::support::on_every_engine;
-use crate::support::purpose;
-use crate::support::reference;
-use crate::support::stage;
-use crate::support::texts;
+use crate::support::{
+    Run, TestStore, approved, column, goes_with, job, on_every_engine, purpose, reference, stage,
+    texts,
+};
 
 on_every_engine!(
     a_pass_ends_at_the_border_of_a_batch_when_it_is_told_to,

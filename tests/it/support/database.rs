@@ -1,16 +1,11 @@
 //! A database of its own for each test, with kigen's journal in it.
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use kigen::database::migrate;
-use kigen::store::sql::PostgresOptions;
-use kigen::store::sql::SqlStore;
-use kigen::store::sql::SqliteOptions;
-use kigen::store::sql::open_postgres;
-use kigen::store::sql::open_sqlite;
+use kigen::store::sql::{PostgresOptions, SqlStore, SqliteOptions, open_postgres, open_sqlite};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 use url::Url;

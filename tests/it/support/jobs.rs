@@ -3,27 +3,11 @@
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
-use kigen::domain::rule::EARLIEST_BELIEVED;
-use kigen::domain::rule::Purpose;
-use kigen::domain::rule::Rule;
-use kigen::job::ClassifiedColumn;
-use kigen::job::Clause;
-use kigen::job::ClientSource;
-use kigen::job::ColumnClass;
-use kigen::job::ColumnRef;
-use kigen::job::Condition;
-use kigen::job::Disposal;
-use kigen::job::Job;
-use kigen::job::Limit;
-use kigen::job::Match;
-use kigen::job::OnDispose;
-use kigen::job::PurposeSource;
-use kigen::job::Reference;
-use kigen::job::Stage;
-use kigen::job::StoredAs;
-use kigen::job::Subject;
-use kigen::job::TableName;
-use kigen::job::Title;
+use kigen::domain::rule::{EARLIEST_BELIEVED, Purpose, Rule};
+use kigen::job::{
+    ClassifiedColumn, Clause, ClientSource, ColumnClass, ColumnRef, Condition, Disposal, Job,
+    Limit, Match, OnDispose, PurposeSource, Reference, Stage, StoredAs, Subject, TableName, Title,
+};
 use kigen_evidence::calendar::FirstDay;
 use kigen_evidence::statement::StartingPointKind;
 

@@ -6,20 +6,11 @@ mod runs;
 mod shell;
 
 pub(crate) use database::TestStore;
-pub(crate) use jobs::classified;
-pub(crate) use jobs::column;
-pub(crate) use jobs::condition;
-pub(crate) use jobs::goes_with;
-pub(crate) use jobs::job;
-pub(crate) use jobs::joined;
-pub(crate) use jobs::matches;
-pub(crate) use jobs::purpose;
-pub(crate) use jobs::reference;
-pub(crate) use jobs::stage;
-pub(crate) use jobs::table;
-pub(crate) use jobs::texts;
-pub(crate) use runs::Run;
-pub(crate) use runs::approved;
+pub(crate) use jobs::{
+    classified, column, condition, goes_with, job, joined, matches, purpose, reference, stage,
+    table, texts,
+};
+pub(crate) use runs::{Run, approved};
 pub(crate) use shell::Shell;
 
 /// Makes of each law, an `async fn(&TestStore)` beside it, one test for each engine.

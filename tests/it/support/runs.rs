@@ -1,28 +1,15 @@
 //! Runs without a ledger: one pass over one stage.
 
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::civil::Date;
-use kigen::job::Job;
-use kigen::job::OnDispose;
-use kigen::plan;
-use kigen::plan::ApprovedStage;
-use kigen::plan::StagePlan;
-use kigen::plan::Together;
-use kigen::store::AnnouncedClients;
-use kigen::store::Control;
-use kigen::store::Disposer;
-use kigen::store::Inventory;
-use kigen::store::JournalRow;
-use kigen::store::PassOutcome;
-use kigen::store::RunContext;
-use kigen::store::RunControl;
-use kigen::store::StageOrder;
-use kigen::store::StageTargets;
-use kigen::store::Survey;
-use kigen::store::TokenKey;
+use kigen::job::{Job, OnDispose};
+use kigen::plan::{self, ApprovedStage, StagePlan, Together};
 use kigen::store::sql::SqlStore;
+use kigen::store::{
+    AnnouncedClients, Control, Disposer, Inventory, JournalRow, PassOutcome, RunContext,
+    RunControl, StageOrder, StageTargets, Survey, TokenKey,
+};
 use kigen_evidence::leaf::RunKey;
 
 /// One run and its secrets.

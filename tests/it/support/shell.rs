@@ -1,11 +1,6 @@
 //! A plain connection, as somebody with a database shell has it.
 
-use sqlx::AssertSqlSafe;
-use sqlx::Connection;
-use sqlx::PgConnection;
-use sqlx::Row;
-use sqlx::SqliteConnection;
-use sqlx::ValueRef;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection, ValueRef};
 
 /// One row, every value as the database writes it as text.
 pub(crate) type TextRow = Vec<Option<String>>;

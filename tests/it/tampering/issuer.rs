@@ -4,13 +4,10 @@ use std::fs;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
-use serde_json::json;
-use sha2::Digest;
-use sha2::Sha256;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
-use super::Tampering;
-use super::each_is_found;
+use super::{Tampering, each_is_found};
 
 #[tokio::test]
 async fn an_issuer_who_signs_what_is_not_so_is_found() {

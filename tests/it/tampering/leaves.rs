@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use super::Tampering;
-use super::each_is_found;
+use super::{Tampering, each_is_found};
 
 const LEAF: usize = 36;
 

@@ -1,22 +1,16 @@
 //! The clients' logs: what was altered, what was taken away, and what the issuer himself rewrites.
 
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kigen::keyring::Keyring;
 use kigen_evidence::log::checkpoint::Checkpoint;
 use kigen_evidence::log::note::Note;
 use kigen_evidence::log::tiles;
-use kigen_evidence::log::vkey::KeyType;
-use kigen_evidence::log::vkey::NoteKey;
-use kigen_evidence::merkle::Hash;
-use kigen_evidence::merkle::leaf_hash;
-use kigen_evidence::merkle::root_of;
+use kigen_evidence::log::vkey::{KeyType, NoteKey};
+use kigen_evidence::merkle::{Hash, leaf_hash, root_of};
 
-use super::Published;
-use super::Tampering;
-use super::each_is_found;
+use super::{Published, Tampering, each_is_found};
 
 impl Published {
     fn log(&self) -> PathBuf {

@@ -5,13 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use super::Published;
-use super::Tampering;
-use super::copy;
-use super::each_is_found;
-use super::other_key;
-use super::pem;
-use super::signer;
+use super::{Published, Tampering, copy, each_is_found, other_key, pem, signer};
 
 /// Replaces the leaves of the certificate by something else.
 fn replaced(published: &Published, by: impl FnOnce(&Path)) {

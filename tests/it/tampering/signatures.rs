@@ -5,15 +5,10 @@ use std::fs;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::Signer;
-use kigen_evidence::dsse;
-use kigen_evidence::sshsig;
+use kigen_evidence::{dsse, sshsig};
 use serde_json::Value;
 
-use super::Published;
-use super::Tampering;
-use super::each_is_found;
-use super::issuer_key;
-use super::other_key;
+use super::{Published, Tampering, each_is_found, issuer_key, other_key};
 
 fn in_envelope(published: &Published, alter: impl FnOnce(&mut Value)) {
     published.alter("cert.dsse.json", |bytes| {

@@ -6,13 +6,8 @@ use std::path::Path;
 use kigen::exit;
 use kigen_evidence::log::policy::Policy;
 
-use super::LOG;
-use super::cosigned;
-use super::refused;
-use super::run;
-use super::watched;
-use crate::scene::Answer;
-use crate::scene::Scene;
+use super::{LOG, cosigned, refused, run, watched};
+use crate::scene::{Answer, Scene};
 
 fn collect(scene: &Scene, file: &str, more: &[&str]) -> Answer {
     let words = [&["witness", "collect", file, "--client", "own"], more].concat();

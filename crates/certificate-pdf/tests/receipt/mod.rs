@@ -3,13 +3,10 @@
 use std::fs;
 
 use certificate_pdf::typeset_receipt;
-use kigen_evidence::document::Languages;
-use kigen_evidence::document::ReceiptOf;
-use kigen_evidence::document::ReceiptView;
+use kigen_evidence::document::{Languages, ReceiptOf, ReceiptView};
 use kigen_evidence::leaf::Action;
 
-use super::Place;
-use super::fonts;
+use super::{Place, fonts};
 
 /// A receipt for one record.
 fn receipt() -> ReceiptView {

@@ -4,12 +4,10 @@ use ed25519_dalek::SigningKey;
 use kigen_evidence::digest::Sha256;
 use kigen_evidence::document::Certificate;
 use kigen_evidence::dsse;
-use kigen_evidence::leaf::Action;
-use kigen_evidence::leaf::Leaf;
+use kigen_evidence::leaf::{Action, Leaf};
 use kigen_evidence::leaves::LeafFold;
 use kigen_evidence::statement::Statement;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const ID: &str = "0193536c-5a00-7000-8000-000000000001";
 

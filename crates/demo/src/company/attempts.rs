@@ -2,18 +2,12 @@
 
 use jiff::civil::Date;
 
-use super::days::HISTORY_DAYS;
-use super::days::days_before;
-use super::days::days_between;
-use super::days::moment_on;
-use super::days::near_border;
+use super::days::{HISTORY_DAYS, days_before, days_between, moment_on, near_border};
 use super::layout::Row;
 use super::learners::Relationship;
-use super::names::ATTEMPT_COMMENTS;
-use super::names::CLIENTS;
+use super::names::{ATTEMPT_COMMENTS, CLIENTS};
 use super::person::Person;
-use super::random::Random;
-use super::random::Stream;
+use super::random::{Random, Stream};
 
 /// Months of the periods in `jobs/exam-history.toml` that run from the end of a course.
 const COURSE_MONTHS: [i32; 2] = [36, 120];

@@ -1,27 +1,15 @@
 //! The whole data set: how large it is, and its rows in the order of their foreign keys.
 
-use jiff::civil::Date;
-use jiff::civil::date;
+use jiff::civil::{Date, date};
 
-use super::attempts::answer_rows;
-use super::attempts::attempt_row;
-use super::layout::CLIENT;
-use super::layout::DISCLOSURE_REQUEST;
-use super::layout::EXAM_ANSWER;
-use super::layout::EXAM_ATTEMPT;
-use super::layout::LEARNER;
-use super::layout::LEARNER_CONTACT;
-use super::layout::LOGIN_LOG;
-use super::layout::REQUEST_DOCUMENT;
-use super::layout::Row;
-use super::layout::Table;
-use super::learners::contact_rows;
-use super::learners::learner_row;
-use super::learners::login_rows;
+use super::attempts::{answer_rows, attempt_row};
+use super::layout::{
+    CLIENT, DISCLOSURE_REQUEST, EXAM_ANSWER, EXAM_ATTEMPT, LEARNER, LEARNER_CONTACT, LOGIN_LOG,
+    REQUEST_DOCUMENT, Row, Table,
+};
+use super::learners::{contact_rows, learner_row, login_rows};
 use super::names::CLIENTS;
-use super::requests::document_rows;
-use super::requests::request_row;
-use super::requests::scans_of;
+use super::requests::{document_rows, request_row, scans_of};
 
 /// The day for which the demonstration is made when none is named.
 pub const DEFAULT_AS_OF: Date = date(2026, 4, 1);

@@ -2,20 +2,11 @@
 
 use jiff::civil::Date;
 
-use super::days::HISTORY_DAYS;
-use super::days::days_before;
-use super::days::days_between;
-use super::days::edge_of;
-use super::days::moment_on;
-use super::days::near_border;
-use super::layout::Cell;
-use super::layout::Row;
-use super::names::CLIENTS;
-use super::names::LEARNER_NOTES;
-use super::person::Person;
-use super::person::mobile_number;
-use super::random::Random;
-use super::random::Stream;
+use super::days::{HISTORY_DAYS, days_before, days_between, edge_of, moment_on, near_border};
+use super::layout::{Cell, Row};
+use super::names::{CLIENTS, LEARNER_NOTES};
+use super::person::{Person, mobile_number};
+use super::random::{Random, Stream};
 
 /// Months of the periods in `jobs/` that run from a withdrawal: rows are placed at their borders.
 const WITHDRAWAL_MONTHS: [i32; 3] = [12, 36, 60];

@@ -5,14 +5,11 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use jiff::civil::Date;
-use sqlx::PgPool;
-use sqlx::SqlitePool;
+use sqlx::{PgPool, SqlitePool};
 use thiserror::Error;
 
-use super::dataset::Dataset;
-use super::dataset::Sizes;
-use super::postgres;
-use super::sqlite;
+use super::dataset::{Dataset, Sizes};
+use super::{postgres, sqlite};
 
 /// What loading did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

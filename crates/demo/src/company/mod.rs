@@ -24,14 +24,8 @@ mod postgres;
 mod schema;
 mod sqlite;
 
-pub use self::dataset::DEFAULT_AS_OF;
-pub use self::dataset::Sizes;
-pub use self::load::FolderOfScans;
-pub use self::load::Loaded;
-pub use self::load::ScanError;
-pub use self::load::ScanSink;
-pub use self::load::load_postgres;
-pub use self::load::load_sqlite;
+pub use self::dataset::{DEFAULT_AS_OF, Sizes};
+pub use self::load::{FolderOfScans, Loaded, ScanError, ScanSink, load_postgres, load_sqlite};
 pub use self::schema::Dialect;
 
 #[cfg(test)]

@@ -5,15 +5,8 @@ use jiff::Span;
 use jiff::civil::Date;
 
 use super::days::days_before;
-use super::names::FAMILY_NAMES;
-use super::names::GIVEN_NAMES;
-use super::names::MAIL_DOMAINS;
-use super::names::Name;
-use super::names::REGIONS;
-use super::names::Region;
-use super::names::TOWNS;
-use super::random::Random;
-use super::random::Stream;
+use super::names::{FAMILY_NAMES, GIVEN_NAMES, MAIL_DOMAINS, Name, REGIONS, Region, TOWNS};
+use super::random::{Random, Stream};
 
 /// Name, address and birth of one learner.
 pub(super) struct Person {

@@ -1,16 +1,10 @@
 //! Rows into PostgreSQL: one array of text per column, cast to the column's type.
 
-use sqlx::AssertSqlSafe;
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::dataset::Dataset;
-use super::layout::Cell;
-use super::layout::Row;
-use super::layout::TABLES;
-use super::layout::Table;
-use super::schema::Dialect;
-use super::schema::any_row;
-use super::schema::tables_then_indexes;
+use super::layout::{Cell, Row, TABLES, Table};
+use super::schema::{Dialect, any_row, tables_then_indexes};
 
 /// Rows in one statement.
 const BATCH_ROWS: usize = 5_000;

@@ -2,13 +2,11 @@
 
 use jiff::civil::Date;
 
-use super::days::days_before;
-use super::days::near_border;
+use super::days::{days_before, near_border};
 use super::layout::Row;
 use super::learners::Relationship;
 use super::person::Person;
-use super::random::Random;
-use super::random::Stream;
+use super::random::{Random, Stream};
 use super::scan;
 
 /// Months of the period in `jobs/request-documents.toml` that runs from the reply.

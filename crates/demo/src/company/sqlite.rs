@@ -1,18 +1,12 @@
 //! Rows into SQLite: many to a statement, all statements of a table the same.
 
-use sqlx::AssertSqlSafe;
-use sqlx::Sqlite;
-use sqlx::SqliteConnection;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
+use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
 
 use super::dataset::Dataset;
-use super::layout::Cell;
-use super::layout::Row;
-use super::layout::Table;
-use super::schema::Dialect;
-use super::schema::any_row;
-use super::schema::tables_then_indexes;
+use super::layout::{Cell, Row, Table};
+use super::schema::{Dialect, any_row, tables_then_indexes};
 
 /// Rows in one statement: far below SQLite's 32,766 parameters for the widest table.
 const BATCH_ROWS: usize = 200;

@@ -1,20 +1,13 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqlitePoolOptions;
 
-use super::dataset::DEFAULT_AS_OF;
-use super::dataset::Dataset;
-use super::dataset::Sizes;
-use super::layout::Cell;
-use super::layout::LEARNER;
-use super::layout::TABLES;
-use super::load::FolderOfScans;
-use super::load::Loaded;
-use super::load::load_sqlite;
+use super::dataset::{DEFAULT_AS_OF, Dataset, Sizes};
+use super::layout::{Cell, LEARNER, TABLES};
+use super::load::{FolderOfScans, Loaded, load_sqlite};
 use super::names::MAIL_DOMAINS;
 
 const SMALL: Sizes = Sizes {

@@ -1,10 +1,7 @@
-use jiff::civil::Date;
-use jiff::civil::date;
+use jiff::civil::{Date, date};
 use proptest::prelude::*;
 
-use super::FirstDay;
-use super::Period;
-use super::PeriodError;
+use super::{FirstDay, Period, PeriodError};
 
 /// start, period, last day kept: first day not counted.
 const DATED: &[(&str, &str, &str)] = &[

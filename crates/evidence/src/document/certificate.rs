@@ -11,26 +11,13 @@ use jiff::tz::TimeZone;
 use crate::digest::Sha256;
 use crate::dsse;
 use crate::public_key::key_id;
-use crate::statement::MethodClass;
-use crate::statement::Predicate;
-use crate::statement::Residual;
-use crate::statement::Statement;
-use crate::statement::Status;
+use crate::statement::{MethodClass, Predicate, Residual, Statement, Status};
 
 use super::form;
 use super::html::PageError;
-use super::language::Language;
-use super::language::Medium;
-use super::sheet::Block;
-use super::sheet::Column;
-use super::sheet::Fact;
-use super::sheet::Row;
-use super::sheet::Section;
-use super::sheet::Sheet;
-use super::sheet::Table;
-use super::sheet::Warning;
-use super::words;
-use super::words::Word;
+use super::language::{Language, Medium};
+use super::sheet::{Block, Column, Fact, Row, Section, Sheet, Table, Warning};
+use super::words::{self, Word};
 
 /// The name under which the signed data is attached.
 pub const ENVELOPE_NAME: &str = "cert.dsse.json";

@@ -8,15 +8,11 @@ use thiserror::Error;
 use crate::dsse::EnvelopeError;
 use crate::statement::StatementError;
 
-use super::certificate::Certificate;
-use super::certificate::ENVELOPE_NAME;
-use super::language::Languages;
-use super::language::Medium;
-use super::qr::QrCode;
-use super::qr::QrError;
+use super::certificate::{Certificate, ENVELOPE_NAME};
+use super::language::{Languages, Medium};
+use super::qr::{QrCode, QrError};
 use super::receipt::ReceiptView;
-use super::sheet::Block;
-use super::sheet::Sheet;
+use super::sheet::{Block, Sheet};
 
 /// The name under which a receipt is attached.
 pub const RECEIPT_NAME: &str = "record.tlog-proof";

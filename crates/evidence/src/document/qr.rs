@@ -1,8 +1,7 @@
 //! A QR code as squares.
 
-use qrcode::Color;
-use qrcode::EcLevel;
 use qrcode::types::QrError as Refusal;
+use qrcode::{Color, EcLevel};
 use serde::Serialize;
 use thiserror::Error;
 

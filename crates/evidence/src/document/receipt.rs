@@ -9,24 +9,15 @@ use jiff::tz::TimeZone;
 use thiserror::Error;
 
 use crate::digest::Sha256;
-use crate::leaf::Action;
-use crate::leaf::Disclosed;
+use crate::leaf::{Action, Disclosed};
 use crate::receipt::Proven;
 use crate::value::Value;
 
 use super::certificate::Certificate;
 use super::form;
 use super::language::Language;
-use super::sheet::Block;
-use super::sheet::Column;
-use super::sheet::Fact;
-use super::sheet::Row;
-use super::sheet::Section;
-use super::sheet::Sheet;
-use super::sheet::Table;
-use super::sheet::Warning;
-use super::words;
-use super::words::Word;
+use super::sheet::{Block, Column, Fact, Row, Section, Sheet, Table, Warning};
+use super::words::{self, Word};
 
 /// What a receipt shows. The caller has verified `proof` and filled the rest from it.
 pub struct ReceiptView {

@@ -6,20 +6,10 @@ mod pages;
 mod receipts;
 mod words;
 
-use crate::dsse;
-use crate::sample;
-use crate::statement::MethodClass;
-use crate::statement::Statement;
-use crate::statement::Status;
-use crate::statement::Unverifiable;
-use crate::statement::VerificationResult;
+use crate::statement::{MethodClass, Statement, Status, Unverifiable, VerificationResult};
+use crate::{dsse, sample};
 
-use super::Block;
-use super::Certificate;
-use super::Language;
-use super::Medium;
-use super::Section;
-use super::Sheet;
+use super::{Block, Certificate, Language, Medium, Section, Sheet};
 
 /// The sample certificate, changed and signed again.
 fn certificate(change: impl FnOnce(&mut Statement)) -> Certificate {

@@ -7,17 +7,10 @@ mod fixed;
 
 use super::language::Language;
 
-pub(super) use fixed::action;
-pub(super) use fixed::certifies;
-pub(super) use fixed::class;
-pub(super) use fixed::result;
-pub(super) use fixed::retained;
-pub(super) use fixed::starting_point;
-pub(super) use fixed::status;
-pub(super) use fixed::technique;
-pub(super) use fixed::trigger;
-pub(super) use fixed::unverifiable;
-pub(super) use fixed::verification;
+pub(super) use fixed::{
+    action, certifies, class, result, retained, starting_point, status, technique, trigger,
+    unverifiable, verification,
+};
 
 /// One text in both languages.
 #[derive(Clone, Copy)]

@@ -1,22 +1,14 @@
 //! Records and persons to leaves. The hot path: one pass, one buffer, nothing allocated per record.
 
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 use hmac::Mac;
 
 use crate::value::Value;
 
-use super::Action;
-use super::HEAD_LENGTH;
-use super::Head;
-use super::HmacSha256;
-use super::Kind;
-use super::Leaf;
-use super::LeafError;
-use super::Opening;
-use super::RunKey;
-use super::SubjectRef;
+use super::{
+    Action, HEAD_LENGTH, Head, HmacSha256, Kind, Leaf, LeafError, Opening, RunKey, SubjectRef,
+};
 
 const SALT_TAG: &[u8] = b"kigen/salt/v1\0";
 pub(super) const LEAF_TAG: &[u8] = b"kigen/leaf/v1\0";

@@ -5,20 +5,13 @@ mod tests;
 
 use std::fmt;
 
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::value::Value;
 
-use super::Action;
-use super::Head;
-use super::Kind;
-use super::Leaf;
-use super::SubjectRef;
-use super::encoder::LEAF_TAG;
-use super::encoder::SUBJECT_TAG;
-use super::encoder::subject_leaf;
+use super::encoder::{LEAF_TAG, SUBJECT_TAG, subject_leaf};
+use super::{Action, Head, Kind, Leaf, SubjectRef};
 
 /// The longest opening that is looked at. No record's key comes near it, and below 16 MiB the
 /// bytes of a record and those of a person cannot be mistaken for each other.

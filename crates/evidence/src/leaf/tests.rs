@@ -1,24 +1,16 @@
 //! Leaves against an independent generator (Python's `hashlib` and `hmac`), byte for byte.
 
 use proptest::prelude::any;
-use proptest::prop_assert_eq;
-use proptest::proptest;
-use sha2::Digest;
-use sha2::Sha256;
+use proptest::{prop_assert_eq, proptest};
+use sha2::{Digest, Sha256};
 
 use crate::merkle::leaf_hash;
 use crate::value::Value;
 
-use super::Action;
-use super::Head;
-use super::Kind;
-use super::Leaf;
-use super::LeafError;
-use super::RecordEncoder;
-use super::RecordPlace;
-use super::RunKey;
-use super::SubjectEncoder;
-use super::subject_leaf;
+use super::{
+    Action, Head, Kind, Leaf, LeafError, RecordEncoder, RecordPlace, RunKey, SubjectEncoder,
+    subject_leaf,
+};
 
 const SHORT: RecordPlace<'_> = RecordPlace {
     client: "c",

@@ -1,22 +1,13 @@
 //! Reading `leaves.bin`: from end to end in bounded memory, or by seeking in its order.
 
 use std::cmp::Ordering;
-use std::io;
-use std::io::Read;
-use std::io::Seek;
-use std::io::SeekFrom;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use thiserror::Error;
 
-use crate::leaf::Head;
-use crate::leaf::LEAF_LENGTH;
-use crate::leaf::Leaf;
-use crate::merkle::ProofCollector;
-use crate::merkle::ProofError;
-use crate::merkle::ProofRequest;
-use crate::merkle::Proofs;
-use crate::merkle::leaf_hash;
+use crate::leaf::{Head, LEAF_LENGTH, Leaf};
+use crate::merkle::{ProofCollector, ProofError, ProofRequest, Proofs, leaf_hash};
 
 /// Leaves read at a time: 63 KiB.
 const LEAVES_PER_READ: usize = 1792;
@@ -164,20 +155,11 @@ impl<F: Read + Seek> LeafFile<F> {
 mod tests {
     use std::io::Cursor;
 
-    use crate::leaf::Action;
-    use crate::leaf::Head;
-    use crate::leaf::Kind;
-    use crate::leaf::LEAF_LENGTH;
-    use crate::leaf::Leaf;
-    use crate::merkle::ProofError;
-    use crate::merkle::ProofRequest;
-    use crate::merkle::leaf_hash;
-    use crate::merkle::verify_inclusion;
+    use crate::leaf::{Action, Head, Kind, LEAF_LENGTH, Leaf};
+    use crate::merkle::{ProofError, ProofRequest, leaf_hash, verify_inclusion};
     use crate::sample;
 
-    use super::LeafFile;
-    use super::LeafFileError;
-    use super::prove;
+    use super::{LeafFile, LeafFileError, prove};
 
     #[test]
     fn every_leaf_is_found_at_its_place_and_no_other_is() {

@@ -10,9 +10,7 @@ use thiserror::Error;
 
 use crate::merkle::Hash;
 
-use super::note::Note;
-use super::note::NoteError;
-use super::note::OpenedNote;
+use super::note::{Note, NoteError, OpenedNote};
 use super::vkey::NoteKey;
 
 /// Origin, size and root of a tree, written as `origin\nsize\nroot\n`.

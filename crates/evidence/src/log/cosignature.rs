@@ -2,13 +2,10 @@
 //!
 //! What the witness checked before it signs is its own matter: see `kigen witness`.
 
-use ed25519_dalek::Signer;
-use ed25519_dalek::SigningKey;
+use ed25519_dalek::{Signer, SigningKey};
 
-use super::note::NoteError;
-use super::note::NoteSignature;
-use super::vkey::KeyType;
-use super::vkey::NoteKey;
+use super::note::{NoteError, NoteSignature};
+use super::vkey::{KeyType, NoteKey};
 
 const TIME_LENGTH: usize = 8;
 
@@ -51,14 +48,10 @@ pub(super) fn split(bytes: &[u8]) -> Option<(u64, &[u8])> {
 mod tests {
     use ed25519_dalek::SigningKey;
 
-    use crate::log::note::Note;
-    use crate::log::note::NoteError;
-    use crate::log::vkey::KeyType;
-    use crate::log::vkey::NoteKey;
+    use crate::log::note::{Note, NoteError};
+    use crate::log::vkey::{KeyType, NoteKey};
 
-    use super::LATEST;
-    use super::message;
-    use super::sign;
+    use super::{LATEST, message, sign};
 
     const TEXT: &str = "example.com/log\n7\nq83vq83vq83vq83vq83vq83vq83vq83vq83vq83vq80=\n";
 

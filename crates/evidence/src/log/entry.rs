@@ -11,33 +11,19 @@ mod suspension;
 mod tests;
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::digest::Sha256;
-use crate::statement::ArtifactDigest;
-use crate::statement::Controller;
-use crate::statement::LONGEST_PAYLOAD;
-use crate::statement::LogPlace;
-use crate::statement::Statement;
-use crate::statement::StatementType;
+use crate::statement::{
+    ArtifactDigest, Controller, LONGEST_PAYLOAD, LogPlace, Statement, StatementType,
+};
 
-pub use closing::Abort;
-pub use closing::AbortReason;
-pub use closing::Noop;
-pub use closing::NoopKind;
-pub use key_rotation::KeyRole;
-pub use key_rotation::KeyRotation;
-pub use key_rotation::RotatedKey;
-pub use plan::LikePlan;
-pub use plan::Plan;
-pub use plan::PlannedLimit;
-pub use plan::PlannedTarget;
-pub use suspension::Resumption;
-pub use suspension::Suspension;
-pub use suspension::SuspensionReason;
+pub use closing::{Abort, AbortReason, Noop, NoopKind};
+pub use key_rotation::{KeyRole, KeyRotation, RotatedKey};
+pub use plan::{LikePlan, Plan, PlannedLimit, PlannedTarget};
+pub use suspension::{Resumption, Suspension, SuspensionReason};
 
 /// What an entry is, by its `predicateType`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,18 +9,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::digest::Sha256;
-use crate::merkle::Hash;
-use crate::merkle::RootBuilder;
-use crate::statement::EntryPlace;
-use crate::statement::LogPlace;
-use crate::statement::Run;
-use crate::statement::Statement;
-use crate::statement::Target;
+use crate::merkle::{Hash, RootBuilder};
+use crate::statement::{EntryPlace, LogPlace, Run, Statement, Target};
 
 use super::checkpoint::Checkpoint;
-use super::entry::Entry;
-use super::entry::Plan;
-use super::entry::Resumption;
+use super::entry::{Entry, Plan, Resumption};
 
 pub use problem::Problem;
 

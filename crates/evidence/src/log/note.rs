@@ -10,16 +10,11 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::Signature;
-use ed25519_dalek::Signer;
-use ed25519_dalek::SigningKey;
+use ed25519_dalek::{Signature, Signer, SigningKey};
 use thiserror::Error;
 
 use super::cosignature;
-use super::vkey::KeyId;
-use super::vkey::KeyType;
-use super::vkey::NoteKey;
-use super::vkey::is_key_name;
+use super::vkey::{KeyId, KeyType, NoteKey, is_key_name};
 
 /// The longest note that is looked at, in bytes.
 pub const LONGEST_NOTE: usize = 1024 * 1024;

@@ -6,14 +6,11 @@ mod tests;
 
 use thiserror::Error;
 
-use super::checkpoint::Checkpoint;
-use super::checkpoint::CheckpointError;
-use super::note::Note;
-use super::note::NoteError;
+use super::checkpoint::{Checkpoint, CheckpointError};
+use super::note::{Note, NoteError};
 use super::vkey::NoteKey;
 
-pub use parse::PolicyError;
-pub use parse::PolicyProblem;
+pub use parse::{PolicyError, PolicyProblem};
 
 /// A policy file, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]

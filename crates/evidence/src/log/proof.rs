@@ -7,17 +7,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use thiserror::Error;
 
-use crate::merkle::Hash;
-use crate::merkle::LONGEST_PATH;
-use crate::merkle::VerifyError;
-use crate::merkle::verify_inclusion;
+use crate::merkle::{Hash, LONGEST_PATH, VerifyError, verify_inclusion};
 
-use super::checkpoint::Checkpoint;
-use super::checkpoint::CheckpointError;
-use super::note::LONGEST_NOTE;
-use super::note::Note;
-use super::note::NoteError;
-use super::note::OpenedNote;
+use super::checkpoint::{Checkpoint, CheckpointError};
+use super::note::{LONGEST_NOTE, Note, NoteError, OpenedNote};
 use super::vkey::NoteKey;
 
 const FIRST_LINE: &str = "c2sp.org/tlog-proof@v1";
@@ -150,16 +143,10 @@ mod tests {
     use ed25519_dalek::SigningKey;
 
     use crate::log::checkpoint::Checkpoint;
-    use crate::log::vkey::KeyType;
-    use crate::log::vkey::NoteKey;
-    use crate::merkle::Hash;
-    use crate::merkle::RootBuilder;
-    use crate::merkle::VerifyError;
-    use crate::merkle::inclusion_proof;
-    use crate::merkle::leaf_hash;
+    use crate::log::vkey::{KeyType, NoteKey};
+    use crate::merkle::{Hash, RootBuilder, VerifyError, inclusion_proof, leaf_hash};
 
-    use super::LogProof;
-    use super::LogProofError;
+    use super::{LogProof, LogProofError};
 
     const ORIGIN: &str = "certs.example.com/own";
 

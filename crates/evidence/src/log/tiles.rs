@@ -16,13 +16,9 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::merkle;
-use crate::merkle::Hash;
+use crate::merkle::{self, Hash};
 
-pub use read::ReadError;
-pub use read::read_back;
-pub use read::root_of;
-pub use read::split;
+pub use read::{ReadError, read_back, root_of, split};
 
 /// Hashes in a full tile, and entries in a full bundle.
 pub const FULL: u16 = 256;

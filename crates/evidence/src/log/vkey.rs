@@ -6,11 +6,8 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::VerifyingKey;
-use serde::Deserialize;
-use serde::Deserializer;
-use serde::Serialize;
-use serde::Serializer;
 use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 use crate::digest::Sha256;
@@ -182,9 +179,7 @@ impl<'de> Deserialize<'de> for NoteKey {
 mod tests {
     use ed25519_dalek::SigningKey;
 
-    use super::KeyType;
-    use super::NoteKey;
-    use super::NoteKeyError;
+    use super::{KeyType, NoteKey, NoteKeyError};
 
     /// From the documentation of Go's `golang.org/x/mod/sumdb/note`.
     const OF_GO: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";

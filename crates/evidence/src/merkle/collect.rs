@@ -9,9 +9,7 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use super::Hash;
-use super::RootBuilder;
-use super::fold_right;
+use super::{Hash, RootBuilder, fold_right};
 
 /// Why a proof cannot be made.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]

@@ -1,24 +1,14 @@
 //! The tree against the words of its RFC.
 
 use proptest::prelude::any;
-use proptest::prop_assert_eq;
-use proptest::proptest;
+use proptest::{prop_assert_eq, proptest};
 
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
-use super::Hash;
-use super::LONGEST_PATH;
-use super::ProofError;
-use super::ProofRequest;
-use super::RootBuilder;
-use super::VerifyError;
-use super::consistency_proof;
-use super::inclusion_proof;
-use super::leaf_hash;
-use super::node_hash;
-use super::verify_consistency;
-use super::verify_inclusion;
+use super::{
+    Hash, LONGEST_PATH, ProofError, ProofRequest, RootBuilder, VerifyError, consistency_proof,
+    inclusion_proof, leaf_hash, node_hash, verify_consistency, verify_inclusion,
+};
 
 fn root(leaves: &[Vec<u8>]) -> Hash {
     let mut builder = RootBuilder::new();

@@ -2,8 +2,7 @@
 
 use thiserror::Error;
 
-use super::Hash;
-use super::node_hash;
+use super::{Hash, node_hash};
 
 /// The longest path that there can be: a tree has fewer than 2⁶⁴ leaves.
 pub const LONGEST_PATH: usize = 64;

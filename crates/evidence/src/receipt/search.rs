@@ -1,22 +1,14 @@
 //! Finding a record's or a person's leaves again, with the run's key.
 
 use std::collections::HashMap;
-use std::io::Read;
-use std::io::Seek;
+use std::io::{Read, Seek};
 
 use thiserror::Error;
 
-use crate::leaf::Action;
-use crate::leaf::Head;
-use crate::leaf::Kind;
-use crate::leaf::Leaf;
-use crate::leaf::LeafError;
-use crate::leaf::Opening;
-use crate::leaf::RecordEncoder;
-use crate::leaf::SubjectEncoder;
-use crate::leaf::subject_leaf;
-use crate::leaves::LeafFile;
-use crate::leaves::LeafFileError;
+use crate::leaf::{
+    Action, Head, Kind, Leaf, LeafError, Opening, RecordEncoder, SubjectEncoder, subject_leaf,
+};
+use crate::leaves::{LeafFile, LeafFileError};
 use crate::value::Value;
 
 /// Counts tried in one pass over the persons of a target: more than anybody has records.

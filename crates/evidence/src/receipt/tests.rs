@@ -2,28 +2,15 @@
 
 use std::io::Cursor;
 
-use crate::leaf::Action;
-use crate::leaf::Disclosed;
-use crate::leaf::Leaf;
-use crate::leaf::RecordEncoder;
-use crate::leaf::RecordPlace;
-use crate::leaf::RunKey;
-use crate::leaf::SubjectEncoder;
+use crate::leaf::{Action, Disclosed, Leaf, RecordEncoder, RecordPlace, RunKey, SubjectEncoder};
 use crate::leaves::LeafFile;
 use crate::log::checkpoint::Checkpoint;
 use crate::log::cosignature;
-use crate::log::vkey::KeyType;
-use crate::log::vkey::NoteKey;
+use crate::log::vkey::{KeyType, NoteKey};
 use crate::sample;
 use crate::value::Value;
 
-use super::FoundLeaf;
-use super::Heads;
-use super::ReceiptError;
-use super::find_record;
-use super::find_subject;
-use super::issue;
-use super::verify;
+use super::{FoundLeaf, Heads, ReceiptError, find_record, find_subject, issue, verify};
 
 type File = LeafFile<Cursor<Vec<u8>>>;
 

@@ -1,8 +1,7 @@
 //! On which grounds something was removed: the rule, its clause, its approval, its purposes.
 
 use jiff::civil::Date;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
 

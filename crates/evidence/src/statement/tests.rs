@@ -2,19 +2,13 @@
 
 use serde_json::Value;
 
-use crate::dsse;
 use crate::leaf::Action;
-use crate::sample;
+use crate::{dsse, sample};
 
-use super::CheckpointError;
-use super::Counts;
-use super::LONGEST_PAYLOAD;
-use super::MethodClass;
-use super::Numbers;
-use super::RunCheckpoint;
-use super::Statement;
-use super::StatementError;
-use super::Technique;
+use super::{
+    CheckpointError, Counts, LONGEST_PAYLOAD, MethodClass, Numbers, RunCheckpoint, Statement,
+    StatementError, Technique,
+};
 
 fn read(payload: &[u8]) -> Result<Statement, StatementError> {
     let key = sample::signing_key();

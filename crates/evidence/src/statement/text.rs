@@ -3,12 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Deserialize;
-use serde::Deserializer;
-use serde::Serialize;
-use serde::de::Error as _;
-use serde::de::MapAccess;
-use serde::de::Visitor;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Numbers by name, in the order of the names. A name that stands there twice does not load.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -71,11 +67,9 @@ impl<'de> Visitor<'de> for NumbersVisitor {
 /// RFC 3339 in UTC, to the second or the microsecond, and in one way only.
 pub(crate) mod utc {
     use jiff::Timestamp;
-    use serde::Deserialize;
-    use serde::Deserializer;
-    use serde::Serializer;
     use serde::de::Error as _;
     use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
 
     pub(crate) fn serialize<S: Serializer>(
         time: &Timestamp,

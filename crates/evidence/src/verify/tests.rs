@@ -1,18 +1,15 @@
 //! A certificate that is true is found true; each way of tampering is found, and named.
 
-use std::io;
-use std::io::Read;
+use std::io::{self, Read};
 
 use ed25519_dalek::SigningKey;
 use serde_json::Value;
 
-use crate::dsse;
 use crate::leaf::Leaf;
-use crate::sample;
 use crate::statement::Statement;
+use crate::{dsse, sample};
 
-use super::Verification;
-use super::verify;
+use super::{Verification, verify};
 
 fn envelope(statement: &Statement) -> Vec<u8> {
     dsse::sign(&statement.to_payload().unwrap(), &sample::signing_key()).unwrap()

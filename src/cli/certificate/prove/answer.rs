@@ -5,9 +5,7 @@ use serde::Serialize;
 
 use crate::cli::certificate::receipt::in_words;
 use crate::cli::explain::Explained;
-use crate::prove::NotSearched;
-use crate::prove::Receipt;
-use crate::prove::Searched;
+use crate::prove::{NotSearched, Receipt, Searched};
 
 /// Certificates that could not be searched are named up to this number.
 const MOST_NAMED: usize = 10;

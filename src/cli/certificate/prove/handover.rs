@@ -1,25 +1,19 @@
 //! Handing receipts over: as they are, or as a page for the person.
 
-use std::io;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::Command;
 
 use ed25519_dalek::VerifyingKey;
-use kigen_evidence::document::Certificate;
-use kigen_evidence::document::Languages;
-use kigen_evidence::document::ReceiptView;
-use kigen_evidence::document::receipt_page;
+use kigen_evidence::document::{Certificate, Languages, ReceiptView, receipt_page};
 use kigen_evidence::public_key;
-use kigen_evidence::receipt;
-use kigen_evidence::receipt::Heads;
+use kigen_evidence::receipt::{self, Heads};
 
 use super::Arguments;
 use super::answer::Answer;
-use crate::cli::Format;
 use crate::cli::certificate::page;
 use crate::cli::failure::Failure;
-use crate::cli::output;
+use crate::cli::{Format, output};
 use crate::config::Config;
 use crate::exit;
 use crate::keyring::Keyring;

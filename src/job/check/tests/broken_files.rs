@@ -1,7 +1,6 @@
 //! One line per broken file: what was written for what, what is told, and at which line.
 
-use super::GOOD;
-use super::problems_of;
+use super::{GOOD, problems_of};
 
 /// One broken file: the good one with `from` replaced by `to` (the first time it occurs).
 struct Case {

@@ -2,11 +2,9 @@
 
 use proptest::collection::vec;
 use proptest::prelude::any;
-use proptest::prop_assert_eq;
-use proptest::proptest;
+use proptest::{prop_assert_eq, proptest};
 
-use super::FAN_IN;
-use super::Sorter;
+use super::{FAN_IN, Sorter};
 
 fn sorted<const N: usize>(records: &[[u8; N]], held: usize) -> Vec<[u8; N]> {
     let folder = tempfile::tempdir().unwrap();

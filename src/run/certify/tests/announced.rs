@@ -1,24 +1,14 @@
 //! The fixture's run in the logs of its clients, before it began.
 
 use jiff::Timestamp;
-use kigen_evidence::log::entry::Plan;
-use kigen_evidence::log::entry::PlannedLimit;
-use kigen_evidence::log::entry::PlannedTarget;
-use kigen_evidence::log::entry::to_payload;
-use kigen_evidence::statement;
-use kigen_evidence::statement::LogPlace;
+use kigen_evidence::log::entry::{Plan, PlannedLimit, PlannedTarget, to_payload};
+use kigen_evidence::statement::{self, LogPlace};
 
 use crate::ledger::log::LogRole;
-use crate::run::client_log::ClientLog;
-use crate::run::client_log::ClientLogError;
-use crate::run::client_log::EntryHeader;
-use crate::run::client_log::LogWriter;
-use crate::run::client_log::NewPayload;
+use crate::run::client_log::{ClientLog, ClientLogError, EntryHeader, LogWriter, NewPayload};
 use crate::run::statement_parts;
 
-use super::fixture::Fixture;
-use super::fixture::at;
-use super::fixture::started;
+use super::fixture::{Fixture, at, started};
 
 impl Fixture {
     /// Writes the plan of a run into the log of `client` and publishes it.

@@ -2,21 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::archive::Kind;
 use crate::ledger::CertificateFilter;
-use crate::ledger::entry::Entry;
-use crate::ledger::entry::RunState;
+use crate::ledger::entry::{Entry, RunState};
 use crate::ledger::fold::fold_runs;
 
-use super::fixture::Fixture;
-use super::fixture::OTHER;
-use super::fixture::OWN;
-use super::fixture::RUN;
-use super::fixture::files;
-use super::fixture::rows;
+use super::fixture::{Fixture, OTHER, OWN, RUN, files, rows};
 use super::weak_ledger::WeakLedger;
 
 /// The statements, which hold the time of sealing, are compared within one fixture only.

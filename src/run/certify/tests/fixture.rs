@@ -2,52 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
 use jiff::Timestamp;
 use jiff::civil::date;
 use kigen_evidence::calendar::Period;
-use kigen_evidence::leaf::Action;
-use kigen_evidence::leaf::Head;
-use kigen_evidence::leaf::Kind;
-use sha2::Digest;
-use sha2::Sha256;
+use kigen_evidence::leaf::{Action, Head, Kind};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::archive::Archive;
-use crate::archive::FolderPlace;
-use crate::config::Client;
-use crate::config::Issuer;
-use crate::config::ReadBack;
-use crate::config::Residual;
+use crate::archive::{Archive, FolderPlace};
+use crate::config::{Client, Issuer, ReadBack, Residual};
 use crate::keyring::Keyring;
-use crate::ledger;
-use crate::ledger::Ledger;
-use crate::ledger::RunKey;
-use crate::ledger::entry::ApprovalEntry;
-use crate::ledger::entry::ClauseEntry;
-use crate::ledger::entry::CutoffEntry;
-use crate::ledger::entry::Entry;
-use crate::ledger::entry::JobEntry;
-use crate::ledger::entry::Outcome;
-use crate::ledger::entry::RunStarted;
-use crate::ledger::entry::StageFinished;
-use crate::ledger::entry::TargetEntry;
-use crate::ledger::entry::TitleEntry;
-use crate::ledger::entry::Trigger;
+use crate::ledger::entry::{
+    ApprovalEntry, ClauseEntry, CutoffEntry, Entry, JobEntry, Outcome, RunStarted, StageFinished,
+    TargetEntry, TitleEntry, Trigger,
+};
+use crate::ledger::{self, Ledger, RunKey};
 use crate::progress::Progress;
-use crate::run::certify::SealContext;
-use crate::run::certify::SealError;
-use crate::run::certify::SealedRun;
-use crate::run::certify::seal;
-use crate::store::Disposer;
-use crate::store::JournalRow;
-use crate::verify::PlaceVerification;
-use crate::verify::Trust;
-use crate::verify::verify_place;
+use crate::run::certify::{SealContext, SealError, SealedRun, seal};
+use crate::store::{Disposer, JournalRow};
+use crate::verify::{PlaceVerification, Trust, verify_place};
 
 use super::journal_only::JournalOnly;
 

@@ -1,43 +1,21 @@
 //! A store of which sealing sees the journal only.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use jiff::civil::Date;
 use kigen_evidence::value::Value;
 
-use crate::job::Job;
-use crate::job::Leftover;
-use crate::job::TableName;
-use crate::store::Disposer;
-use crate::store::Fit;
-use crate::store::Found;
-use crate::store::FrequentDay;
-use crate::store::Inventory;
-use crate::store::JobObjects;
-use crate::store::JobSurvey;
-use crate::store::JournalRow;
-use crate::store::JournalSink;
-use crate::store::KeySink;
-use crate::store::NamedObjects;
-use crate::store::PassOutcome;
-use crate::store::PersonSink;
-use crate::store::PresentSink;
-use crate::store::Release;
-use crate::store::Released;
-use crate::store::Remaining;
-use crate::store::RemovedKeys;
-use crate::store::Resumption;
-use crate::store::RunControl;
-use crate::store::StageOrder;
-use crate::store::Survey;
-use crate::store::TokenKey;
+use crate::job::{Job, Leftover, TableName};
 use crate::store::error::StoreError;
 use crate::store::objects::ObjectInventory;
+use crate::store::{
+    Disposer, Fit, Found, FrequentDay, Inventory, JobObjects, JobSurvey, JournalRow, JournalSink,
+    KeySink, NamedObjects, PassOutcome, PersonSink, PresentSink, Release, Released, Remaining,
+    RemovedKeys, Resumption, RunControl, StageOrder, Survey, TokenKey,
+};
 
 use super::fixture::RUN;
 

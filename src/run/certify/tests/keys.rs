@@ -6,22 +6,12 @@ use std::path::PathBuf;
 use ed25519_dalek::VerifyingKey;
 
 use crate::keyring::KeyUse;
-use crate::keyring::rotation::Rotation;
-use crate::keyring::rotation::finish_rotation;
-use crate::keyring::rotation::rotate;
+use crate::keyring::rotation::{Rotation, finish_rotation, rotate};
 use crate::progress::Progress;
-use crate::run::certify::SealError;
-use crate::run::certify::key_file;
-use crate::verify::CertificateVerification;
-use crate::verify::Trust;
-use crate::verify::published_keys;
-use crate::verify::verify_place;
+use crate::run::certify::{SealError, key_file};
+use crate::verify::{CertificateVerification, Trust, published_keys, verify_place};
 
-use super::fixture::Fixture;
-use super::fixture::RUN;
-use super::fixture::at;
-use super::fixture::files;
-use super::fixture::rows;
+use super::fixture::{Fixture, RUN, at, files, rows};
 
 async fn rotated(fixture: &mut Fixture, second: i64) -> Rotation {
     let key = KeyUse::Certificate;

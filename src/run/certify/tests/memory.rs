@@ -7,10 +7,7 @@ use std::time::Instant;
 
 use kigen_evidence::leaf::Action;
 
-use super::fixture::Fixture;
-use super::fixture::OTHER;
-use super::fixture::OWN;
-use super::fixture::row;
+use super::fixture::{Fixture, OTHER, OWN, row};
 use super::journal_only::JournalOnly;
 
 const BATCH: u64 = 5_000;

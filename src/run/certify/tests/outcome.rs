@@ -1,26 +1,11 @@
 //! What a certificate says about how its run went.
 
 use kigen_evidence::leaf::Action;
-use kigen_evidence::statement::MethodClass;
-use kigen_evidence::statement::Statement;
-use kigen_evidence::statement::Status;
-use kigen_evidence::statement::Technique;
+use kigen_evidence::statement::{MethodClass, Statement, Status, Technique};
 
-use crate::ledger::entry::Entry;
-use crate::ledger::entry::JobFailed;
-use crate::ledger::entry::Outcome;
-use crate::ledger::entry::RunState;
-use crate::ledger::entry::StageFinished;
-use crate::ledger::entry::StageRefused;
+use crate::ledger::entry::{Entry, JobFailed, Outcome, RunState, StageFinished, StageRefused};
 
-use super::fixture::CLAUSE;
-use super::fixture::Fixture;
-use super::fixture::OTHER;
-use super::fixture::OWN;
-use super::fixture::at;
-use super::fixture::row;
-use super::fixture::rows;
-use super::fixture::stage;
+use super::fixture::{CLAUSE, Fixture, OTHER, OWN, at, row, rows, stage};
 
 /// The certificates of a sealed run, that of `OTHER` first.
 async fn statements(fixture: &Fixture) -> Vec<Statement> {

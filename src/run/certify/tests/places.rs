@@ -3,28 +3,18 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 
-use crate::archive::Archive;
-use crate::archive::Content;
-use crate::archive::Kind;
-use crate::archive::Listing;
-use crate::archive::PublishError;
-use crate::archive::Put;
-use crate::archive::contract::on_s3;
-use crate::archive::contract::on_s3::Bucket;
+use crate::archive::contract::on_s3::{self, Bucket};
+use crate::archive::{Archive, Content, Kind, Listing, PublishError, Put};
 use crate::ledger::entry::RunState;
 use crate::ledger::fold::fold_runs;
 use crate::progress::Progress;
-use crate::verify::Trust;
-use crate::verify::verify_place;
+use crate::verify::{Trust, verify_place};
 
-use super::fixture::Fixture;
-use super::fixture::RUN;
-use super::fixture::rows;
+use super::fixture::{Fixture, RUN, rows};
 
 /// A place in whose use the process dies: before a put, or after it, at the moment with a number.
 struct WeakPlace {

@@ -10,17 +10,11 @@ use crate::archive::Kind;
 use crate::progress::Progress;
 use crate::run::certify::key_file;
 use crate::run::client_log::log_key_file;
-use crate::verify::PlaceVerification;
-use crate::verify::PublishedFinding;
-use crate::verify::Trust;
-use crate::verify::VerifyError;
-use crate::verify::verify_certificate;
-use crate::verify::verify_place;
+use crate::verify::{
+    PlaceVerification, PublishedFinding, Trust, VerifyError, verify_certificate, verify_place,
+};
 
-use super::fixture::Fixture;
-use super::fixture::RUN;
-use super::fixture::files;
-use super::fixture::rows;
+use super::fixture::{Fixture, RUN, files, rows};
 
 const OTHER_FOLDER: &str = "client%2F7f3a";
 

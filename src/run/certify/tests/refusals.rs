@@ -7,19 +7,12 @@ use std::sync::atomic::Ordering;
 use kigen_evidence::leaf::Action;
 
 use crate::ledger::CertificateFilter;
-use crate::ledger::entry::Entry;
-use crate::ledger::entry::RunState;
+use crate::ledger::entry::{Entry, RunState};
 use crate::ledger::fold::fold_runs;
 use crate::run::certify::SealError;
 use crate::store::JournalRow;
 
-use super::fixture::Fixture;
-use super::fixture::OTHER;
-use super::fixture::OWN;
-use super::fixture::RUN;
-use super::fixture::files;
-use super::fixture::row;
-use super::fixture::rows;
+use super::fixture::{Fixture, OTHER, OWN, RUN, files, row, rows};
 use super::journal_only::JournalOnly;
 
 /// Replaces the journal by one that holds `rows`.

@@ -1,38 +1,20 @@
 //! A real ledger that breaks off at one of its writes, before or after the write took place.
 
-use std::sync::atomic::AtomicI64;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use kigen_evidence::merkle::Hash;
 
-use crate::ledger::CertificateFilter;
-use crate::ledger::CertificateMatch;
-use crate::ledger::CertificateSummary;
-use crate::ledger::Certificates;
-use crate::ledger::Clocks;
-use crate::ledger::Entries;
-use crate::ledger::Envelope;
-use crate::ledger::Ledger;
-use crate::ledger::LedgerLock;
-use crate::ledger::LogEntries;
-use crate::ledger::NewCertificate;
-use crate::ledger::RunKey;
-use crate::ledger::Runs;
-use crate::ledger::Stored;
-use crate::ledger::Suspensions;
-use crate::ledger::Upkeep;
-use crate::ledger::entry::Entry;
-use crate::ledger::entry::RecordedEntry;
-use crate::ledger::error::LedgerError;
-use crate::ledger::error::LockError;
+use crate::ledger::entry::{Entry, RecordedEntry};
+use crate::ledger::error::{LedgerError, LockError};
 use crate::ledger::fold::RunRecord;
-use crate::ledger::log::Appended;
-use crate::ledger::log::LogCheckpoint;
-use crate::ledger::log::LogEntry;
-use crate::ledger::log::LogRole;
-use crate::ledger::log::NewLogEntry;
+use crate::ledger::log::{Appended, LogCheckpoint, LogEntry, LogRole, NewLogEntry};
+use crate::ledger::{
+    CertificateFilter, CertificateMatch, CertificateSummary, Certificates, Clocks, Entries,
+    Envelope, Ledger, LedgerLock, LogEntries, NewCertificate, RunKey, Runs, Stored, Suspensions,
+    Upkeep,
+};
 
 pub(super) struct WeakLedger<'a> {
     inner: &'a dyn Ledger,

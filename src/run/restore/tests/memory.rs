@@ -4,10 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::time::Instant;
 
-use super::Present;
-use super::Runs;
-use super::attempt;
-use super::job;
+use super::{Present, Runs, attempt, job};
 
 /// The most memory this process ever had, in KiB.
 fn peak_kib() -> u64 {

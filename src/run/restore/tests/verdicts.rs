@@ -2,12 +2,8 @@
 
 use jiff::civil::date;
 
-use super::Present;
-use super::Runs;
-use super::attempt;
-use super::job;
-use crate::run::restore::lost::Lost;
-use crate::run::restore::lost::Why;
+use super::{Present, Runs, attempt, job};
+use crate::run::restore::lost::{Lost, Why};
 
 #[tokio::test]
 async fn a_record_is_back_if_its_key_and_its_person_were_removed() {

@@ -1,23 +1,14 @@
 //! A server that gives prepared answers, for what a real server cannot be made to do.
 
-use std::io::BufRead as _;
-use std::io::BufReader;
-use std::io::Read as _;
-use std::io::Write as _;
-use std::net::TcpListener;
-use std::net::TcpStream;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
-use aws_sdk_s3::config::BehaviorVersion;
-use aws_sdk_s3::config::Builder;
-use aws_sdk_s3::config::Credentials;
-use aws_sdk_s3::config::Region;
 use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::{BehaviorVersion, Builder, Credentials, Region};
 
-use crate::store::objects::S3Objects;
-use crate::store::objects::S3Options;
+use crate::store::objects::{S3Objects, S3Options};
 
 /// An HTTP status and a body.
 pub(super) type Answer = (u16, String);

@@ -2,19 +2,13 @@
 
 use std::net::TcpListener;
 
-use crate::store::objects::ObjectDisposer as _;
-use crate::store::objects::ObjectError;
-use crate::store::objects::ObjectInventory as _;
-use crate::store::objects::Outage;
-use crate::store::objects::Retry;
-use crate::store::objects::VersionToRemove;
-use crate::store::objects::Versioning;
+use crate::store::objects::{
+    ObjectDisposer as _, ObjectError, ObjectInventory as _, Outage, Retry, VersionToRemove,
+    Versioning,
+};
 
-use super::canned::Answer;
-use super::canned::Canned;
-use super::canned::store_at;
-use super::key;
-use super::version;
+use super::canned::{Answer, Canned, store_at};
+use super::{key, version};
 
 #[tokio::test]
 async fn one_version_that_the_server_refuses_does_not_keep_its_neighbours() {

@@ -3,15 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use crate::store::objects::FolderObjects;
-use crate::store::objects::ObjectDisposer as _;
-use crate::store::objects::ObjectError;
-use crate::store::objects::ObjectInventory as _;
-use crate::store::objects::ObjectWriter as _;
+use crate::store::objects::{
+    FolderObjects, ObjectDisposer as _, ObjectError, ObjectInventory as _, ObjectWriter as _,
+};
 
-use super::key;
-use super::obeys_the_contract;
-use super::version;
+use super::{key, obeys_the_contract, version};
 
 #[tokio::test]
 async fn a_folder_obeys_the_contract() {

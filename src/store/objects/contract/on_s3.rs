@@ -6,27 +6,19 @@
 use std::env;
 use std::io::Write as _;
 
-use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::primitives::DateTime;
-use aws_sdk_s3::types::BucketVersioningStatus;
-use aws_sdk_s3::types::ObjectLockLegalHold;
-use aws_sdk_s3::types::ObjectLockLegalHoldStatus;
-use aws_sdk_s3::types::ObjectLockMode;
-use aws_sdk_s3::types::VersioningConfiguration;
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, ObjectLockLegalHold, ObjectLockLegalHoldStatus, ObjectLockMode,
+    VersioningConfiguration,
+};
 use jiff::Timestamp;
 
-use crate::store::objects::ObjectDisposer as _;
-use crate::store::objects::ObjectError;
-use crate::store::objects::ObjectInventory as _;
-use crate::store::objects::ObjectPart;
-use crate::store::objects::ObjectWriter as _;
-use crate::store::objects::S3Objects;
-use crate::store::objects::S3Options;
-use crate::store::objects::VersionToRemove;
-use crate::store::objects::Versioning;
+use crate::store::objects::{
+    ObjectDisposer as _, ObjectError, ObjectInventory as _, ObjectPart, ObjectWriter as _,
+    S3Objects, S3Options, VersionToRemove, Versioning,
+};
 
-use super::key;
-use super::obeys_the_contract;
+use super::{key, obeys_the_contract};
 
 /// What kind of bucket a test wants.
 #[derive(Clone, Copy, PartialEq, Eq)]

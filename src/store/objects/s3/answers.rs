@@ -1,13 +1,9 @@
 //! What the headers of the server's answers tell beside the answers.
 
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_sdk_s3::config::ConfigBag;
-use aws_sdk_s3::config::Intercept;
-use aws_sdk_s3::config::RuntimeComponents;
 use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextRef;
+use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;

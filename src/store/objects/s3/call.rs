@@ -4,15 +4,13 @@
 
 use std::error::Error;
 use std::fmt;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::SdkError;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 
-use crate::guard;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
 use crate::shutdown;
 use crate::store::objects::error::Outage;
 

@@ -5,25 +5,19 @@ mod call;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 
-use crate::guard;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
 use crate::shutdown;
-use crate::store::objects::error::ObjectError;
-use crate::store::objects::error::Retry;
+use crate::store::objects::error::{ObjectError, Retry};
 use crate::store::objects::key::ObjectKey;
-use crate::store::objects::outcome::FailedVersion;
-use crate::store::objects::outcome::LockedVersion;
-use crate::store::objects::outcome::ObjectPart;
-use crate::store::objects::outcome::RemovalOutcome;
-use crate::store::objects::outcome::VersionToRemove;
+use crate::store::objects::outcome::{
+    FailedVersion, LockedVersion, ObjectPart, RemovalOutcome, VersionToRemove,
+};
 
 use super::S3Objects;
 use super::fault::one_key_can_cause;
-use super::lock::Lock;
-use super::lock::lock_on;
+use super::lock::{Lock, lock_on};
 
 use call::Fate;
 

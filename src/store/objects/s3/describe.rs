@@ -2,18 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_s3::types::BucketVersioningStatus;
-use aws_sdk_s3::types::MfaDeleteStatus;
-use aws_sdk_s3::types::ObjectLockEnabled;
+use aws_sdk_s3::types::{BucketVersioningStatus, MfaDeleteStatus, ObjectLockEnabled};
 
-use crate::store::objects::error::ObjectError;
-use crate::store::objects::error::Outage;
-use crate::store::objects::outcome::StoreDescription;
-use crate::store::objects::outcome::Versioning;
+use crate::store::objects::error::{ObjectError, Outage};
+use crate::store::objects::outcome::{StoreDescription, Versioning};
 
-use super::S3Objects;
 use super::fault::fault;
-use super::obeyed;
+use super::{S3Objects, obeyed};
 
 /// Asks everything once. Only what the worker cannot do without is an error; a question that the
 /// worker may not ask, or whose answer cannot be read, is answered by "not said".

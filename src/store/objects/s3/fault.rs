@@ -3,12 +3,10 @@
 use std::error::Error;
 
 use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::error::ProvideErrorMetadata;
-use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::result::DispatchFailure;
 
-use crate::store::objects::error::ObjectError;
-use crate::store::objects::error::Outage;
+use crate::store::objects::error::{ObjectError, Outage};
 
 use super::call::GivenUp;
 
@@ -122,10 +120,8 @@ fn plain(code: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::by_code;
-    use super::of_code;
-    use crate::store::objects::error::ObjectError;
-    use crate::store::objects::error::Retry;
+    use super::{by_code, of_code};
+    use crate::store::objects::error::{ObjectError, Retry};
 
     #[test]
     fn a_busy_server_is_tried_again_and_a_refusal_is_not() {

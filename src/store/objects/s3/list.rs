@@ -1,15 +1,11 @@
 //! Lists what a bucket holds under exactly one key.
 
-use crate::store::objects::error::ObjectError;
-use crate::store::objects::error::Outage;
-use crate::store::objects::key::ObjectKey;
-use crate::store::objects::key::UploadId;
-use crate::store::objects::key::VersionId;
+use crate::store::objects::error::{ObjectError, Outage};
+use crate::store::objects::key::{ObjectKey, UploadId, VersionId};
 use crate::store::objects::outcome::ObjectVersions;
 
-use super::S3Objects;
 use super::fault::fault;
-use super::obeyed;
+use super::{S3Objects, obeyed};
 
 /// Where the next page of a list begins: a key, and a version or upload of it.
 #[derive(Clone, PartialEq, Eq)]

@@ -3,16 +3,14 @@
 use aws_sdk_s3::config::Config;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::primitives::DateTime;
-use aws_sdk_s3::types::ObjectLockEventHold;
-use aws_sdk_s3::types::ObjectLockLegalHoldStatus;
+use aws_sdk_s3::types::{ObjectLockEventHold, ObjectLockLegalHoldStatus};
 use jiff::Timestamp;
 
 use crate::store::objects::error::ObjectError;
 use crate::store::objects::key::ObjectKey;
 
-use super::S3Objects;
 use super::fault::fault;
-use super::obeyed;
+use super::{S3Objects, obeyed};
 
 /// A lock in force on one version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

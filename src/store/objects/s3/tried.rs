@@ -2,19 +2,14 @@
 
 use uuid::Uuid;
 
-use crate::store::objects::ObjectPart;
-use crate::store::objects::RefusedCall;
-use crate::store::objects::UploadId;
-use crate::store::objects::VersionId;
 use crate::store::objects::error::ObjectError;
 use crate::store::objects::key::ObjectKey;
 use crate::store::objects::outcome::VersionToRemove;
+use crate::store::objects::{ObjectPart, RefusedCall, UploadId, VersionId};
 
 use super::S3Objects;
-use super::delete::abort_upload;
-use super::delete::delete_one_version;
-use super::list::list_uploads;
-use super::list::list_versions;
+use super::delete::{abort_upload, delete_one_version};
+use super::list::{list_uploads, list_versions};
 use crate::store::objects::ObjectVersions;
 
 /// Lists, removes and aborts under a name of its own.

@@ -4,15 +4,11 @@ use std::collections::HashSet;
 
 use kigen_evidence::value::Value;
 
-use super::Parents;
-use super::key_columns;
+use super::{Parents, key_columns};
 use crate::database::dialect::quote;
-use crate::database::session::Row;
-use crate::database::session::SqlSession;
-use crate::database::statement::Statement;
-use crate::database::statement::Values;
-use crate::job::Reference;
-use crate::job::TableName;
+use crate::database::session::{Row, SqlSession};
+use crate::database::statement::{Statement, Values};
+use crate::job::{Reference, TableName};
 use crate::store::PresentRow;
 use crate::store::error::StoreError;
 use crate::store::removed::PackedKeys;

@@ -2,19 +2,12 @@
 //!
 //! It is done on a thread of its own, so that meanwhile the other batches of the pass are read.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use kigen_evidence::leaf::Action;
-use kigen_evidence::leaf::LEAF_LENGTH;
-use kigen_evidence::leaf::LeafError;
+use kigen_evidence::leaf::{Action, LEAF_LENGTH, LeafError};
 use kigen_evidence::value::Value;
 
-use super::BatchEvidence;
-use super::ClientEncoders;
-use super::FIRST_OCCURRENCE;
-use super::Part;
-use super::not_encodable;
+use super::{BatchEvidence, ClientEncoders, FIRST_OCCURRENCE, Part, not_encodable};
 use crate::database::session::Row;
 use crate::store::RemovedTable;
 use crate::store::error::StoreError;

@@ -3,26 +3,17 @@
 //! Since it was stored its record may have got another date, a row that blocks it, another object, or
 //! company: another row that names the same object.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kigen_evidence::value::RecordKey;
 
-use super::Address;
-use super::Intent;
-use super::ObjectReferences;
-use super::Retry;
-use super::named_by_staying_rows;
-use crate::database::session::Access;
-use crate::database::session::SqlSession;
-use crate::guard;
-use crate::guard::Guard;
+use super::{Address, Intent, ObjectReferences, Retry, named_by_staying_rows};
+use crate::database::session::{Access, SqlSession};
+use crate::guard::{self, Guard};
 use crate::store::error::StoreError;
 use crate::store::sql::batch;
-use crate::store::sql::batch_range::Window;
-use crate::store::sql::batch_range::find_window;
-use crate::store::sql::dependents;
-use crate::store::sql::dependents::Look;
+use crate::store::sql::batch_range::{Window, find_window};
+use crate::store::sql::dependents::{self, Look};
 use crate::store::sql::pass::Pass;
 
 /// Those of `intents` that may be finished: each record is due under its lock, by the present job, and

@@ -1,18 +1,12 @@
 //! An intent as the JSON that a run which was killed leaves for the next one.
 
-use kigen_evidence::value::RecordKey;
-use kigen_evidence::value::Value;
-use serde::Deserialize;
-use serde::Serialize;
+use kigen_evidence::value::{RecordKey, Value};
+use serde::{Deserialize, Serialize};
 
-use super::Address;
-use super::IntendedObject;
-use super::Intent;
-use super::store_of;
+use super::{Address, IntendedObject, Intent, store_of};
 use crate::job::Job;
 use crate::store::error::StoreError;
-use crate::store::objects::ObjectKey;
-use crate::store::objects::ObjectPart;
+use crate::store::objects::{ObjectKey, ObjectPart};
 
 /// A value with its type. Holds personal data: no `Debug`.
 #[derive(Serialize, Deserialize)]

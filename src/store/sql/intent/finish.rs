@@ -1,42 +1,25 @@
 //! The transaction that ends intents: rows, journal and intents, all or none.
 
-use std::collections::BTreeSet;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use kigen_evidence::leaf::Action;
-use kigen_evidence::value::RecordKey;
-use kigen_evidence::value::Value;
+use kigen_evidence::value::{RecordKey, Value};
 
-use super::Address;
-use super::Intent;
-use super::Retry;
-use super::action_of;
 use super::kept::count_kept;
-use super::named::Names;
-use super::named::ObjectReferences;
-use super::named::named_by_staying_rows;
+use super::named::{Names, ObjectReferences, named_by_staying_rows};
 use super::removal::RemovalResults;
-use super::stored;
-use crate::database::session::Row;
-use crate::database::session::SqlSession;
+use super::{Address, Intent, Retry, action_of, stored};
+use crate::database::session::{Row, SqlSession};
 use crate::store::PassOutcome;
 use crate::store::error::StoreError;
 use crate::store::objects::NO_VERSION;
-use crate::store::sql::batch;
-use crate::store::sql::batch::BatchId;
-use crate::store::sql::batch_range::Window;
-use crate::store::sql::batch_range::find_window;
-use crate::store::sql::dependents;
-use crate::store::sql::dependents::Found;
-use crate::store::sql::dependents::Look;
-use crate::store::sql::effects;
-use crate::store::sql::evidence::BatchEvidence;
-use crate::store::sql::evidence::EvidenceWriter;
-use crate::store::sql::evidence::Group;
-use crate::store::sql::evidence::Part;
-use crate::store::sql::journal;
+use crate::store::sql::batch::{self, BatchId};
+use crate::store::sql::batch_range::{Window, find_window};
+use crate::store::sql::dependents::{self, Found, Look};
+use crate::store::sql::evidence::{BatchEvidence, EvidenceWriter, Group, Part};
 use crate::store::sql::pass::Pass;
 use crate::store::sql::remove::remove;
+use crate::store::sql::{effects, journal};
 
 /// Intents whose objects were removed and read back.
 pub(in crate::store::sql) struct Finish<'f> {

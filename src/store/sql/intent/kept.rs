@@ -4,13 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::Address;
-use super::Intent;
-use super::finish::Held;
-use super::finish::Rows;
-use super::removal::Fate;
-use super::removal::RemovalResults;
-use super::removal::Why;
+use super::finish::{Held, Rows};
+use super::removal::{Fate, RemovalResults, Why};
+use super::{Address, Intent};
 use crate::store::PassOutcome;
 use crate::store::sql::failed;
 use crate::store::sql::pass::Pass;

@@ -1,18 +1,12 @@
 //! What the object stores hold of the objects that a batch names.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::StreamExt as _;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 
-use super::Address;
-use super::Stores;
-use super::ends_the_pass;
-use super::unanswered;
+use super::{Address, Stores, ends_the_pass, unanswered};
 use crate::store::error::StoreError;
-use crate::store::objects::ObjectError;
-use crate::store::objects::ObjectPart;
+use crate::store::objects::{ObjectError, ObjectPart};
 
 /// Objects that are listed at the same time.
 const LISTS_AT_ONCE: usize = 8;

@@ -1,29 +1,20 @@
 //! Which objects the rows of a batch name, and which of these other rows name too.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kigen_evidence::value::Value;
 
-use super::Address;
-use super::store_of;
-use super::takes_part;
+use super::{Address, store_of, takes_part};
 use crate::database::dialect::quote;
-use crate::database::session::Row;
-use crate::database::session::SqlSession;
-use crate::database::statement::Statement;
-use crate::database::statement::Values;
-use crate::guard;
-use crate::guard::Guard;
+use crate::database::session::{Row, SqlSession};
+use crate::database::statement::{Statement, Values};
+use crate::guard::{self, Guard};
 use crate::store::error::StoreError;
-use crate::store::objects::KeyError;
-use crate::store::objects::ObjectKey;
-use crate::store::sql::catalog::ColumnFacts;
-use crate::store::sql::catalog::ColumnType;
+use crate::store::objects::{KeyError, ObjectKey};
+use crate::store::sql::catalog::{ColumnFacts, ColumnType};
 use crate::store::sql::dependents::Found;
 use crate::store::sql::elsewhere::Elsewhere;
-use crate::store::sql::pass::Pass;
-use crate::store::sql::pass::value_at;
+use crate::store::sql::pass::{Pass, value_at};
 use crate::store::sql::rule_sql::missing;
 use crate::store::sql::survey::count;
 

@@ -3,36 +3,22 @@
 //!
 //! An intent says all that its evidence needs. The job is not asked: it may be gone.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kigen_evidence::leaf::LeafError;
-use kigen_evidence::leaf::RecordEncoder;
-use kigen_evidence::leaf::RecordPlace;
-use kigen_evidence::leaf::SubjectEncoder;
+use kigen_evidence::leaf::{LeafError, RecordEncoder, RecordPlace, SubjectEncoder};
 use kigen_evidence::value::Value;
 
-use super::action_of;
-use super::facts;
-use super::facts::OpenIntent;
-use super::stored;
-use super::unanswered;
-use crate::database::session::Access;
-use crate::database::session::SqlSession;
-use crate::store::Release;
-use crate::store::Released;
+use super::facts::{self, OpenIntent};
+use super::{action_of, stored, unanswered};
+use crate::database::session::{Access, SqlSession};
 use crate::store::error::StoreError;
-use crate::store::objects::ObjectInventory;
-use crate::store::objects::ObjectKey;
-use crate::store::objects::ObjectPart;
+use crate::store::objects::{ObjectInventory, ObjectKey, ObjectPart};
 use crate::store::sql::backend::Backend;
 use crate::store::sql::batch::BatchId;
-use crate::store::sql::evidence::FIRST_OCCURRENCE;
-use crate::store::sql::evidence::Group;
-use crate::store::sql::evidence::not_encodable;
-use crate::store::sql::journal;
-use crate::store::sql::journal::NewRows;
+use crate::store::sql::evidence::{FIRST_OCCURRENCE, Group, not_encodable};
+use crate::store::sql::journal::{self, NewRows};
+use crate::store::{Release, Released};
 
 /// Intents that one transaction releases.
 const AT_ONCE: usize = 200;

@@ -1,21 +1,14 @@
 //! Removes the objects of intents and reads back what is gone.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::Address;
-use super::Intent;
-use super::Stores;
-use super::unanswered;
+use super::{Address, Intent, Stores, unanswered};
 use crate::store::error::StoreError;
-use crate::store::objects::ObjectError;
-use crate::store::objects::ObjectKey;
-use crate::store::objects::ObjectPart;
-use crate::store::objects::ObjectVersions;
-use crate::store::objects::RemovalOutcome;
-use crate::store::objects::VersionToRemove;
+use crate::store::objects::{
+    ObjectError, ObjectKey, ObjectPart, ObjectVersions, RemovalOutcome, VersionToRemove,
+};
 
 /// What became of one object, as its store said when it was read back.
 pub(super) enum Fate {

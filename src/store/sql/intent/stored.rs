@@ -5,12 +5,9 @@ use std::collections::BTreeMap;
 use kigen_evidence::value::Value;
 
 use super::Intent;
-use super::facts;
-use super::facts::OpenIntent;
-use crate::database::session::Row;
-use crate::database::session::SqlSession;
-use crate::database::statement::Statement;
-use crate::database::statement::Values;
+use super::facts::{self, OpenIntent};
+use crate::database::session::{Row, SqlSession};
+use crate::database::statement::{Statement, Values};
 use crate::job::Operation;
 use crate::store::error::StoreError;
 use crate::store::sql::dialect::Dialect;

@@ -1,20 +1,12 @@
 //! Whether the strategies of a stage fit the columns they rewrite. A strategy that does not fit is
 //! refused, never passed over.
 
-use super::Ground;
-use super::constraints;
-use crate::job::Disposal;
-use crate::job::Generalize;
-use crate::job::Marker;
-use crate::job::Stage;
-use crate::job::Strategy;
+use super::{Ground, constraints};
+use crate::job::{Disposal, Generalize, Marker, Stage, Strategy};
 use crate::pseudonym::strategy_name;
-use crate::pseudonym::token::TEXT_TOKEN_CHARACTERS;
-use crate::pseudonym::token::TokenShape;
+use crate::pseudonym::token::{TEXT_TOKEN_CHARACTERS, TokenShape};
 use crate::store::Fit;
-use crate::store::sql::catalog::ColumnFacts;
-use crate::store::sql::catalog::ColumnType;
-use crate::store::sql::catalog::TableFacts;
+use crate::store::sql::catalog::{ColumnFacts, ColumnType, TableFacts};
 use crate::store::sql::pass::token_shape;
 
 /// Compares the changes of one stage with the live columns.

@@ -1,8 +1,6 @@
 //! The columns that a job names or classifies, against those of the live tables.
 
-use crate::job::ClassifiedColumn;
-use crate::job::ClientSource;
-use crate::job::Job;
+use crate::job::{ClassifiedColumn, ClientSource, Job};
 use crate::store::Fit;
 use crate::store::sql::catalog::TableFacts;
 

@@ -1,11 +1,8 @@
 //! Constraints of the own table that a change of a column would break, whatever the rows are.
 
-use crate::guard;
-use crate::guard::Guard;
-use crate::job::Change;
-use crate::job::Strategy;
-use crate::store::inspection::Relation;
-use crate::store::inspection::UniqueIndex;
+use crate::guard::{self, Guard};
+use crate::job::{Change, Strategy};
+use crate::store::inspection::{Relation, UniqueIndex};
 use crate::store::sql::catalog::TableFacts;
 
 /// What forbids `change`, beside which the stage makes `changes`; `fits` says whether its strategy suits

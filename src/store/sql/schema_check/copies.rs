@@ -4,16 +4,13 @@ use std::collections::BTreeSet;
 
 use super::Ground;
 use super::touches::touches;
-use crate::database::session::Access;
-use crate::database::session::SqlSession;
+use crate::database::session::{Access, SqlSession};
 use crate::database::statement::Statement;
-use crate::job::Operation;
-use crate::job::TableName;
-use crate::store::Fit;
-use crate::store::MaybeCopy;
+use crate::job::{Operation, TableName};
 use crate::store::error::StoreError;
 use crate::store::inspection::Relation;
 use crate::store::sql::dialect;
+use crate::store::{Fit, MaybeCopy};
 
 /// With fewer columns than this, tables are alike by chance.
 const COLUMNS_OF_A_COPY: usize = 3;

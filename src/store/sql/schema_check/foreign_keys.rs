@@ -6,16 +6,11 @@
 use std::collections::BTreeSet;
 
 use super::Ground;
-use super::touches::Touch;
-use super::touches::touches;
-use crate::guard;
-use crate::guard::Guard;
-use crate::job::Operation;
-use crate::job::Reference;
+use super::touches::{Touch, touches};
+use crate::guard::{self, Guard};
+use crate::job::{Operation, Reference};
 use crate::store::Fit;
-use crate::store::inspection::ForeignKey;
-use crate::store::inspection::KeyAction;
-use crate::store::inspection::Relation;
+use crate::store::inspection::{ForeignKey, KeyAction, Relation};
 
 /// Every foreign key onto a row that is to be deleted is named in the job for each stage that deletes
 /// it, and has an index.

@@ -1,8 +1,7 @@
 //! Row-level security: no row that the job asks for may be hidden from the worker.
 
 use super::Ground;
-use crate::guard;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
 use crate::store::Fit;
 
 /// Whether row-level security hides rows of a table that the job reads.

@@ -2,13 +2,10 @@
 
 use super::columns::near;
 use super::pairs::Pair;
-use crate::guard;
-use crate::guard::Guard;
-use crate::job::Job;
-use crate::job::Join;
+use crate::guard::{self, Guard};
+use crate::job::{Job, Join};
 use crate::store::Fit;
-use crate::store::sql::catalog::RelationKind;
-use crate::store::sql::catalog::TableFacts;
+use crate::store::sql::catalog::{RelationKind, TableFacts};
 use crate::store::sql::columns::Tables;
 
 /// Whether each join is there and finds at most one row for a record.

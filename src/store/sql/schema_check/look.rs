@@ -4,12 +4,9 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use crate::database::session::SqlSession;
-use crate::job::Job;
-use crate::job::OnDispose;
-use crate::job::TableName;
+use crate::job::{Job, OnDispose, TableName};
 use crate::store::error::StoreError;
-use crate::store::inspection::Inspection;
-use crate::store::inspection::Relation;
+use crate::store::inspection::{Inspection, Relation};
 use crate::store::sql::backend::Backend;
 use crate::store::sql::columns::Tables;
 

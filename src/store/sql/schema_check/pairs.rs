@@ -1,8 +1,7 @@
 //! Whether two columns can be matched: the database compares them without loss, and by one notion of
 //! what is equal.
 
-use crate::guard;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
 use crate::job::TableName;
 use crate::store::sql::catalog::ColumnFacts;
 use crate::store::sql::columns::SQLITE_TEXT;

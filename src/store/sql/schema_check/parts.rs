@@ -1,10 +1,8 @@
 //! Partitions, children by inheritance, and what is published of a table.
 
 use super::Ground;
-use super::touches::Touch;
-use super::touches::touches;
-use crate::guard;
-use crate::guard::Guard;
+use super::touches::{Touch, touches};
+use crate::guard::{self, Guard};
 use crate::job::Operation;
 use crate::store::Fit;
 use crate::store::inspection::Relation;

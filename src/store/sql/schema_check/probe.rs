@@ -4,11 +4,9 @@
 use super::Ground;
 use super::touches::touches;
 use crate::database::dialect::quote;
-use crate::database::session::Access;
-use crate::database::session::SqlSession;
+use crate::database::session::{Access, SqlSession};
 use crate::database::statement::Statement;
-use crate::guard;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
 use crate::job::Operation;
 use crate::store::Fit;
 use crate::store::error::StoreError;

@@ -1,12 +1,9 @@
 //! The rows of other tables that the job names, and what becomes of them.
 
-use super::columns::coverage;
-use super::columns::near;
+use super::columns::{coverage, near};
 use super::pairs::Pair;
 use super::usable_table;
-use crate::job::Job;
-use crate::job::OnDispose;
-use crate::job::Reference;
+use crate::job::{Job, OnDispose, Reference};
 use crate::store::Fit;
 use crate::store::sql::catalog::TableFacts;
 use crate::store::sql::columns::Tables;

@@ -1,20 +1,13 @@
 //! What the database role must be allowed to do, so that no night finds it out.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Ground;
 use super::touches::touches;
-use crate::guard;
-use crate::guard::Guard;
-use crate::job::ClientSource;
-use crate::job::Job;
-use crate::job::OnDispose;
-use crate::job::Operation;
-use crate::job::TableName;
+use crate::guard::{self, Guard};
+use crate::job::{ClientSource, Job, OnDispose, Operation, TableName};
 use crate::store::Fit;
-use crate::store::inspection::Right;
-use crate::store::inspection::Rights;
+use crate::store::inspection::{Right, Rights};
 use crate::store::sql::columns::Tables;
 
 /// What kigen does with its own tables (`migrations/README.md`).

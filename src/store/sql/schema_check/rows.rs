@@ -4,23 +4,15 @@ use std::collections::BTreeMap;
 
 use super::Ground;
 use super::tokens::tokens_in_use;
-use crate::database::dialect::literal;
-use crate::database::dialect::quote;
+use crate::database::dialect::{literal, quote};
 use crate::database::session::SqlSession;
 use crate::database::statement::Statement;
-use crate::guard;
-use crate::guard::Guard;
-use crate::job::Disposal;
-use crate::job::Job;
-use crate::job::OnDispose;
-use crate::job::Strategy;
-use crate::job::TableName;
+use crate::guard::{self, Guard};
+use crate::job::{Disposal, Job, OnDispose, Strategy, TableName};
 use crate::pseudonym::token::TEXT_TOKEN_CHARACTERS;
 use crate::store::Fit;
 use crate::store::error::StoreError;
-use crate::store::inspection::Check;
-use crate::store::inspection::Relation;
-use crate::store::inspection::Right;
+use crate::store::inspection::{Check, Relation, Right};
 use crate::store::sql::orphans;
 
 /// Asks the rows.

@@ -3,11 +3,8 @@
 use crate::database::dialect::quote;
 use crate::database::session::SqlSession;
 use crate::database::statement::Statement;
-use crate::guard;
-use crate::guard::Guard;
-use crate::job::Disposal;
-use crate::job::Job;
-use crate::job::Strategy;
+use crate::guard::{self, Guard};
+use crate::job::{Disposal, Job, Strategy};
 use crate::store::error::StoreError;
 use crate::store::sql::columns::Tables;
 use crate::store::sql::dialect::Dialect;

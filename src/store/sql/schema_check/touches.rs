@@ -1,11 +1,6 @@
 //! What the statements of a job do to rows, table by table.
 
-use crate::job::Disposal;
-use crate::job::Job;
-use crate::job::Marker;
-use crate::job::OnDispose;
-use crate::job::Operation;
-use crate::job::TableName;
+use crate::job::{Disposal, Job, Marker, OnDispose, Operation, TableName};
 
 /// One operation of a job's own statements on one table.
 pub(super) struct Touch<'a> {

@@ -6,19 +6,12 @@
 use std::collections::BTreeSet;
 
 use super::Ground;
-use super::touches::Touch;
-use super::touches::touches;
-use crate::guard;
-use crate::guard::Guard;
-use crate::job::Effect;
-use crate::job::Operation;
-use crate::job::TableName;
+use super::touches::{Touch, touches};
+use crate::guard::{self, Guard};
+use crate::job::{Effect, Operation, TableName};
 use crate::store::Fit;
-use crate::store::inspection::Relation;
-use crate::store::inspection::Trigger;
-use crate::store::inspection::TriggerKind;
-use crate::store::sql::script;
-use crate::store::sql::script::Write;
+use crate::store::inspection::{Relation, Trigger, TriggerKind};
+use crate::store::sql::script::{self, Write};
 
 /// Refuses each trigger and rule that the job sets off and does not account for; warns of the others.
 pub(super) fn compare(ground: &Ground<'_>, fit: &mut Fit) {

@@ -1,7 +1,6 @@
 //! What a case of the property consists of, and how cases are drawn.
 
-use jiff::civil::Date;
-use jiff::civil::date;
+use jiff::civil::{Date, date};
 use proptest::prelude::*;
 
 /// How the starting points of a case are stored.

@@ -1,37 +1,20 @@
 //! A case as rows and as a job, and what the rule should see of it.
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use kigen::domain::rule::Applies;
-use kigen::domain::rule::Candidate;
-use kigen::domain::rule::EARLIEST_BELIEVED;
-use kigen::domain::rule::Purpose;
-use kigen::domain::rule::PurposeState;
-use kigen::domain::rule::Rule;
-use kigen::domain::rule::StartingPoint;
-use kigen::job::Change;
-use kigen::job::Condition;
-use kigen::job::Disposal;
-use kigen::job::Job;
-use kigen::job::Marker;
-use kigen::job::OnDispose;
-use kigen::job::PurposeSource;
-use kigen::job::StoredAs;
-use kigen::job::Strategy as Replacing;
+use jiff::{SignedDuration, Timestamp};
+use kigen::domain::rule::{
+    Applies, Candidate, EARLIEST_BELIEVED, Purpose, PurposeState, Rule, StartingPoint,
+};
+use kigen::job::{
+    Change, Condition, Disposal, Job, Marker, OnDispose, PurposeSource, StoredAs,
+    Strategy as Replacing,
+};
 use kigen_evidence::calendar::FirstDay;
 use kigen_evidence::statement::StartingPointKind;
 
-use super::cases::Case;
-use super::cases::RowPlan;
-use super::cases::Start;
-use super::cases::Stored;
-use crate::support::column;
-use crate::support::job;
-use crate::support::reference;
-use crate::support::stage;
-use crate::support::texts;
+use super::cases::{Case, RowPlan, Start, Stored};
+use crate::support::{column, job, reference, stage, texts};
 
 const COLUMNS: [&str; 3] = ["first_at", "second_at", "third_at"];
 

@@ -1,20 +1,9 @@
 //! On which grounds: the rules with their clauses, and the numbers by reason.
 
-use crate::statement::CertifiedPurpose;
-use crate::statement::CertifiedRule;
-use crate::statement::Numbers;
-use crate::statement::Target;
+use crate::statement::{CertifiedPurpose, CertifiedRule, Numbers, Target};
 
-use super::Block;
-use super::Column;
-use super::Fact;
-use super::Row;
-use super::Section;
-use super::Table;
-use super::Writer;
-use super::form;
 use super::targets::number_of;
-use super::words;
+use super::{Block, Column, Fact, Row, Section, Table, Writer, form, words};
 
 impl Writer<'_> {
     /// The rules of the certificate, each once, in the order of the targets.

@@ -1,12 +1,6 @@
 //! How a stranger verifies the certificate.
 
-use super::Block;
-use super::Fact;
-use super::Medium;
-use super::Section;
-use super::Writer;
-use super::form;
-use super::words;
+use super::{Block, Fact, Medium, Section, Writer, form, words};
 
 impl Writer<'_> {
     pub(super) fn proof(&self, medium: Medium) -> Section {

@@ -1,18 +1,9 @@
 //! What was removed: a row for each target and action, and the sums.
 
 use crate::leaf::Action;
-use crate::statement::StoreVerification;
-use crate::statement::Target;
-use crate::statement::VerificationResult;
+use crate::statement::{StoreVerification, Target, VerificationResult};
 
-use super::Block;
-use super::Column;
-use super::Row;
-use super::Section;
-use super::Table;
-use super::Writer;
-use super::form;
-use super::words;
+use super::{Block, Column, Row, Section, Table, Writer, form, words};
 
 impl Writer<'_> {
     pub(super) fn targets(&self) -> Section {

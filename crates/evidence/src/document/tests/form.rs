@@ -2,8 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use crate::document::Language::En;
-use crate::document::Language::Ja;
+use crate::document::Language::{En, Ja};
 use crate::document::form;
 
 #[test]

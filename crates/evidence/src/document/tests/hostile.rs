@@ -1,7 +1,6 @@
 //! Names of somebody else's making.
 
-use crate::document::Languages;
-use crate::document::certificate_page;
+use crate::document::{Languages, certificate_page};
 use crate::statement::Statement;
 
 use super::certificate;

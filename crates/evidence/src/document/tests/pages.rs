@@ -3,9 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::document::Languages;
-use crate::document::QrCode;
-use crate::document::certificate_page;
+use crate::document::{Languages, QrCode, certificate_page};
 
 use super::certificate;
 

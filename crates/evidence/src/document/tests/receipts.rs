@@ -1,10 +1,6 @@
 //! Receipts: personal data, and said to be.
 
-use crate::document::Languages;
-use crate::document::ReceiptLog;
-use crate::document::ReceiptOf;
-use crate::document::ReceiptView;
-use crate::document::receipt_page;
+use crate::document::{Languages, ReceiptLog, ReceiptOf, ReceiptView, receipt_page};
 use crate::leaf::Action;
 
 fn receipt(of: ReceiptOf) -> ReceiptView {

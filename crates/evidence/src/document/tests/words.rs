@@ -1,9 +1,7 @@
 //! The table of words.
 
-use crate::document::Language;
-use crate::document::words;
-use crate::statement::RetainReason;
-use crate::statement::StartingPointKind;
+use crate::document::{Language, words};
+use crate::statement::{RetainReason, StartingPointKind};
 
 #[test]
 fn every_text_exists_in_japanese_and_in_english() {

@@ -2,15 +2,10 @@
 
 use crate::document::words;
 use crate::leaf::Action;
-use crate::statement::CertificateKind;
-use crate::statement::MethodClass;
-use crate::statement::RetainReason;
-use crate::statement::StartingPointKind;
-use crate::statement::Status;
-use crate::statement::Technique;
-use crate::statement::Trigger;
-use crate::statement::Unverifiable;
-use crate::statement::VerificationResult;
+use crate::statement::{
+    CertificateKind, MethodClass, RetainReason, StartingPointKind, Status, Technique, Trigger,
+    Unverifiable, VerificationResult,
+};
 
 use super::Word;
 

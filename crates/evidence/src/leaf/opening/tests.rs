@@ -1,16 +1,9 @@
 //! Openings, and bytes that are none.
 
-use crate::leaf::Action;
-use crate::leaf::Kind;
-use crate::leaf::RecordEncoder;
-use crate::leaf::RecordPlace;
-use crate::leaf::RunKey;
-use crate::leaf::SubjectEncoder;
-use crate::leaf::subject_leaf;
+use crate::leaf::{Action, Kind, RecordEncoder, RecordPlace, RunKey, SubjectEncoder, subject_leaf};
 use crate::value::Value;
 
-use super::Disclosed;
-use super::Opening;
+use super::{Disclosed, Opening};
 
 fn values() -> Vec<Value> {
     vec![

@@ -1,21 +1,12 @@
 //! What closes a plan if nothing was removed.
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
-use crate::statement::Controller;
-use crate::statement::Issuer;
-use crate::statement::LogPlace;
-use crate::statement::Run;
-use crate::statement::RunPeriod;
-use crate::statement::Trigger;
-use crate::statement::utc;
+use crate::statement::{Controller, Issuer, LogPlace, Run, RunPeriod, Trigger, utc};
 
-use super::EntryType;
-use super::NamedArtifact;
-use super::Predicate;
+use super::{EntryType, NamedArtifact, Predicate};
 
 /// How a certificate of a run without removals is told from one of a deletion.
 pub(super) const NOOP: &str = "noop";

@@ -1,19 +1,13 @@
 //! A change of keys, so that who checks later knows which key signed when.
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
 use crate::log::vkey::NoteKey;
-use crate::statement::Controller;
-use crate::statement::Issuer;
-use crate::statement::LogPlace;
-use crate::statement::utc;
+use crate::statement::{Controller, Issuer, LogPlace, utc};
 
-use super::EntryType;
-use super::NamedArtifact;
-use super::Predicate;
+use super::{EntryType, NamedArtifact, Predicate};
 
 /// Keys that are retired and introduced.
 ///

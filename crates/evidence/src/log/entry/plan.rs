@@ -4,25 +4,15 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
-use crate::statement::CertifiedRule;
-use crate::statement::Controller;
-use crate::statement::EntryPlace;
-use crate::statement::Issuer;
-use crate::statement::LogPlace;
-use crate::statement::Method;
-use crate::statement::Run;
-use crate::statement::Store;
-use crate::statement::Target;
-use crate::statement::Trigger;
-use crate::statement::utc;
+use crate::statement::{
+    CertifiedRule, Controller, EntryPlace, Issuer, LogPlace, Method, Run, Store, Target, Trigger,
+    utc,
+};
 
-use super::EntryType;
-use super::NamedArtifact;
-use super::Predicate;
+use super::{EntryType, NamedArtifact, Predicate};
 
 /// The plan of one run, as far as it concerns this client.
 ///

@@ -2,19 +2,12 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
-use crate::statement::Controller;
-use crate::statement::EntryPlace;
-use crate::statement::Issuer;
-use crate::statement::LogPlace;
-use crate::statement::utc;
+use crate::statement::{Controller, EntryPlace, Issuer, LogPlace, utc};
 
-use super::EntryType;
-use super::NamedArtifact;
-use super::Predicate;
+use super::{EntryType, NamedArtifact, Predicate};
 
 /// From here on nothing of this client is disposed of, until a [`Resumption`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,29 +4,15 @@ use ed25519_dalek::SigningKey;
 use serde_json::Value;
 
 use crate::digest::Sha256;
-use crate::log::vkey::KeyType;
-use crate::log::vkey::NoteKey;
+use crate::log::vkey::{KeyType, NoteKey};
 use crate::sample;
-use crate::statement::EntryPlace;
-use crate::statement::LogPlace;
+use crate::statement::{EntryPlace, LogPlace};
 
-use super::Abort;
-use super::AbortReason;
-use super::Entry;
-use super::EntryError;
-use super::KeyRole;
-use super::KeyRotation;
-use super::Noop;
-use super::NoopKind;
-use super::Plan;
-use super::PlannedLimit;
-use super::PlannedTarget;
-use super::Predicate;
-use super::Resumption;
-use super::RotatedKey;
-use super::Suspension;
-use super::SuspensionReason;
-use super::to_payload;
+use super::{
+    Abort, AbortReason, Entry, EntryError, KeyRole, KeyRotation, Noop, NoopKind, Plan,
+    PlannedLimit, PlannedTarget, Predicate, Resumption, RotatedKey, Suspension, SuspensionReason,
+    to_payload,
+};
 
 const HEAD: &str = "certs.example.com/own\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n";
 

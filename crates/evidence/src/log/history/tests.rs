@@ -1,33 +1,18 @@
 //! Whole logs, and what is noticed when something was done to one.
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::digest::Sha256;
 use crate::log::checkpoint::Checkpoint;
-use crate::log::entry::Abort;
-use crate::log::entry::AbortReason;
-use crate::log::entry::Entry;
-use crate::log::entry::LikePlan;
-use crate::log::entry::Noop;
-use crate::log::entry::NoopKind;
-use crate::log::entry::Plan;
-use crate::log::entry::PlannedLimit;
-use crate::log::entry::PlannedTarget;
-use crate::log::entry::Resumption;
-use crate::log::entry::Suspension;
-use crate::log::entry::SuspensionReason;
-use crate::log::entry::to_payload;
+use crate::log::entry::{
+    Abort, AbortReason, Entry, LikePlan, Noop, NoopKind, Plan, PlannedLimit, PlannedTarget,
+    Resumption, Suspension, SuspensionReason, to_payload,
+};
 use crate::merkle::RootBuilder;
 use crate::sample;
-use crate::statement::EntryPlace;
-use crate::statement::LogPlace;
-use crate::statement::Predicate;
-use crate::statement::Run;
+use crate::statement::{EntryPlace, LogPlace, Predicate, Run};
 
-use super::History;
-use super::HistoryReport;
-use super::Problem;
+use super::{History, HistoryReport, Problem};
 
 const ORIGIN: &str = "certs.example.com/own";
 

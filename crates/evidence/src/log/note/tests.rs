@@ -3,13 +3,9 @@
 use ed25519_dalek::SigningKey;
 
 use crate::log::cosignature;
-use crate::log::vkey::KeyType;
-use crate::log::vkey::NoteKey;
+use crate::log::vkey::{KeyType, NoteKey};
 
-use super::MOST_SIGNATURES;
-use super::Note;
-use super::NoteError;
-use super::NoteSignature;
+use super::{MOST_SIGNATURES, Note, NoteError, NoteSignature};
 
 /// From the documentation of Go's `golang.org/x/mod/sumdb/note`.
 const KEY_OF_GO: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";

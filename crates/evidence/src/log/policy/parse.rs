@@ -5,14 +5,9 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::log::vkey::KeyType;
-use crate::log::vkey::NoteKey;
-use crate::log::vkey::NoteKeyError;
+use crate::log::vkey::{KeyType, NoteKey, NoteKeyError};
 
-use super::Policy;
-use super::Quorum;
-use super::Voter;
-use super::VoterKind;
+use super::{Policy, Quorum, Voter, VoterKind};
 
 /// The most lines that say something: far more than the 96 that the specification asks for.
 const MOST_LINES: usize = 1000;

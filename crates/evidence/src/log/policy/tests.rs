@@ -4,14 +4,10 @@ use ed25519_dalek::SigningKey;
 
 use crate::log::checkpoint::Checkpoint;
 use crate::log::cosignature;
-use crate::log::note::Note;
-use crate::log::note::NoteError;
-use crate::log::vkey::KeyType;
-use crate::log::vkey::NoteKey;
+use crate::log::note::{Note, NoteError};
+use crate::log::vkey::{KeyType, NoteKey};
 
-use super::Policy;
-use super::PolicyProblem;
-use super::PolicyRefusal;
+use super::{Policy, PolicyProblem, PolicyRefusal};
 
 const ORIGIN: &str = "certs.example.com/own";
 

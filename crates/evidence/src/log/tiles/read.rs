@@ -2,18 +2,9 @@
 
 use thiserror::Error;
 
-use crate::merkle;
-use crate::merkle::Hash;
-use crate::merkle::RootBuilder;
-use crate::merkle::leaf_hash;
-use crate::merkle::root_of_subtrees;
+use crate::merkle::{self, Hash, RootBuilder, leaf_hash, root_of_subtrees};
 
-use super::FULL;
-use super::HEIGHT;
-use super::TOP;
-use super::Tile;
-use super::TileError;
-use super::TileKind;
+use super::{FULL, HEIGHT, TOP, Tile, TileError, TileKind};
 
 /// Why a tree cannot be read back. `E` is how fetching a tile fails.
 #[derive(Debug, Error, PartialEq, Eq)]

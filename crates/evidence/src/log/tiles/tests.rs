@@ -3,20 +3,12 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use crate::merkle::Hash;
-use crate::merkle::RootBuilder;
-use crate::merkle::leaf_hash;
+use crate::merkle::{Hash, RootBuilder, leaf_hash};
 
-use super::ReadError;
-use super::Tile;
-use super::TileError;
-use super::TileKind;
-use super::added;
-use super::bundle;
-use super::entry_index;
-use super::entry_path;
-use super::read_back;
-use super::root_of;
+use super::{
+    ReadError, Tile, TileError, TileKind, added, bundle, entry_index, entry_path, read_back,
+    root_of,
+};
 
 type Files = BTreeMap<String, Vec<u8>>;
 

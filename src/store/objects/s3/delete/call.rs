@@ -1,23 +1,18 @@
 //! One `DeleteObjects` call and the reading of its answer, version by version.
 
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use aws_sdk_s3::config::http::HttpRequest;
 use aws_sdk_s3::operation::delete_objects::DeleteObjectsOutput;
-use aws_sdk_s3::types::Delete;
-use aws_sdk_s3::types::ObjectIdentifier;
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use md5::Digest as _;
-use md5::Md5;
+use md5::{Digest as _, Md5};
 
 use crate::store::objects::error::ObjectError;
 use crate::store::objects::outcome::VersionToRemove;
-use crate::store::objects::s3::S3Objects;
-use crate::store::objects::s3::fault::fault;
-use crate::store::objects::s3::fault::of_code;
-use crate::store::objects::s3::obeyed;
+use crate::store::objects::s3::fault::{fault, of_code};
+use crate::store::objects::s3::{S3Objects, obeyed};
 
 /// What the server said of one version.
 pub(super) enum Fate {

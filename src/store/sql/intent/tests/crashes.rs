@@ -6,8 +6,7 @@ use std::panic::AssertUnwindSafe;
 use futures_util::FutureExt as _;
 
 use super::fixture::worlds;
-use super::kills::fill;
-use super::kills::is_done;
+use super::kills::{fill, is_done};
 
 #[tokio::test]
 async fn whatever_place_a_worker_dies_at_everything_goes_and_is_certified_once() {

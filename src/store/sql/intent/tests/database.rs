@@ -3,10 +3,7 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use sqlx::AssertSqlSafe;
-use sqlx::Connection;
-use sqlx::PgConnection;
-use sqlx::SqliteConnection;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 use crate::database::migrate;
 

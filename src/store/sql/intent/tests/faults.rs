@@ -4,17 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kigen_evidence::leaf::Action;
-use sqlx::AssertSqlSafe;
-use sqlx::Connection as _;
+use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::database::Database;
-use super::fixture::DOCUMENTS;
-use super::fixture::DUE;
-use super::fixture::REQUESTS;
-use super::fixture::SCANS;
-use super::fixture::worlds;
-use super::troubled::Blow;
-use super::troubled::Fault;
+use super::fixture::{DOCUMENTS, DUE, REQUESTS, SCANS, worlds};
+use super::troubled::{Blow, Fault};
 use crate::store::Disposer as _;
 use crate::store::error::StoreError;
 use crate::store::objects::ObjectError;

@@ -1,20 +1,15 @@
 //! Requests with documents whose scans lie in an object store.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::io::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::civil::date;
-use kigen_evidence::leaf::Action;
-use kigen_evidence::leaf::LEAF_LENGTH;
-use kigen_evidence::leaf::RunKey;
+use jiff::civil::{Date, date};
+use kigen_evidence::leaf::{Action, LEAF_LENGTH, RunKey};
 use tempfile::TempDir;
 
 use super::database::Database;
@@ -22,35 +17,16 @@ use super::job::job;
 use super::locks::Bucket;
 use super::troubled::Troubled;
 use crate::job::Job;
-use crate::plan;
-use crate::plan::StagePlan;
-use crate::plan::Together;
-use crate::store::AnnouncedClients;
-use crate::store::Control;
-use crate::store::Disposer as _;
-use crate::store::Inventory as _;
-use crate::store::JobObjects;
-use crate::store::ObjectTarget;
-use crate::store::PassOutcome;
-use crate::store::Release;
-use crate::store::Released;
-use crate::store::Resumption;
-use crate::store::RunContext;
-use crate::store::RunControl;
-use crate::store::StageOrder;
-use crate::store::StageTargets;
-use crate::store::Survey;
-use crate::store::TokenKey;
-use crate::store::objects::FolderObjects;
-use crate::store::objects::ObjectDisposer;
-use crate::store::objects::ObjectInventory;
-use crate::store::objects::ObjectKey;
-use crate::store::objects::ObjectWriter;
-use crate::store::sql::PostgresOptions;
-use crate::store::sql::SqlStore;
-use crate::store::sql::SqliteOptions;
-use crate::store::sql::open_postgres;
-use crate::store::sql::open_sqlite;
+use crate::plan::{self, StagePlan, Together};
+use crate::store::objects::{
+    FolderObjects, ObjectDisposer, ObjectInventory, ObjectKey, ObjectWriter,
+};
+use crate::store::sql::{PostgresOptions, SqlStore, SqliteOptions, open_postgres, open_sqlite};
+use crate::store::{
+    AnnouncedClients, Control, Disposer as _, Inventory as _, JobObjects, ObjectTarget,
+    PassOutcome, Release, Released, Resumption, RunContext, RunControl, StageOrder, StageTargets,
+    Survey, TokenKey,
+};
 
 /// The numbers of the targets in leaves and journal.
 pub(super) const REQUESTS: u16 = 0;

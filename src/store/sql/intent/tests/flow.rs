@@ -3,25 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kigen_evidence::leaf::Action;
-use kigen_evidence::leaf::RecordEncoder;
-use kigen_evidence::leaf::RecordPlace;
+use kigen_evidence::leaf::{Action, RecordEncoder, RecordPlace};
 use kigen_evidence::value::Value;
 
-use super::fixture::CLIENT;
-use super::fixture::DOCUMENTS;
-use super::fixture::DUE;
-use super::fixture::NOT_DUE;
-use super::fixture::REQUESTS;
-use super::fixture::SCANS;
-use super::fixture::job_objects;
-use super::fixture::request_id;
-use super::fixture::worlds;
+use super::fixture::{
+    CLIENT, DOCUMENTS, DUE, NOT_DUE, REQUESTS, SCANS, job_objects, request_id, worlds,
+};
 use super::troubled::Blow;
-use crate::store::Disposer as _;
-use crate::store::Inventory as _;
-use crate::store::JobObjects;
 use crate::store::error::StoreError;
+use crate::store::{Disposer as _, Inventory as _, JobObjects};
 
 #[tokio::test]
 async fn a_due_record_goes_with_its_documents_and_all_versions_of_its_scans() {

@@ -6,25 +6,11 @@ use jiff::tz::TimeZone;
 use kigen_evidence::calendar::FirstDay;
 use kigen_evidence::statement::StartingPointKind;
 
-use crate::domain::rule::EARLIEST_BELIEVED;
-use crate::domain::rule::Purpose;
-use crate::domain::rule::Rule;
-use crate::job::Clause;
-use crate::job::ClientSource;
-use crate::job::ColumnRef;
-use crate::job::Disposal;
-use crate::job::Job;
-use crate::job::Limit;
-use crate::job::Match;
-use crate::job::ObjectLink;
-use crate::job::OnDispose;
-use crate::job::PurposeSource;
-use crate::job::Reference;
-use crate::job::Stage;
-use crate::job::StoredAs;
-use crate::job::Subject;
-use crate::job::TableName;
-use crate::job::Title;
+use crate::domain::rule::{EARLIEST_BELIEVED, Purpose, Rule};
+use crate::job::{
+    Clause, ClientSource, ColumnRef, Disposal, Job, Limit, Match, ObjectLink, OnDispose,
+    PurposeSource, Reference, Stage, StoredAs, Subject, TableName, Title,
+};
 
 /// Two years after the reply requests are deleted, with documents and scans. Two in a batch.
 pub(super) fn job(schema: Option<String>) -> Job {

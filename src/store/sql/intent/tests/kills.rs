@@ -7,17 +7,9 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use kigen_evidence::leaf::Action;
 
-use super::fixture::DOCUMENTS;
-use super::fixture::DUE;
-use super::fixture::NOT_DUE;
-use super::fixture::REQUESTS;
-use super::fixture::SCANS;
-use super::fixture::World;
-use super::fixture::worlds;
-use super::troubled::Blow;
-use super::troubled::Troubled;
-use crate::store::Disposer as _;
-use crate::store::Released;
+use super::fixture::{DOCUMENTS, DUE, NOT_DUE, REQUESTS, SCANS, World, worlds};
+use super::troubled::{Blow, Troubled};
+use crate::store::{Disposer as _, Released};
 
 /// Three due records of which one has no scan; the first batch has two records.
 pub(super) async fn fill(world: &World) {

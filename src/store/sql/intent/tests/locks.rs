@@ -4,25 +4,17 @@ use std::collections::BTreeMap;
 
 use aws_config::BehaviorVersion;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::Builder;
-use aws_sdk_s3::config::Region;
-use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::primitives::DateTime;
-use aws_sdk_s3::types::ChecksumAlgorithm;
-use aws_sdk_s3::types::ObjectLockMode;
+use aws_sdk_s3::config::{Builder, Region};
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ObjectLockMode};
 use aws_smithy_http_client::Builder as HttpClientBuilder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use jiff::Timestamp;
 use kigen_evidence::leaf::Action;
 
-use super::fixture::DOCUMENTS;
-use super::fixture::DUE;
-use super::fixture::REQUESTS;
-use super::fixture::SCANS;
-use super::fixture::worlds;
-use crate::store::objects::S3Objects;
-use crate::store::objects::S3Options;
+use super::fixture::{DOCUMENTS, DUE, REQUESTS, SCANS, worlds};
+use crate::store::objects::{S3Objects, S3Options};
 
 const REGION: &str = "us-east-1";
 

@@ -1,30 +1,17 @@
 //! An object store that something befalls at a chosen moment.
 
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use sqlx::AssertSqlSafe;
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::fixture::World;
-use super::fixture::key;
-use crate::store::objects::FailedVersion;
-use crate::store::objects::LockedVersion;
-use crate::store::objects::ObjectDisposer;
-use crate::store::objects::ObjectError;
-use crate::store::objects::ObjectInventory;
-use crate::store::objects::ObjectKey;
-use crate::store::objects::ObjectVersions;
-use crate::store::objects::Outage;
-use crate::store::objects::Place;
-use crate::store::objects::ReadBack;
-use crate::store::objects::RefusedCall;
-use crate::store::objects::RemovalOutcome;
-use crate::store::objects::StoreDescription;
-use crate::store::objects::VersionToRemove;
+use super::fixture::{World, key};
+use crate::store::objects::{
+    FailedVersion, LockedVersion, ObjectDisposer, ObjectError, ObjectInventory, ObjectKey,
+    ObjectVersions, Outage, Place, ReadBack, RefusedCall, RemovalOutcome, StoreDescription,
+    VersionToRemove,
+};
 
 /// What befalls, once.
 pub(super) enum Blow {
