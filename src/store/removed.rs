@@ -163,10 +163,10 @@ impl PackedKeys {
     /// Seven bits in each byte, the lowest first.
     fn length(&mut self, mut number: u64) {
         while number >= 0x80 {
-            self.bytes.push((number & 0x7f) as u8 | 0x80);
+            self.bytes.push(number.to_le_bytes()[0] | 0x80);
             number >>= 7;
         }
-        self.bytes.push(number as u8);
+        self.bytes.push(number.to_le_bytes()[0]);
     }
 
     /// The keys, of `width` columns each.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use kigen::ledger::migrator::{self, JOURNAL_POSTGRES};
+use kigen::database::migrate::{self, JOURNAL};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use url::Url;
@@ -60,13 +60,10 @@ impl Server {
             .context("fill the table")?;
         script(&mut connection, include_str!("../index.sql")).await?;
         script(&mut connection, "create extension pg_prewarm").await?;
-        migrator::migrate_postgres(
-            &mut connection,
-            &JOURNAL_POSTGRES,
-            Some(JOURNAL_SCHEMA),
-            jiff::Timestamp::UNIX_EPOCH,
-        )
-        .await?;
+        let url = self.url_of(MASTER);
+        let journal = migrate::journal_database(url.as_str(), Some(JOURNAL_SCHEMA)).await?;
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        migrate::migrate(&*journal, &JOURNAL, at).await?;
         // What the first reader of a row would write is written now, not in the first measurement.
         script(&mut connection, "vacuum (freeze, analyze)").await?;
         connection.close().await?;

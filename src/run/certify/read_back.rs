@@ -192,7 +192,7 @@ async fn cluster(
         let looked = restore::look(&mut known, store, &tokens, progress, Some(removed)).await;
         if let Looked::At(look) = looked.map_err(unavailable)? {
             return Ok(Found {
-                look,
+                look: *look,
                 method: REMOVED_ROWS,
             });
         }

@@ -83,7 +83,7 @@ pub struct RowLook {
 
 /// What a look has shown.
 pub(in crate::run) enum Looked {
-    At(ClusterLook),
+    At(Box<ClusterLook>),
     /// Rows that went with records are there again; only a look at everything tells whose they are.
     NotByKeys,
 }
@@ -122,7 +122,7 @@ pub(in crate::run) async fn look(
         sorter, met, look, ..
     } = meeting;
     if !met {
-        return Ok(Looked::At(look));
+        return Ok(Looked::At(Box::new(look)));
     }
     let sorted = sorter.finish();
     let sorted = sorted.map_err(|source| known.at_work(source))?;
@@ -140,7 +140,7 @@ pub(in crate::run) async fn look(
         mut look, persons, ..
     } = judging;
     look.persons = persons.iter().map(|persons| persons.len() as u64).collect();
-    Ok(Looked::At(look))
+    Ok(Looked::At(Box::new(look)))
 }
 
 /// Looks at everything that is present of the cluster.
@@ -151,7 +151,7 @@ pub(in crate::run) async fn everything(
     progress: &Progress,
 ) -> Result<ClusterLook, RecallError> {
     match look(known, store, tokens, progress, None).await? {
-        Looked::At(look) => Ok(look),
+        Looked::At(look) => Ok(*look),
         Looked::NotByKeys => Err(RecallError::Store(StoreError::Unusable(
             "look at everything".to_owned(),
         ))),
@@ -198,15 +198,12 @@ impl Shown<'_> {
             Ok(())
         };
         let (job, tokens) = (self.job, self.tokens);
-        let shown = match self.removed {
-            Some(removed) => {
-                let shown = self.store.present_among(job, tokens, removed, &mut sink);
-                shown.await
-            }
-            None => {
-                let shown = self.store.present(job, tokens, &mut sink).await;
-                shown.map(|()| true)
-            }
+        let shown = if let Some(removed) = self.removed {
+            let shown = self.store.present_among(job, tokens, removed, &mut sink);
+            shown.await
+        } else {
+            let shown = self.store.present(job, tokens, &mut sink).await;
+            shown.map(|()| true)
         };
         self.progress.finish();
         match refusal {

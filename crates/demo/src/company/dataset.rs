@@ -12,14 +12,14 @@ use super::names::CLIENTS;
 use super::requests::{document_rows, request_row, scans_of};
 
 /// The day for which the demonstration is made when none is named.
-pub const DEFAULT_AS_OF: Date = date(2026, 4, 1);
+pub(crate) const DEFAULT_AS_OF: Date = date(2026, 4, 1);
 
 /// How many rows the demonstration's leading tables get; the others follow from these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sizes {
-    pub learners: u32,
-    pub attempts: u32,
-    pub requests: u32,
+pub(crate) struct Sizes {
+    pub(crate) learners: u32,
+    pub(crate) attempts: u32,
+    pub(crate) requests: u32,
 }
 
 impl Default for Sizes {
@@ -35,7 +35,7 @@ impl Default for Sizes {
 
 impl Sizes {
     /// Returns the number of rows of all tables together: the end of a progress bar.
-    pub fn rows(self) -> u64 {
+    pub(crate) fn rows(self) -> u64 {
         TABLE_SIZES.iter().map(|size| size(self)).sum()
     }
 }

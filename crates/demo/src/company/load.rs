@@ -13,7 +13,7 @@ use super::{postgres, sqlite};
 
 /// What loading did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loaded {
+pub(crate) enum Loaded {
     /// The data was written.
     Fresh {
         rows: u64,
@@ -26,7 +26,7 @@ pub enum Loaded {
 
 /// Why the data could not be loaded. The store is then as it was before; scans may lie about.
 #[derive(Debug, Error)]
-pub enum LoadError {
+pub(crate) enum LoadError {
     #[error("write the demonstration's tables")]
     Store(#[from] sqlx::Error),
     #[error("write the scan `{key}`")]
@@ -34,24 +34,24 @@ pub enum LoadError {
 }
 
 /// What an object store says when it does not take a scan.
-pub type ScanError = Box<dyn Error + Send + Sync>;
+pub(crate) type ScanError = Box<dyn Error + Send + Sync>;
 
 /// Where scans go.
 #[async_trait]
-pub trait ScanSink: Send {
+pub(crate) trait ScanSink: Send {
     /// Stores an object. A second one under the same key is its newer version.
     async fn put(&mut self, key: &str, bytes: Vec<u8>) -> Result<(), ScanError>;
 }
 
 /// A folder that takes scans. It keeps the newest version of each.
 #[derive(Debug)]
-pub struct FolderOfScans {
+pub(crate) struct FolderOfScans {
     root: PathBuf,
 }
 
 impl FolderOfScans {
     /// Takes the folder's path; missing folders are created as scans come.
-    pub fn new(root: PathBuf) -> Self {
+    pub(crate) fn new(root: PathBuf) -> Self {
         Self { root }
     }
 }
@@ -72,7 +72,7 @@ impl ScanSink for FolderOfScans {
 ///
 /// Creates the tables where they are missing. `progress` hears how many rows are written so far,
 /// of [`Sizes::rows`].
-pub async fn load_sqlite(
+pub(crate) async fn load_sqlite(
     pool: &SqlitePool,
     sizes: Sizes,
     as_of: Date,
@@ -91,7 +91,7 @@ pub async fn load_sqlite(
 
 /// Generates the data for `as_of` into the schema `lms` of a PostgreSQL database and its scans
 /// into `scans`. See [`load_sqlite`].
-pub async fn load_postgres(
+pub(crate) async fn load_postgres(
     pool: &PgPool,
     sizes: Sizes,
     as_of: Date,

@@ -24,9 +24,11 @@ mod postgres;
 mod schema;
 mod sqlite;
 
-pub use self::dataset::{DEFAULT_AS_OF, Sizes};
-pub use self::load::{FolderOfScans, Loaded, ScanError, ScanSink, load_postgres, load_sqlite};
-pub use self::schema::Dialect;
+pub(crate) use self::dataset::{DEFAULT_AS_OF, Sizes};
+pub(crate) use self::load::{
+    FolderOfScans, Loaded, ScanError, ScanSink, load_postgres, load_sqlite,
+};
+pub(crate) use self::schema::Dialect;
 
 #[cfg(test)]
 mod tests;

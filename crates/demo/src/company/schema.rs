@@ -4,7 +4,7 @@ use super::layout::TABLES;
 
 /// Where the demonstration lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
+pub(crate) enum Dialect {
     /// In the schema `lms`.
     Postgres,
     /// SQLite knows no schemas.
@@ -27,7 +27,7 @@ const SQLITE: &str = include_str!("schema_sqlite.sql");
 /// Returns the statements that create the demonstration's tables and indexes, in order.
 ///
 /// Repeating them is harmless.
-pub fn schema_sql(dialect: Dialect) -> Vec<&'static str> {
+pub(crate) fn schema_sql(dialect: Dialect) -> Vec<&'static str> {
     let file = match dialect {
         Dialect::Postgres => POSTGRES,
         Dialect::Sqlite => SQLITE,
