@@ -18,8 +18,8 @@ FUZZ_SEED_OF_NOW := $(or $(SEED),$(shell date +%s))
 
 LOCKED := $(if $(CI),--locked)
 WITH_SERVICES := scripts/with-services.sh
-# A workspace of its own. One profile for use and tests: typst is built once.
-PDF := --release --manifest-path crates/certificate-pdf/Cargo.toml
+# A workspace of its own.
+PDF := --manifest-path crates/certificate-pdf/Cargo.toml
 
 # The stores that `demo` and `oulad` can run on.
 ifeq ($(filter sqlite postgres,$(STORE)),)
@@ -44,10 +44,9 @@ else
 	@target/debug/kigen-demo --dir target/demo
 endif
 
-# With its tests, whose packages add features to those of typst: it is built once for both.
 .PHONY: certificate-pdf
 certificate-pdf: setup ## Build the program that sets certificates as PDF (some minutes, once)
-	cargo build $(LOCKED) $(PDF) --all-targets
+	cargo build --release $(LOCKED) $(PDF)
 	@echo "built target/release/certificate-pdf: put it on the PATH, or name it in kigen.toml: [certificates] pdf" >&2
 
 .PHONY: clean-demo

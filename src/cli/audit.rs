@@ -3,12 +3,13 @@
 use super::failure::Failure;
 use super::reconcile::{moment, text};
 use super::{Global, load, output};
+use crate::clock;
+use crate::exit;
 use crate::ledger::{CertificateMatch, Ledger};
 use crate::progress::Progress;
 use crate::run::audit::{self, Audit, Audited};
 use crate::run::execute::Environment;
 use crate::shutdown::Shutdown;
-use crate::{clock, exit};
 
 /// Options of `kigen audit`.
 #[derive(Debug, clap::Args)]

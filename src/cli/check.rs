@@ -6,13 +6,14 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::{Global, load, output};
 use crate::config::Config;
+use crate::exit;
 use crate::job::{self, Job};
 use crate::progress::Progress;
+use crate::run;
 use crate::run::open::{Inventories, Stores};
 use crate::run::outcome::JobError;
 use crate::store::inspection::Inspection;
 use crate::store::{FrequentDay, Inventory};
-use crate::{exit, run};
 
 /// Options of `kigen check`.
 #[derive(Debug, clap::Args)]

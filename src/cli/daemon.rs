@@ -2,11 +2,13 @@
 
 use super::failure::Failure;
 use super::{Global, load, run};
+use crate::clock;
 use crate::domain::schedule::Schedule;
+use crate::exit;
 use crate::ledger::entry;
 use crate::progress::Progress;
+use crate::schedule;
 use crate::schedule::daemon::DaemonEnd;
-use crate::{clock, exit, schedule};
 
 /// Runs until it is asked to stop; ends after the current batch.
 pub(super) async fn daemon(global: &Global) -> Result<u8, Failure> {

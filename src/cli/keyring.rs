@@ -10,9 +10,10 @@ use clap::ValueEnum;
 
 use super::failure::Failure;
 use super::{Global, load, output};
+use crate::clock;
 use crate::config::Config;
+use crate::exit;
 use crate::keyring::{KeyUse, Keyring, KeyringError, Quarter, WitnessKeyring};
-use crate::{clock, exit};
 use place::Place;
 pub(super) use place::ProtectionOptions;
 

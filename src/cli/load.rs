@@ -4,14 +4,15 @@ use std::path::Path;
 
 use super::Global;
 use super::failure::Failure;
+use crate::clock;
 use crate::config::{self, Config, KeyringProtection, LogFormat};
+use crate::exit;
 use crate::job::{self, Job, JobSet};
 use crate::keyring::{Access, Keyring, KmsKey};
 use crate::ledger::{self, Ledger};
 use crate::progress::Progress;
 use crate::run::{Day, Suspensions};
 use crate::telemetry::{self, LogFilter, TelemetryError};
-use crate::{clock, exit};
 
 /// Reads kigen.toml.
 pub(super) fn config(global: &Global) -> Result<Config, Failure> {

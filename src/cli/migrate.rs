@@ -4,12 +4,13 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::{Global, load, output};
+use crate::clock;
 use crate::config::{Config, StoreConfig, StoreKind};
 use crate::database::error::DatabaseError;
 use crate::database::migrate::{self, MigrationError};
 use crate::database::{self};
+use crate::exit;
 use crate::progress::Progress;
-use crate::{clock, exit};
 
 /// The commands of `kigen ledger`.
 #[derive(Debug, clap::Subcommand)]

@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use super::failure::Failure;
 use super::run::{log_stopped, signals, signals_end_at_once};
 use super::{Global, load, output};
+use crate::clock;
 use crate::config::Config;
+use crate::exit;
 use crate::job::Job;
 use crate::progress::Progress;
 use crate::run::execute::Environment;
 use crate::run::reconcile::{self, ReconcileRequest};
-use crate::{clock, exit};
 
 /// Options of `kigen reconcile`.
 #[derive(Debug, clap::Args)]

@@ -6,7 +6,9 @@ use clap::ValueEnum;
 
 use super::failure::Failure;
 use super::{Global, load, output, render};
+use crate::clock;
 use crate::config::Config;
+use crate::exit;
 use crate::guard::{self, Guard};
 use crate::job::{Job, JobSet};
 use crate::ledger::{Ledger, entry};
@@ -15,7 +17,6 @@ use crate::run::execute::Environment;
 use crate::run::outcome::JobOutcome;
 use crate::run::{self, FinishedRun, RunRequest};
 use crate::shutdown::Shutdown;
-use crate::{clock, exit};
 
 /// Options of `kigen run`.
 #[derive(Debug, clap::Args)]

@@ -4,7 +4,9 @@ use clap::ValueEnum;
 
 use super::failure::Failure;
 use super::output;
-use crate::{config, exit, job};
+use crate::config;
+use crate::exit;
+use crate::job;
 
 /// Options of `kigen schema`.
 #[derive(Debug, clap::Args)]

@@ -7,13 +7,14 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::{Global, load, output};
+use crate::clock;
 use crate::config::Config;
+use crate::exit;
 use crate::job::{Job, JobSet};
 use crate::progress::Progress;
 use crate::run::execute::Environment;
 use crate::run::suspend::{self, SuspendedClients, Why};
 use crate::shutdown::Shutdown;
-use crate::{clock, exit};
 
 /// Options of `kigen suspend`.
 #[derive(Debug, clap::Args)]

@@ -68,13 +68,14 @@ impl<DB: Database> Held<DB> {
 
     /// Notes the answer to what was sent.
     pub(super) fn answered<T>(&mut self, answer: &Result<T, sqlx::Error>) {
-        self.is_unclear = matches!(
-            answer,
-            Err(sqlx::Error::Io(_)
-                | sqlx::Error::Tls(_)
-                | sqlx::Error::Protocol(_)
-                | sqlx::Error::WorkerCrashed)
-        );
+        self.is_unclear = match answer {
+            Ok(_) => false,
+            Err(sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed) => {
+                true
+            }
+            // A server that ends a session says so as any other error, and no further answer comes.
+            Err(error) => Failure::is_end_of_connection(error),
+        };
         if answer.is_err() && self.state == State::Open {
             self.state = State::Failed;
         }

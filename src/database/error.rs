@@ -251,6 +251,11 @@ impl Failure {
         }
     }
 
+    /// Whether nothing more comes over the connection on which the driver met this error.
+    pub(super) fn is_end_of_connection(error: &sqlx::Error) -> bool {
+        matches!(Self::of_driver(error).0, Self::NoConnection(_))
+    }
+
     fn of_driver(error: &sqlx::Error) -> (Self, String) {
         let no_connection = |reason: &str| Self::NoConnection(reason.to_owned());
         let (failure, code) = match error {

@@ -16,11 +16,12 @@ use super::restore::{
     self, CertificateSource, ClusterIndex, ClusterLook, Collected, Knowledge, Lost, RecallError,
     RemovedPersons, Wanted, Why,
 };
+use crate::archive;
+use crate::exit;
 use crate::job::Job;
 use crate::keyring::Keyring;
 use crate::store::Inventory;
 use crate::store::error::StoreError;
-use crate::{archive, exit};
 
 /// Which removals are looked for.
 #[derive(Clone, Debug)]

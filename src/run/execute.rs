@@ -17,7 +17,9 @@ use super::outcome::{FinishedRun, JobError, JobOutcome, NotCertified, SchemaSeen
 use super::plan::{self, Wants};
 use super::targets::{self, ConnectedJob, Targets};
 use super::{objects, recover, restored};
+use crate::archive;
 use crate::config::Config;
+use crate::exit;
 use crate::guard::{self, Guard};
 use crate::job::Job;
 use crate::keyring::Keyring;
@@ -26,7 +28,6 @@ use crate::ledger::entry::{Entry, JobFailed, Outcome, ReconcilesEntry, Trigger};
 use crate::progress::Progress;
 use crate::shutdown::Shutdown;
 use crate::store::{AnnouncedClients, Fit, RunContext};
-use crate::{archive, exit};
 
 /// What a run works with.
 pub struct Environment<'a> {

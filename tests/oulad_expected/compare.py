@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares what the example `oulad` printed with `expected.json`.
 
-    cargo run --example oulad -- run … | python3 tests/oulad_expected/compare.py
+    target/debug/kigen-oulad run … | python3 tests/oulad_expected/compare.py
 
 Counts by reason that are 0 may be missing, and so may the age of the oldest where none is due.
 The exit code is 1 if anything differs, a job reports an error, or there was nothing to compare.

@@ -63,7 +63,10 @@ impl Server {
         let url = self.url_of(MASTER);
         let journal = migrate::journal_database(url.as_str(), Some(JOURNAL_SCHEMA)).await?;
         let at = jiff::Timestamp::UNIX_EPOCH;
-        migrate::migrate(&*journal, &JOURNAL, at).await?;
+        let migrated = migrate::migrate(&*journal, &JOURNAL, at).await;
+        // A template must have no connection when it is copied.
+        journal.close().await;
+        migrated?;
         // What the first reader of a row would write is written now, not in the first measurement.
         script(&mut connection, "vacuum (freeze, analyze)").await?;
         connection.close().await?;

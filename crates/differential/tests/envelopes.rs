@@ -66,7 +66,7 @@ proptest! {
 #[test]
 fn securesystemslib_accepts_our_envelope_and_refuses_a_changed_one() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = root.join("../target/tools/venv/bin/python");
+    let python = root.join("../../target/tools/venv/bin/python");
     assert!(
         python.exists(),
         "{} is missing: run `make setup` first",

@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use crate::cli::failure::Failure;
 use crate::cli::{Global, load, output};
+use crate::clock;
+use crate::exit;
 use crate::keyring::Quarter;
 use crate::keyring::destruction::{self, Destroyable, DestructionError};
 use crate::progress::Progress;
-use crate::{clock, exit};
 
 #[derive(Serialize)]
 struct Destroyed {

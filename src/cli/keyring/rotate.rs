@@ -4,10 +4,11 @@ use serde::Serialize;
 
 use crate::cli::failure::Failure;
 use crate::cli::{Global, load, output};
+use crate::clock;
+use crate::exit;
 use crate::keyring::KeyUse;
 use crate::keyring::rotation::{self, Rotation, RotationError};
 use crate::progress::Progress;
-use crate::{clock, exit};
 
 #[derive(Serialize)]
 struct Rotated {

@@ -14,11 +14,12 @@ use crate::archive::{Archive, PublishError};
 use crate::cli::failure::Failure;
 use crate::cli::note_key::note_keys;
 use crate::cli::{Global, load, output, verify};
+use crate::clock;
 use crate::config::{CertificatesBucket, CertificatesPlace};
+use crate::exit;
 use crate::keyring::WitnessKeyring;
 use crate::progress::Progress;
 use crate::witness::{Contradiction, Held, HeldError, LookError, Seen, WatchedLog};
-use crate::{clock, exit};
 
 /// Options of `kigen witness add` and `kigen witness cosign`.
 #[derive(Debug, clap::Args)]

@@ -6,8 +6,9 @@ mod pages;
 mod receipts;
 mod words;
 
+use crate::dsse;
+use crate::sample;
 use crate::statement::{MethodClass, Statement, Status, Unverifiable, VerificationResult};
-use crate::{dsse, sample};
 
 use super::{Block, Certificate, Language, Medium, Section, Sheet};
 

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
+use crate::dsse;
 use crate::leaf::Action;
-use crate::{dsse, sample};
+use crate::sample;
 
 use super::{
     CheckpointError, Counts, LONGEST_PAYLOAD, MethodClass, Numbers, RunCheckpoint, Statement,

@@ -5,9 +5,10 @@ use std::io::{self, Read};
 use ed25519_dalek::SigningKey;
 use serde_json::Value;
 
+use crate::dsse;
 use crate::leaf::Leaf;
+use crate::sample;
 use crate::statement::Statement;
-use crate::{dsse, sample};
 
 use super::{Verification, verify};
 
