@@ -70,7 +70,7 @@ pub(crate) trait Dialect: database::dialect::Dialect {
     fn together(&self, exact: &[String]) -> String;
 
     /// What a column would hold of a condition's `word`, handed over as `parameter`, in the form of
-    /// [`Dialect::text_of`]; null, or an error, where its type holds no such value.
+    /// `text_of`; null, or an error, where its type holds no such value.
     fn as_held(&self, parameter: &str, word: &str, column: &ColumnFacts) -> String;
 
     /// One text for the values of a record's key, for the marker table.
