@@ -97,7 +97,7 @@ def labels(rendered):
 
 
 def pods(rendered):
-    version = tomllib.loads((REPOSITORY / "Cargo.toml").read_text())["package"]["version"]
+    version = tomllib.loads((REPOSITORY / "Cargo.toml").read_text())["workspace"]["package"]["version"]
     for folder, document, template in templates(rendered):
         spec = template["spec"]
         expected = {

@@ -1,7 +1,7 @@
 //! Fonts, found by their paths and never by luck.
 
-use std::{fs, io};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use serde::Serialize;
 use thiserror::Error;

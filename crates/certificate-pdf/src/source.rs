@@ -1,11 +1,13 @@
 //! What is to be set: read, and verified before anything of it is shown.
 
-use std::io;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::VerifyingKey;
-use kigen_evidence::document::{Certificate, ENVELOPE_NAME, OtherCertificate, PageError, ReceiptView};
+use kigen_evidence::document::{
+    Certificate, ENVELOPE_NAME, OtherCertificate, PageError, ReceiptView,
+};
 use kigen_evidence::public_key::{self, PublicKeyError};
 use kigen_evidence::receipt::{self, Heads, ReceiptError};
 use kigen_evidence::verify::verify;

@@ -1,7 +1,10 @@
 //! From a certificate to the bytes of a PDF: the same each time.
 
 use jiff::tz::TimeZone;
-use kigen_evidence::document::{Certificate, ENVELOPE_NAME, Languages, Medium, QrCode, QrError, RECEIPT_NAME, ReceiptView, Sheet};
+use kigen_evidence::document::{
+    Certificate, ENVELOPE_NAME, Languages, Medium, QrCode, QrError, RECEIPT_NAME, ReceiptView,
+    Sheet,
+};
 use serde::Serialize;
 use thiserror::Error;
 use typst::diag::SourceDiagnostic;

@@ -1,12 +1,12 @@
 //! All that typst can see: one template, the data of one document, the fonts. No file, no network,
 //! no clock.
 
-use typst::{Library, LibraryExt, World};
 use typst::diag::{FileError, FileResult};
 use typst::foundations::{Bytes, Datetime, Duration};
 use typst::syntax::{FileId, PathError, RootedPath, Source, VirtualPath, VirtualRoot};
 use typst::text::{Font, FontBook};
 use typst::utils::LazyHash;
+use typst::{Library, LibraryExt, World};
 
 use crate::Fonts;
 
