@@ -40,7 +40,8 @@ pub use recall::{
     BackAgain, KeySink, PersonSink, PresentBatch, PresentRecord, PresentRow, PresentSink, Recall,
 };
 pub use release::{Release, Released};
-pub use removed::{RemovedKeys, RemovedTable};
+pub use removed::RemovedKeys;
+pub(in crate::store) use removed::RemovedTable;
 
 /// How a job and the live schema of its store go together.
 #[derive(Clone, Debug, Default)]

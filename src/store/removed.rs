@@ -8,7 +8,7 @@ use std::fmt;
 
 use kigen_evidence::value::Value;
 
-/// The most bytes that the keys of one job take: about 3 million integers.
+/// The most bytes that the keys take, of one worker's batches and of one job: about 3 million integers.
 const MOST_BYTES: usize = 12 * 1024 * 1024;
 
 /// The keys that one job has removed, by table. Where they become too many, it holds none.
@@ -23,7 +23,7 @@ pub struct RemovedKeys {
 
 /// Which table of the job keys are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RemovedTable {
+pub(in crate::store) enum RemovedTable {
     /// The cluster's own.
     Own,
     /// That of a reference whose rows go with the record, by its index among these.
@@ -44,12 +44,6 @@ impl fmt::Debug for RemovedKeys {
 }
 
 impl RemovedKeys {
-    /// How many keys of `table` it holds.
-    pub fn count(&self, table: RemovedTable) -> u64 {
-        let parts = self.by_table.get(&table).into_iter().flatten();
-        parts.map(|part| part.keys).sum()
-    }
-
     /// How many keys it holds.
     pub fn all(&self) -> u64 {
         self.by_table.values().flatten().map(|part| part.keys).sum()

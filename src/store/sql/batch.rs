@@ -201,7 +201,7 @@ pub(crate) async fn dispose(
 enum NotCommitted {
     /// Nothing of it was done.
     Undone(StoreError),
-    /// Nobody knows, for now.
+    /// It is not known whether the database has committed it.
     Unclear(StoreError),
 }
 

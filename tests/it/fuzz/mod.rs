@@ -6,6 +6,7 @@
 //! is the first world of seed `+ n`: `make fuzz SEED=that ROUNDS=1` shows one again.
 
 mod calendar;
+mod job;
 mod look;
 mod world;
 
