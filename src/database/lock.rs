@@ -5,7 +5,7 @@ use std::fs::File;
 use sqlx::{Connection, PgConnection};
 use thiserror::Error;
 
-use super::error::{DatabaseError, Retry};
+use super::error::DatabaseError;
 
 /// Names that this process holds until the value is released or dropped, or the process dies.
 #[derive(Debug)]
@@ -62,9 +62,9 @@ impl Lock {
     }
 }
 
-/// Why a lock was not taken.
+/// Why a lock was not taken; `E` is why it could not be asked for.
 #[derive(Debug, Error)]
-pub enum LockError {
+pub enum LockError<E: std::error::Error + 'static = DatabaseError> {
     /// Another process, or another task of this one, holds it.
     #[error("take the lock `{name}`: another run holds it")]
     Busy { name: String },
@@ -76,16 +76,11 @@ pub enum LockError {
         source: std::io::Error,
     },
     #[error(transparent)]
-    Database(#[from] DatabaseError),
+    NotAsked(E),
 }
 
-impl LockError {
-    /// Whether trying again may help.
-    pub const fn retry(&self) -> Retry {
-        match self {
-            Self::Busy { .. } => Retry::Later,
-            Self::File { .. } => Retry::Never,
-            Self::Database(error) => error.failure.retry(),
-        }
+impl From<DatabaseError> for LockError {
+    fn from(error: DatabaseError) -> Self {
+        Self::NotAsked(error)
     }
 }

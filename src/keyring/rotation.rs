@@ -116,7 +116,7 @@ async fn hold_unfinished(ledger: &dyn Ledger) -> Result<Vec<LedgerLock>, Rotatio
         match ledger.lock(&[format!("run:{run_id}")]).await {
             Ok(lock) => held.push(lock),
             Err(LockError::Busy { .. }) => return Err(RotationError::UnderWay { run_id }),
-            Err(LockError::Ledger(error)) => return Err(error.into()),
+            Err(LockError::NotAsked(error)) => return Err(error.into()),
             Err(source @ LockError::File { .. }) => {
                 return Err(RotationError::Lock { run_id, source });
             }

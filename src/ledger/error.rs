@@ -157,7 +157,7 @@ impl From<lock::LockError> for LockError {
         match error {
             lock::LockError::Busy { name } => Self::Busy { name },
             lock::LockError::File { name, source } => Self::File { name, source },
-            lock::LockError::Database(error) => Self::Ledger(error.into()),
+            lock::LockError::NotAsked(error) => Self::NotAsked(error.into()),
         }
     }
 }
@@ -179,22 +179,8 @@ impl LedgerError {
     }
 }
 
-/// Why a lock was not taken.
-#[derive(Debug, Error)]
-pub enum LockError {
-    /// Another process, or another task of this one, holds it.
-    #[error("take the lock `{name}`: another run holds it")]
-    Busy { name: String },
-    /// The folder of the lock files cannot be used.
-    #[error("take the lock `{name}`: its file cannot be used")]
-    File {
-        name: String,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-}
+/// Why a lock of the ledger was not taken.
+pub type LockError = lock::LockError<LedgerError>;
 
 impl LockError {
     /// Whether trying again may help.
@@ -202,7 +188,7 @@ impl LockError {
         match self {
             Self::Busy { .. } => Retry::Later,
             Self::File { .. } => Retry::Never,
-            Self::Ledger(error) => error.retry(),
+            Self::NotAsked(error) => error.retry(),
         }
     }
 }

@@ -13,8 +13,8 @@ use super::open::Inventories;
 use super::outcome::JobError;
 use super::reconcile::{UndoneCertificate, look_at_one, undone};
 use super::restore::{
-    self, CertificateSource, ClusterIndex, ClusterLook, Collected, Knowledge, Lost, RecallError,
-    RemovedPersons, Wanted, Why,
+    self, CertificateSource, ClusterIndex, ClusterLook, Collected, Knowledge, Lost, RemovedPersons,
+    RestoreError, Wanted, Why,
 };
 use crate::archive;
 use crate::exit;
@@ -168,7 +168,7 @@ async fn one(
 ) -> Result<(), JobError> {
     let knowledge = Knowledge {
         sources: &collected.sources,
-        shelf: &collected.shelf,
+        leaf_index: &collected.leaf_index,
     };
     let folder = &environment.config.certificates.work_folder;
     let (mut known, changed) = ClusterIndex::new(job, knowledge, &collected.lost, folder);
@@ -193,7 +193,7 @@ async fn leftovers(
     job: &Job,
     collected: &Collected,
     audit: &mut Audit,
-) -> Result<(), RecallError> {
+) -> Result<(), RestoreError> {
     let mut persons = Vec::new();
     for source in &collected.sources {
         if !source

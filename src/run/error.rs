@@ -8,7 +8,7 @@ use super::certify::SealError;
 use super::client_log::ClientLogError;
 use super::outcome::JobError;
 use super::recover::with_causes;
-use super::restore::RecallError;
+use super::restore::RestoreError;
 use crate::archive::PublishError;
 use crate::config::NoOrigin;
 use crate::exit;
@@ -34,7 +34,7 @@ pub enum RunError {
     #[error("{}", with_causes(.0))]
     Keys(#[from] SealError),
     #[error("{0}")]
-    Recall(#[from] RecallError),
+    Recall(#[from] RestoreError),
     #[error("the ledger's entries of run {run} {what}")]
     Damaged { run: String, what: String },
     #[error("{0}")]
@@ -111,12 +111,12 @@ fn of_place(error: &PublishError) -> u8 {
     }
 }
 
-fn of_recall(error: &RecallError) -> u8 {
+fn of_recall(error: &RestoreError) -> u8 {
     match error {
-        RecallError::Ledger(error) => of_ledger(error),
-        RecallError::Store(error) => JobError::of_store(error).exit,
-        RecallError::Place(error) => of_place(error),
-        RecallError::Work { .. } | RecallError::Leaf(_) | RecallError::Certificate(_) => {
+        RestoreError::Ledger(error) => of_ledger(error),
+        RestoreError::Store(error) => JobError::of_store(error).exit,
+        RestoreError::Place(error) => of_place(error),
+        RestoreError::Work { .. } | RestoreError::Leaf(_) | RestoreError::Certificate(_) => {
             exit::UNEXPECTED
         }
     }
@@ -124,7 +124,7 @@ fn of_recall(error: &RecallError) -> u8 {
 
 fn of_log(error: &ClientLogError) -> u8 {
     match error {
-        ClientLogError::Ledger(error) | ClientLogError::Lock(LockError::Ledger(error)) => {
+        ClientLogError::Ledger(error) | ClientLogError::Lock(LockError::NotAsked(error)) => {
             of_ledger(error)
         }
         ClientLogError::Publish(error) => of_place(error),

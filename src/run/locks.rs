@@ -25,7 +25,7 @@ pub(super) async fn take_locks(
         .collect();
     names.push(format!("run:{run_id}"));
     ledger.lock(&names).await.map_err(|error| match error {
-        LockError::Ledger(error) => RunError::Ledger(error),
+        LockError::NotAsked(error) => RunError::Ledger(error),
         busy => RunError::Busy(busy),
     })
 }

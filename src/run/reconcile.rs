@@ -19,7 +19,7 @@ use super::open::Inventories;
 use super::outcome::JobError;
 use super::plan::{self, Wants};
 use super::restore::{
-    self, CertificateSource, ClusterIndex, ClusterLook, Collected, Knowledge, RecallError, Source,
+    self, CertificateSource, ClusterIndex, ClusterLook, Collected, Knowledge, RestoreError, Source,
     Wanted,
 };
 use super::restored;
@@ -182,7 +182,7 @@ async fn collect(
 ) -> Result<Collected, RunError> {
     let config = environment.config;
     let place = archive::open(&config.certificates.place).await;
-    let place = place.map_err(RecallError::Place)?;
+    let place = place.map_err(RestoreError::Place)?;
     let archive = CertificateSource {
         ledger: environment.ledger,
         keyring,
@@ -223,7 +223,7 @@ async fn look_at<'a>(
     for job in request.jobs.iter().copied() {
         let knowledge = Knowledge {
             sources: &collected.sources,
-            shelf: &collected.shelf,
+            leaf_index: &collected.leaf_index,
         };
         let folder = &environment.config.certificates.work_folder;
         let (mut known, changed) = ClusterIndex::new(job, knowledge, &collected.lost, folder);
@@ -261,7 +261,7 @@ pub(super) async fn look_at_one(
     let tokens = TokenKey(*keyring.token_key());
     let looked = restore::everything(known, &*store, &tokens, environment.progress).await;
     looked.map_err(|error| match error {
-        RecallError::Store(error) => JobError::of_store(&error),
+        RestoreError::Store(error) => JobError::of_store(&error),
         other => {
             let error = RunError::Recall(other);
             JobError::new(error.exit(), error.to_string())

@@ -41,7 +41,7 @@ pub(super) async fn recover(
             Ok(lock) => lock,
             // Somebody is working on it right now.
             Err(LockError::Busy { .. }) => continue,
-            Err(LockError::Ledger(error)) => return Err(RunError::Ledger(error)),
+            Err(LockError::NotAsked(error)) => return Err(RunError::Ledger(error)),
             Err(other) => return Err(RunError::Busy(other)),
         };
         tracing::warn!(run.id = %run.run_id, "run {} was not finished; taking it up again", run.run_id);

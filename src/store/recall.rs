@@ -40,8 +40,10 @@ pub struct PresentRow {
 /// Some of what is present.
 #[derive(Clone, Default)]
 pub struct PresentBatch {
-    /// All records of the snapshot, of which these are some.
+    /// All that is looked for: the records of the snapshot, or the removed keys.
     pub total: u64,
+    /// How many of these are done with this batch; where keys were asked for, few or none are there.
+    pub done: u64,
     pub records: Vec<PresentRecord>,
     /// Whether the records were shown before, and are here for the rows alone: more rows go with
     /// them than one batch shows.

@@ -121,6 +121,11 @@ mod tag {
 }
 
 impl PackedKeys {
+    /// How many keys they are.
+    pub(in crate::store) fn keys(&self) -> u64 {
+        self.keys
+    }
+
     fn push(&mut self, key: &[Value]) {
         self.keys += 1;
         for value in key {

@@ -25,7 +25,7 @@ use super::error::SealError;
 use super::facts::RunFacts;
 use super::journal::ClientJournal;
 use super::leaves::ClosedLeaves;
-use super::read_back::LookedBack;
+use super::read_back::ReadBackResults;
 
 const ID_TAG: &[u8] = b"kigen/certificate/v1\0";
 
@@ -64,7 +64,7 @@ pub(super) struct CertificateWriter<'a> {
     /// Name of the key under which the run's key is kept.
     pub(super) evidence_key: &'a str,
     /// What the stores said when they were asked again.
-    pub(super) looked_back: &'a LookedBack,
+    pub(super) looked_back: &'a ReadBackResults,
 }
 
 impl CertificateWriter<'_> {

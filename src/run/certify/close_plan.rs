@@ -23,7 +23,7 @@ use super::certificate::{CertificateWriter, Closing, Draft, certificate_id, tota
 use super::context::SealContext;
 use super::error::SealError;
 use super::facts::RunFacts;
-use super::read_back::LookedBack;
+use super::read_back::ReadBackResults;
 
 /// What one client was told before the run's first removal.
 struct Announcement {
@@ -37,7 +37,7 @@ pub(super) struct BeforeTheLog<'a> {
     /// Name of the key under which the run's key is kept; empty if it is gone.
     pub(super) evidence_key: &'a str,
     /// What the stores said when they were asked again.
-    pub(super) looked_back: &'a LookedBack,
+    pub(super) looked_back: &'a ReadBackResults,
 }
 
 /// One client's certificate that stands in the ledger and in the published log.

@@ -3,7 +3,7 @@
 //! Everything comes from what is stored, nothing from memory, so sealing can be repeated after a
 //! crash at any point and gives the same bytes. Read in this order: `context` is what sealing is
 //! handed, `steps` the order of its steps, `journal` reads the evidence through a `sorter`,
-//! `leaves` writes `leaves.bin` into the folder of `work`, `look_back` asks the stores again, `certificate` says what happened,
+//! `leaves` writes `leaves.bin` into the folder of `work`, `read_back` asks the stores again, `certificate` says what happened,
 //! `closing` gives it its place in the client's log, `page` says it to people. Then the files go to
 //! their place, beside the public keys of `keys`.
 

@@ -25,7 +25,7 @@ use crate::guard::{self, Guard};
 use crate::job::Job;
 use crate::ledger::entry::TargetEntry;
 use crate::run::restore::{
-    self, ClusterIndex, ClusterLook, Knowledge, LeafIndex, Looked, RecallError, Source,
+    self, ClusterIndex, ClusterLook, Knowledge, LeafIndex, Looked, RestoreError, Source,
     SourceTarget,
 };
 use crate::store::{Inventory, RemovedKeys, TokenKey};
@@ -41,9 +41,9 @@ const VERSIONS: &str = "relist-versions";
 
 /// What was found, by client and target.
 #[derive(Default)]
-pub(super) struct LookedBack(BTreeMap<(String, u16), StoreVerification>);
+pub(super) struct ReadBackResults(BTreeMap<(String, u16), StoreVerification>);
 
-impl LookedBack {
+impl ReadBackResults {
     /// What was found in one target of a client.
     pub(super) fn of(&self, client: &str, target: u16) -> Option<StoreVerification> {
         self.0.get(&(client.to_owned(), target)).cloned()
@@ -58,17 +58,17 @@ impl LookedBack {
 
 /// Looks for everything that the certificates to be made are about. A store that cannot be asked
 /// stops nothing: the certificate says so.
-pub(super) async fn look_back(
+pub(super) async fn read_back(
     context: &SealContext<'_>,
     facts: &RunFacts,
     drafts: &[Draft],
-) -> Result<LookedBack, SealError> {
+) -> Result<ReadBackResults, SealError> {
     // What is stored does not change any more.
     let drafts: Vec<&Draft> = drafts
         .iter()
         .filter(|draft| !facts.stored.contains_key(&draft.journal.client))
         .collect();
-    let mut back = LookedBack::default();
+    let mut back = ReadBackResults::default();
     if drafts.is_empty() {
         return Ok(back);
     }
@@ -88,17 +88,17 @@ pub(super) async fn look_back(
         source,
     };
     let leaves = drafts.iter().map(|draft| draft.leaves.folded.size).sum();
-    let mut shelf = LeafIndex::new(context.work_folder, leaves).map_err(sort_failed)?;
+    let mut leaf_index = LeafIndex::new(context.work_folder, leaves).map_err(sort_failed)?;
     let mut sources = Vec::with_capacity(drafts.len());
     for draft in &drafts {
         let file = File::open(&draft.leaves.path).map_err(sort_failed)?;
-        let part = shelf.add(BufReader::new(file)).map_err(sort_failed)?;
+        let part = leaf_index.add(BufReader::new(file)).map_err(sort_failed)?;
         sources.push(source(facts, draft, &key, part)?);
     }
-    shelf.finish().map_err(sort_failed)?;
+    leaf_index.finish().map_err(sort_failed)?;
     let knowledge = Knowledge {
         sources: &sources,
-        shelf: &shelf,
+        leaf_index: &leaf_index,
     };
     let targets = facts.targets()?;
     let rows = targets.iter().filter(|target| !is_object(target));
@@ -183,7 +183,7 @@ async fn cluster(
     let store = store.ok_or(Unverifiable::StoreUnavailable)?;
     let tokens = TokenKey(*context.keyring.token_key());
     let store: &dyn Inventory = &**store;
-    let unavailable = |error: RecallError| {
+    let unavailable = |error: RestoreError| {
         tracing::warn!(job.name = %name, error = %error, "what was removed from `{name}` could not be looked for");
         Unverifiable::StoreUnavailable
     };
@@ -251,7 +251,7 @@ struct Look<'a> {
 impl Look<'_> {
     fn note(
         &self,
-        back: &mut LookedBack,
+        back: &mut ReadBackResults,
         drafts: &[&Draft],
         found: &Result<Found, Unverifiable>,
     ) -> Result<(), SealError> {
@@ -317,7 +317,7 @@ impl Look<'_> {
 }
 
 /// What was listed again when it was removed: a version that was still there then has no leaf.
-fn objects(back: &mut LookedBack, facts: &RunFacts, drafts: &[&Draft], target: &TargetEntry) {
+fn objects(back: &mut ReadBackResults, facts: &RunFacts, drafts: &[&Draft], target: &TargetEntry) {
     for draft in drafts {
         if !draft.journal.ended_by.contains_key(&target.index) {
             continue;

@@ -38,7 +38,7 @@ pub async fn seal(context: &SealContext<'_>, run_id: &str) -> Result<SealedRun, 
     close_fences(context, &facts).await?;
     fail::fail_point!("seal.after-fence");
     let (drafts, evidence_key) = draft(context, &facts).await?;
-    let looked_back = read_back::look_back(context, &facts, &drafts).await?;
+    let looked_back = read_back::read_back(context, &facts, &drafts).await?;
     // What was looked at was looked at before the certificate is fixed.
     let now = (context.now)();
     fail::fail_point!("seal.after-look-back");

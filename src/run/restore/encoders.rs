@@ -8,8 +8,8 @@ use kigen_evidence::value::Value;
 
 use crate::job::OnDispose;
 
-use super::error::RecallError;
-use super::known::{ClusterIndex, LeafMatch, Place};
+use super::cluster_index::{ClusterIndex, LeafMatch, Place};
+use super::error::RestoreError;
 use super::persons::{SHARE_LENGTH, share};
 use super::source::Source;
 
@@ -37,7 +37,7 @@ impl<'k, 'a> Encoders<'k, 'a> {
         reference: Option<usize>,
         place: &Place,
         key: &[Value],
-    ) -> Result<bool, RecallError> {
+    ) -> Result<bool, RestoreError> {
         let known = self.known;
         let source = &known.knowledge.sources[number];
         let encoder = match self.records.entry((number, place.target, reference)) {
@@ -48,7 +48,7 @@ impl<'k, 'a> Encoders<'k, 'a> {
         };
         // A key goes once in a run: its leaf is that of the first time.
         let leaf = encoder.leaf(place.action, key, 0)?;
-        let held = known.knowledge.shelf.holds(source.part, &leaf);
+        let held = known.knowledge.leaf_index.holds(source.part, &leaf);
         held.map_err(|source| known.at_work(source))
     }
 
@@ -57,7 +57,7 @@ impl<'k, 'a> Encoders<'k, 'a> {
         &mut self,
         hit: LeafMatch,
         subjects: &[Value],
-    ) -> Result<Vec<[u8; SHARE_LENGTH]>, RecallError> {
+    ) -> Result<Vec<[u8; SHARE_LENGTH]>, RestoreError> {
         let mut shares = Vec::with_capacity(subjects.len());
         for subject in subjects {
             let reference = self.subject(hit.source)?.reference(subject)?;
@@ -66,7 +66,7 @@ impl<'k, 'a> Encoders<'k, 'a> {
         Ok(shares)
     }
 
-    pub(super) fn subject(&mut self, number: usize) -> Result<&mut SubjectEncoder, RecallError> {
+    pub(super) fn subject(&mut self, number: usize) -> Result<&mut SubjectEncoder, RestoreError> {
         let known = self.known;
         let source = &known.knowledge.sources[number];
         match self.subjects.entry(number) {
@@ -86,7 +86,7 @@ impl ClusterIndex<'_> {
         encoders: &mut Encoders<'_, '_>,
         client: &str,
         subject: &Value,
-    ) -> Result<Option<SubjectRef>, RecallError> {
+    ) -> Result<Option<SubjectRef>, RestoreError> {
         let Some(first) = self.of(client).first() else {
             return Ok(None);
         };
@@ -98,7 +98,7 @@ impl ClusterIndex<'_> {
         source: &Source,
         target: u16,
         reference: Option<usize>,
-    ) -> Result<RecordEncoder, RecallError> {
+    ) -> Result<RecordEncoder, RestoreError> {
         let (object, key) = match reference.map(|reference| self.references[reference]) {
             None => (self.job.table.to_string(), &self.job.key),
             Some(reference) => match &reference.on_dispose {

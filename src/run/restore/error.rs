@@ -12,7 +12,7 @@ use crate::store::error::StoreError;
 
 /// Why a look at what was removed could not be taken.
 #[derive(Debug, Error)]
-pub enum RecallError {
+pub enum RestoreError {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error(transparent)]

@@ -5,9 +5,9 @@ use kigen_evidence::value::Value;
 
 use crate::store::{PresentBatch, PresentRecord};
 
+use super::cluster_index::{BatchHits, ClusterIndex, LeafMatch};
 use super::encoders::Encoders;
-use super::error::RecallError;
-use super::known::{BatchHits, ClusterIndex, LeafMatch};
+use super::error::RestoreError;
 use super::persons::Fit;
 
 /// What a present record is. Each one is exactly one of these.
@@ -41,7 +41,7 @@ pub(super) fn judge(
     known: &ClusterIndex<'_>,
     batch: &PresentBatch,
     hits: &BatchHits,
-) -> Result<Judged, RecallError> {
+) -> Result<Judged, RestoreError> {
     let mut encoders = Encoders::new(known);
     let (mut said_by, mut open) = (Vec::new(), Vec::new());
     let mut records = Vec::with_capacity(batch.records.len());
@@ -132,7 +132,7 @@ fn found(
     encoders: &mut Encoders<'_, '_>,
     record: &PresentRecord,
     hits: &[LeafMatch],
-) -> Result<Found, RecallError> {
+) -> Result<Found, RestoreError> {
     let mut found = Found::default();
     for hit in hits {
         if hit.is_done(record) {
@@ -160,7 +160,7 @@ fn fit(
     encoders: &mut Encoders<'_, '_>,
     hit: LeafMatch,
     subjects: &[Value],
-) -> Result<Fit, RecallError> {
+) -> Result<Fit, RestoreError> {
     if subjects.is_empty() {
         // The row names nobody, so that another person's would look the same.
         return Ok(Fit::Unknown);

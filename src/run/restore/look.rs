@@ -12,10 +12,10 @@ use crate::run::certify::sorter::Sorter;
 use crate::store::error::StoreError;
 use crate::store::{Inventory, PresentBatch, RemovedKeys, TokenKey};
 
+use super::cluster_index::ClusterIndex;
 use super::encoders::Encoders;
-use super::error::RecallError;
+use super::error::RestoreError;
 use super::judge::Verdict;
-use super::known::{ClusterIndex, LeafMatch};
 use super::persons::{Persons, SHARE_LENGTH};
 
 /// Memory for the persons of records whose keys are met, in bytes.
@@ -96,7 +96,7 @@ pub(in crate::run) async fn look(
     tokens: &TokenKey,
     progress: &Progress,
     removed: Option<&RemovedKeys>,
-) -> Result<Looked, RecallError> {
+) -> Result<Looked, RestoreError> {
     let cluster = &known.job.cluster;
     let (first, second) = (format!("{cluster}/look"), format!("{cluster}/look again"));
     let shown = |label| Shown {
@@ -149,10 +149,10 @@ pub(in crate::run) async fn everything(
     store: &dyn Inventory,
     tokens: &TokenKey,
     progress: &Progress,
-) -> Result<ClusterLook, RecallError> {
+) -> Result<ClusterLook, RestoreError> {
     match look(known, store, tokens, progress, None).await? {
         Looked::At(look) => Ok(*look),
-        Looked::NotByKeys => Err(RecallError::Store(StoreError::Unusable(
+        Looked::NotByKeys => Err(RestoreError::Store(StoreError::Unusable(
             "look at everything".to_owned(),
         ))),
     }
@@ -181,20 +181,20 @@ impl Shown<'_> {
     /// Shows what is present to `take`, whose error comes first. False if the keys do not suffice to tell.
     async fn to(
         &self,
-        take: &mut (dyn FnMut(PresentBatch) -> Result<(), RecallError> + Send),
-    ) -> Result<bool, RecallError> {
+        take: &mut (dyn FnMut(PresentBatch) -> Result<(), RestoreError> + Send),
+    ) -> Result<bool, RestoreError> {
         let mut refusal = None;
         let mut is_started = false;
         let mut sink = |batch: PresentBatch| {
             if !std::mem::replace(&mut is_started, true) {
                 self.progress.step(batch.total, &self.label);
             }
-            let records = batch.records.len() as u64;
+            let done = batch.done;
             take(batch).map_err(|error| {
                 refusal = Some(error);
                 StoreError::Unusable("stop looking".to_owned())
             })?;
-            self.progress.advance(records);
+            self.progress.advance(done);
             Ok(())
         };
         let (job, tokens) = (self.job, self.tokens);
@@ -213,7 +213,7 @@ impl Shown<'_> {
     }
 }
 
-/// The first look: which keys are met, and whose they are.
+/// The first look: which keys are met of what should not be there, and whose they are.
 struct Meeting<'k, 'a> {
     known: &'k ClusterIndex<'a>,
     sorter: Sorter<SHARE_LENGTH>,
@@ -223,25 +223,27 @@ struct Meeting<'k, 'a> {
 }
 
 impl Meeting<'_, '_> {
-    fn take(&mut self, batch: &PresentBatch) -> Result<(), RecallError> {
+    fn take(&mut self, batch: &PresentBatch) -> Result<(), RestoreError> {
         let hits = self.known.hits(batch)?;
         let mut encoders = Encoders::new(self.known);
         let records = batch.records.iter().zip(&hits.records);
         for (record, hits) in records.filter(|_| !batch.records_again) {
-            // What is as its stage left it is not back: whose it was is nobody's question.
-            let done = |hit: &&LeafMatch| hit.is_done(record);
-            self.met |= !hits.is_empty();
-            for hit in hits.iter().filter(|hit| !done(hit)) {
+            // What is as its stage left it is not back; so it is not asked whose it was.
+            for hit in hits.iter().filter(|hit| !hit.is_done(record)) {
+                self.met = true;
                 for share in encoders.shares(*hit, &record.subjects)? {
                     let pushed = self.sorter.push(share);
                     pushed.map_err(|source| self.known.at_work(source))?;
                 }
             }
-            count(
-                &mut self.look,
-                self.known,
-                verdict_unmet(self.known, &record.client),
-            );
+            let verdict = if self.known.is_open(&record.client) {
+                Verdict::Undecided
+            } else if hits.is_empty() {
+                Verdict::NeverRemoved
+            } else {
+                Verdict::Pseudonymized
+            };
+            count(&mut self.look, self.known, verdict);
         }
         for (row, hits) in batch.rows.iter().zip(&hits.rows) {
             let owner = &batch.records[row.owner];
@@ -261,14 +263,6 @@ impl Meeting<'_, '_> {
     }
 }
 
-fn verdict_unmet(known: &ClusterIndex<'_>, client: &str) -> Verdict {
-    if known.is_open(client) {
-        Verdict::Undecided
-    } else {
-        Verdict::NeverRemoved
-    }
-}
-
 /// The second look: what each record is.
 struct Judging<'k, 'a> {
     known: &'k ClusterIndex<'a>,
@@ -278,7 +272,7 @@ struct Judging<'k, 'a> {
 }
 
 impl Judging<'_, '_> {
-    fn take(&mut self, batch: &PresentBatch) -> Result<(), RecallError> {
+    fn take(&mut self, batch: &PresentBatch) -> Result<(), RestoreError> {
         let judged = self.known.judge(batch)?;
         for hit in &judged.said_by {
             let of_source = self.look.by_source.entry(hit.source).or_default();
@@ -354,7 +348,7 @@ fn orphans(
     known: &ClusterIndex<'_>,
     batch: &PresentBatch,
     look: &mut ClusterLook,
-) -> Result<(), RecallError> {
+) -> Result<(), RestoreError> {
     for (reference, key) in &batch.orphans {
         let of_table = look.rows.entry(known.table(*reference)).or_default();
         of_table.present += 1;
@@ -369,8 +363,8 @@ fn orphans(
 }
 
 impl ClusterIndex<'_> {
-    pub(super) fn at_work(&self, source: io::Error) -> RecallError {
-        RecallError::Work {
+    pub(super) fn at_work(&self, source: io::Error) -> RestoreError {
+        RestoreError::Work {
             folder: self.folder.clone(),
             source,
         }

@@ -7,28 +7,28 @@
 //!
 //! Memory holds a filter over all leaves and a few thousand records, whatever the size of the tables.
 
+mod cluster_index;
 mod encoders;
 mod error;
 mod filter;
 mod judge;
-mod known;
+mod leaf_index;
 mod look;
 mod lost;
 mod parts;
 mod persons;
 mod removed;
-mod shelf;
 mod source;
 #[cfg(test)]
 mod tests;
 
-pub use error::RecallError;
-pub(super) use known::{ClusterIndex, Knowledge};
+pub(super) use cluster_index::{ClusterIndex, Knowledge};
+pub use error::RestoreError;
+pub(super) use leaf_index::LeafIndex;
 pub use look::{ClusterLook, RowLook};
 pub(super) use look::{Looked, everything, look};
 pub use lost::{Lost, Why};
 pub(super) use removed::RemovedPersons;
-pub(super) use shelf::LeafIndex;
 pub(super) use source::{
     CertificateSource, Collected, Source, SourceTarget, Wanted, collect, run_key,
 };

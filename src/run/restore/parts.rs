@@ -4,7 +4,7 @@ use std::thread;
 
 use crate::store::error::StoreError;
 
-use super::error::RecallError;
+use super::error::RestoreError;
 
 /// Fewer records than this are not worth another thread.
 const WORTH_A_THREAD: usize = 256;
@@ -15,8 +15,8 @@ const MOST_THREADS: usize = 8;
 /// Does `work` for parts of `0..length`, each on a thread of its own, and joins the results.
 pub(super) fn in_parts<T: Send>(
     length: usize,
-    work: impl Fn(usize, usize) -> Result<Vec<T>, RecallError> + Sync,
-) -> Result<Vec<T>, RecallError> {
+    work: impl Fn(usize, usize) -> Result<Vec<T>, RestoreError> + Sync,
+) -> Result<Vec<T>, RestoreError> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let threads = threads.min(MOST_THREADS).min(length / WORTH_A_THREAD);
     if threads < 2 {
@@ -33,7 +33,7 @@ pub(super) fn in_parts<T: Send>(
         for thread in running {
             let done = thread.join().map_err(|_| {
                 let broken = StoreError::Unusable("look records up".to_owned());
-                RecallError::Store(broken)
+                RestoreError::Store(broken)
             })?;
             joined.extend(done?);
         }

@@ -9,7 +9,7 @@ use kigen_evidence::leaf::{Action, SubjectRef, subject_leaf};
 
 use crate::run::certify::sorter::Sorted;
 
-use super::known::{Knowledge, LeafMatch};
+use super::cluster_index::{Knowledge, LeafMatch};
 
 /// A source, a target, an action and a person: what one subject leaf counts.
 pub(super) const SHARE_LENGTH: usize = 4 + 2 + 1 + REFERENCE_LENGTH;
@@ -152,12 +152,14 @@ fn fit(
     };
     let holds = |count: u64| {
         let leaf = subject_leaf(action, target, &person, count);
-        knowledge.shelf.holds(source.part, &leaf)
+        knowledge.leaf_index.holds(source.part, &leaf)
     };
     if holds(present)? {
         return Ok(Fit::Fits);
     }
-    let most = knowledge.shelf.most_of_one(source.part, action, target)?;
+    let most = knowledge
+        .leaf_index
+        .most_of_one(source.part, action, target)?;
     let allowed = most.min(COUNTS_FOR_ALL.max(*budget));
     for count in (1..=allowed).filter(|count| *count != present) {
         if holds(count)? {

@@ -11,7 +11,7 @@ use kigen_evidence::value::Value;
 use crate::job::Job;
 use crate::store::{Inventory, JournalRow};
 
-use super::error::RecallError;
+use super::error::RestoreError;
 use super::source::Source;
 
 const REFERENCE_LENGTH: usize = 32;
@@ -33,7 +33,7 @@ impl RemovedPersons {
         store: &dyn Inventory,
         job: &Job,
         source: &Source,
-    ) -> Result<Option<Self>, RecallError> {
+    ) -> Result<Option<Self>, RestoreError> {
         let own = job.table.to_string();
         let targets = source.targets.iter();
         let targets: Vec<u16> = targets

@@ -20,9 +20,9 @@ use crate::ledger::{CertificateFilter, CertificateMatch, Ledger, StoredCertifica
 use crate::progress::Progress;
 use crate::run::targets;
 
-use super::error::RecallError;
+use super::error::RestoreError;
+use super::leaf_index::LeafIndex;
 use super::lost::{Lost, Why};
-use super::shelf::LeafIndex;
 
 /// What one run removed for one client, ready to be known again.
 pub(in crate::run) struct Source {
@@ -34,7 +34,7 @@ pub(in crate::run) struct Source {
     pub(in crate::run) payload_sha256: Sha256,
     pub(in crate::run) key: RunKey,
     pub(in crate::run) targets: Vec<SourceTarget>,
-    /// Where the shelf has its leaves.
+    /// The part of the index that has its leaves.
     pub(in crate::run) part: usize,
 }
 
@@ -122,7 +122,7 @@ pub(in crate::run) enum Wanted {
 pub(in crate::run) struct Collected {
     pub(in crate::run) sources: Vec<Source>,
     pub(in crate::run) lost: Vec<Lost>,
-    pub(in crate::run) shelf: LeafIndex,
+    pub(in crate::run) leaf_index: LeafIndex,
     /// Runs that are asked about.
     pub(in crate::run) runs: u64,
 }
@@ -141,7 +141,7 @@ pub(in crate::run) async fn collect(
     archive: &CertificateSource<'_>,
     wanted: &Wanted,
     clusters: &BTreeSet<&str>,
-) -> Result<Collected, RecallError> {
+) -> Result<Collected, RestoreError> {
     let mut open = Vec::new();
     let mut lost = Vec::new();
     let mut runs = 0;
@@ -165,12 +165,12 @@ pub(in crate::run) async fn collect(
             open.push((run.clone(), certificate, statement));
         }
     }
-    let at_work = |source| RecallError::Work {
+    let at_work = |source| RestoreError::Work {
         folder: archive.work_folder.to_owned(),
         source,
     };
     crate::archive::make_folder(archive.work_folder)?;
-    let mut shelf = LeafIndex::new(archive.work_folder, leaves).map_err(at_work)?;
+    let mut leaf_index = LeafIndex::new(archive.work_folder, leaves).map_err(at_work)?;
     let mut sources = Vec::new();
     archive.progress.step(open.len() as u64, "evidence");
     for (run, certificate, statement) in open {
@@ -179,7 +179,7 @@ pub(in crate::run) async fn collect(
             archive.progress.advance(1);
             continue;
         }
-        match source(archive, &run, &certificate, &statement, &mut shelf).await? {
+        match source(archive, &run, &certificate, &statement, &mut leaf_index).await? {
             Ok(source) => sources.push(source),
             Err(why) => lost.push(Lost {
                 certificate_id: Some(certificate.summary.certificate_id),
@@ -189,12 +189,12 @@ pub(in crate::run) async fn collect(
         }
         archive.progress.advance(1);
     }
-    shelf.finish().map_err(at_work)?;
+    leaf_index.finish().map_err(at_work)?;
     archive.progress.finish();
     Ok(Collected {
         sources,
         lost,
-        shelf,
+        leaf_index,
         runs,
     })
 }
@@ -209,7 +209,7 @@ fn of_run(run: &RunRecord, clusters: BTreeSet<String>, why: Why) -> Lost {
     }
 }
 
-async fn runs_of(ledger: &dyn Ledger, wanted: &Wanted) -> Result<Vec<RunRecord>, RecallError> {
+async fn runs_of(ledger: &dyn Ledger, wanted: &Wanted) -> Result<Vec<RunRecord>, RestoreError> {
     let entries = match wanted {
         Wanted::Run(run_id) => ledger.entries_of(run_id).await?,
         Wanted::Certificate(id) => match ledger.certificate(id).await? {
@@ -247,7 +247,7 @@ async fn certificates(
     ledger: &dyn Ledger,
     run_id: &str,
     wanted: &Wanted,
-) -> Result<Vec<StoredCertificate>, RecallError> {
+) -> Result<Vec<StoredCertificate>, RestoreError> {
     let filter = CertificateFilter {
         run_id: Some(run_id.to_owned()),
         ..CertificateFilter::default()
@@ -268,10 +268,10 @@ async fn certificates(
     Ok(found)
 }
 
-fn statement(certificate: &StoredCertificate) -> Result<Statement, RecallError> {
+fn statement(certificate: &StoredCertificate) -> Result<Statement, RestoreError> {
     // The ledger's own bytes, whose digest it has just compared.
     serde_json::from_slice(&certificate.payload)
-        .map_err(|_| RecallError::Certificate(certificate.summary.certificate_id.clone()))
+        .map_err(|_| RestoreError::Certificate(certificate.summary.certificate_id.clone()))
 }
 
 /// One certificate, its key and its leaves; or why they cannot be had.
@@ -280,8 +280,8 @@ async fn source(
     run: &RunRecord,
     certificate: &StoredCertificate,
     statement: &Statement,
-    shelf: &mut LeafIndex,
-) -> Result<Result<Source, Why>, RecallError> {
+    leaf_index: &mut LeafIndex,
+) -> Result<Result<Source, Why>, RestoreError> {
     let key = match run_key(archive.ledger, archive.keyring, &run.run_id).await? {
         Ok(key) => key,
         Err(why) => return Ok(Err(why)),
@@ -292,8 +292,8 @@ async fn source(
         client_folder(&summary.client),
         client_folder(&run.run_id)
     );
-    let part = shelf.begin();
-    let digest = fetch(archive, &path, shelf).await?;
+    let part = leaf_index.begin();
+    let digest = fetch(archive, &path, leaf_index).await?;
     let is_published = run.published.contains(&summary.certificate_id);
     match digest {
         None if is_published => return Ok(Err(Why::LeavesMissing)),
@@ -331,12 +331,12 @@ pub(in crate::run) async fn run_key(
     }))
 }
 
-/// Puts the leaves at `path` on the shelf; their digest, or `None` if there are none.
+/// Adds the leaves at `path` to the index; their digest, or `None` if there are none.
 async fn fetch(
     archive: &CertificateSource<'_>,
     path: &str,
-    shelf: &mut LeafIndex,
-) -> Result<Option<Sha256>, RecallError> {
+    leaf_index: &mut LeafIndex,
+) -> Result<Option<Sha256>, RestoreError> {
     let mut digest = sha2::Sha256::new();
     let mut rest: Vec<u8> = Vec::new();
     let is_there = read_through(archive.place, path, |bytes| {
@@ -344,14 +344,14 @@ async fn fetch(
         rest.extend_from_slice(bytes);
         let (leaves, left) = rest.as_chunks::<LEAF_LENGTH>();
         for leaf in leaves {
-            let pushed = shelf.push(&Leaf::from_bytes(*leaf));
-            pushed.map_err(|source| RecallError::Work {
+            let pushed = leaf_index.push(&Leaf::from_bytes(*leaf));
+            pushed.map_err(|source| RestoreError::Work {
                 folder: archive.work_folder.to_owned(),
                 source,
             })?;
         }
         rest = left.to_vec();
-        Ok::<_, RecallError>(())
+        Ok::<_, RestoreError>(())
     });
     if !is_there.await? {
         return Ok(None);

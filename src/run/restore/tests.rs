@@ -14,10 +14,10 @@ use kigen_evidence::leaf::{
 use kigen_evidence::value::Value;
 use tempfile::TempDir;
 
-use super::known::{ClusterIndex, Knowledge};
+use super::cluster_index::{ClusterIndex, Knowledge};
+use super::leaf_index::LeafIndex;
 use super::look::{ClusterLook, everything};
 use super::lost::Lost;
-use super::shelf::LeafIndex;
 use super::source::{Source, SourceTarget};
 use crate::job::{Job, Leftover, TableName};
 use crate::progress::Progress;
@@ -49,17 +49,17 @@ fn attempt(number: i64, learner: i64) -> PresentRecord {
 /// Everything that some runs removed.
 struct Runs {
     folder: TempDir,
-    shelf: LeafIndex,
+    leaf_index: LeafIndex,
     sources: Vec<Source>,
 }
 
 impl Runs {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let shelf = LeafIndex::new(folder.path(), 1000).unwrap();
+        let leaf_index = LeafIndex::new(folder.path(), 1000).unwrap();
         Self {
             folder,
-            shelf,
+            leaf_index,
             sources: Vec::new(),
         }
     }
@@ -88,7 +88,7 @@ impl Runs {
         }
         leaves.sort();
         let bytes: Vec<u8> = leaves.iter().flat_map(|leaf| *leaf.as_bytes()).collect();
-        let part = self.shelf.add(&bytes[..]).unwrap();
+        let part = self.leaf_index.add(&bytes[..]).unwrap();
         self.sources.push(Source {
             run_id: format!("run-{number}"),
             as_of: date(2026, 4, 1),
@@ -112,10 +112,10 @@ impl Runs {
 
     /// A look at what is present.
     async fn look(&mut self, job: &Job, lost: &[Lost], present: &Present) -> ClusterLook {
-        self.shelf.finish().unwrap();
+        self.leaf_index.finish().unwrap();
         let knowledge = Knowledge {
             sources: &self.sources,
-            shelf: &self.shelf,
+            leaf_index: &self.leaf_index,
         };
         let (mut known, changed) = ClusterIndex::new(job, knowledge, lost, self.folder.path());
         assert!(changed.is_empty(), "{changed:?}");
@@ -161,6 +161,7 @@ impl Inventory for Present {
         for from in (0..self.attempts).step_by(4096) {
             let to = (from + 4096).min(self.attempts);
             sink(PresentBatch {
+                done: u64::try_from(to - from).unwrap(),
                 records: (from..to).map(&self.make).collect(),
                 ..PresentBatch::default()
             })?;

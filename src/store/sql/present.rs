@@ -55,7 +55,12 @@ pub(super) async fn present(
         let next = pass.key_of(row);
         batch_range::goes_on(&pass, last.as_ref(), Some(&next))?;
         last = Some(next);
-        show(&mut *session, &pass, &rows, total, sink).await?;
+        let progress = PresentBatch {
+            total,
+            done: rows.len() as u64,
+            ..PresentBatch::default()
+        };
+        show(&mut *session, &pass, &rows, progress, sink).await?;
     }
     orphans::find(&mut *session, &pass, sink).await?;
     Ok(session.rollback().await?)
@@ -75,6 +80,11 @@ pub(super) async fn present_among(
     let run = reader(tokens);
     let work = looking(job, &run);
     let pass = everything(backend, &tables, &work)?;
+    let progress = |done| PresentBatch {
+        total: removed.all(),
+        done,
+        ..PresentBatch::default()
+    };
     let mut own = Vec::new();
     for (table, parts) in removed.tables() {
         let RemovedTable::GoesWith(index) = table else {
@@ -86,15 +96,18 @@ pub(super) async fn present_among(
                 session.rollback().await?;
                 return Ok(false);
             }
+            sink(progress(part.keys()))?;
         }
     }
     for part in own {
         let keys = part.unpack(pass.key_columns.len());
         let window = Window::Keys(keys.into_iter().map(RecordKey::new).collect());
         let rows = adopt(&pass, session.query(&find_window(&pass, &window)).await?);
-        if !rows.is_empty() {
-            show(&mut *session, &pass, &rows, removed.all(), sink).await?;
+        if rows.is_empty() {
+            sink(progress(part.keys()))?;
+            continue;
         }
+        show(&mut *session, &pass, &rows, progress(part.keys()), sink).await?;
     }
     session.rollback().await?;
     Ok(true)
@@ -128,19 +141,19 @@ fn everything<'a>(
     Ok(pass)
 }
 
-/// Shows records with the rows that go with them: in one batch, or in further ones for more rows.
+/// Shows records with the rows that go with them, beside what is done with them: in one batch, or in further ones for more rows.
 async fn show(
     session: &mut dyn SqlSession,
     pass: &Pass<'_>,
     rows: &[Row],
-    total: u64,
+    progress: PresentBatch,
     sink: PresentSink<'_>,
 ) -> Result<(), StoreError> {
     let recalled = recalled(pass)?;
+    let total = progress.total;
     let mut batch = PresentBatch {
-        total,
         records: rows.iter().map(|row| recalled.record(pass, row)).collect(),
-        ..PresentBatch::default()
+        ..progress
     };
     let mut take = |row: PresentRow| {
         if batch.rows.len() == ROWS_AT_A_TIME {

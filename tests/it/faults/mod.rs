@@ -34,6 +34,7 @@ mod k18_restore;
 mod k19_sqlite_files;
 mod k20_messages;
 mod k21_evidence_edges;
+mod k21_read_back;
 mod k21_spellings;
 mod k22_hidden_clients;
 mod k23_silent_servers;

@@ -28,7 +28,7 @@ struct Part {
 }
 
 impl LeafIndex {
-    /// A shelf in `folder` for about `leaves` leaves.
+    /// An index in `folder` for about `leaves` leaves.
     pub(in crate::run) fn new(folder: &Path, leaves: u64) -> io::Result<Self> {
         let file = tempfile::tempfile_in(folder)?;
         Ok(Self {

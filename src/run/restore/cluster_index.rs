@@ -12,19 +12,19 @@ use crate::store::error::StoreError;
 use crate::store::{BackAgain, PresentBatch, PresentRecord, Recall};
 
 use super::encoders::Encoders;
-use super::error::RecallError;
+use super::error::RestoreError;
 use super::judge::{Judged, Verdict};
+use super::leaf_index::LeafIndex;
 use super::lost::{Lost, Why};
 use super::parts::in_parts;
 use super::persons::Persons;
-use super::shelf::LeafIndex;
 use super::source::{Source, SourceTarget};
 
 /// The evidence that is at hand.
 #[derive(Clone, Copy)]
 pub(in crate::run) struct Knowledge<'a> {
     pub(in crate::run) sources: &'a [Source],
-    pub(in crate::run) shelf: &'a LeafIndex,
+    pub(in crate::run) leaf_index: &'a LeafIndex,
 }
 
 /// What it knows of one cluster.
@@ -205,7 +205,7 @@ impl<'a> ClusterIndex<'a> {
     }
 
     /// Looks up every record and row of `batch`, on several threads.
-    pub(super) fn hits(&self, batch: &PresentBatch) -> Result<BatchHits, RecallError> {
+    pub(super) fn hits(&self, batch: &PresentBatch) -> Result<BatchHits, RestoreError> {
         let records = in_parts(batch.records.len(), |from, to| {
             let mut encoders = Encoders::new(self);
             let mut hits = Vec::with_capacity(to - from);
@@ -245,7 +245,7 @@ impl<'a> ClusterIndex<'a> {
         client: &str,
         reference: usize,
         key: &[Value],
-    ) -> Result<Vec<LeafMatch>, RecallError> {
+    ) -> Result<Vec<LeafMatch>, RestoreError> {
         let mut hits = Vec::new();
         for of_source in self.of(client) {
             let of_reference = of_source.rows.iter();
@@ -264,7 +264,7 @@ impl<'a> ClusterIndex<'a> {
         &self,
         reference: usize,
         key: &[Value],
-    ) -> Result<Vec<LeafMatch>, RecallError> {
+    ) -> Result<Vec<LeafMatch>, RestoreError> {
         let mut encoders = Encoders::new(self);
         let mut hits = Vec::new();
         for client in self.by_client.keys() {
@@ -274,7 +274,7 @@ impl<'a> ClusterIndex<'a> {
     }
 
     /// Judges everything in `batch`.
-    pub(super) fn judge(&self, batch: &PresentBatch) -> Result<Judged, RecallError> {
+    pub(super) fn judge(&self, batch: &PresentBatch) -> Result<Judged, RestoreError> {
         super::judge::judge(self, batch, &self.hits(batch)?)
     }
 }
@@ -299,9 +299,9 @@ impl Recall for ClusterIndex<'_> {
     }
 }
 
-fn as_store_error(error: RecallError) -> StoreError {
+fn as_store_error(error: RestoreError) -> StoreError {
     match error {
-        RecallError::Store(error) => error,
+        RestoreError::Store(error) => error,
         other => StoreError::Unusable(other.to_string()),
     }
 }
